@@ -1,0 +1,231 @@
+"""Every default of the run-time pipeline, in one place.
+
+Frozen dataclasses, one per concern. The ROS parameters, ``config/perception.yaml`` and the README table are generated
+from, or tested against, the metadata of these fields; nothing else repeats a default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+INPUT_MODES = (
+    "auto",
+    "display8",
+    "raw_counts",
+    "centikelvin",
+    "decikelvin",
+    "optris",
+    "celsius",
+    "kelvin",
+    "linear",
+)
+
+
+class ConfigError(ValueError):
+    """A parameter has a value that cannot be used; the message names it, its value and what is allowed."""
+
+
+def _parameter(
+    default: Any,
+    doc: str,
+    *,
+    bounds: tuple[float, float] | None = None,
+    choices: tuple[str, ...] | None = None,
+    live: bool = False,
+) -> Any:
+    """A dataclass field with what a ROS parameter descriptor needs.
+
+    ``bounds`` is an inclusive numeric range, ``choices`` the allowed strings, ``live`` says that the value may be
+    changed while the node runs.
+    """
+    return field(default=default, metadata={"doc": doc, "bounds": bounds, "choices": choices, "live": live})
+
+
+@dataclass(frozen=True)
+class ThermalConfig:
+    """How the numbers in an image become temperatures."""
+
+    input_mode: str = _parameter(
+        "auto",
+        "Meaning of the pixel values; auto decides once from the encoding and the range of the first frame.",
+        choices=INPUT_MODES,
+    )
+    scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
+    offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
+
+
+@dataclass(frozen=True)
+class ContrastConfig:
+    """Automatic gain control: from counts or degrees to [0, 1]."""
+
+    low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
+                                       bounds=(0.0, 49.0), live=True)
+    high_percentile: float = _parameter(99.5, "Percentile of the frame that is mapped to white.",
+                                        bounds=(51.0, 100.0), live=True)
+    headroom: float = _parameter(0.1, "Part of the span added at both ends, so that hot spots keep their shape.",
+                                 bounds=(0.0, 1.0), live=True)
+    time_constant_s: float = _parameter(1.0, "Smoothing time of the gain from frame to frame, seconds; 0 is off.",
+                                        bounds=(0.0, 60.0), live=True)
+    min_span_k: float = _parameter(2.0, "Smallest span of a radiometric image, kelvin: a flat scene stays flat.",
+                                   bounds=(0.01, 100.0), live=True)
+    min_span_counts: float = _parameter(60.0, "Smallest span of an image of raw counts.",
+                                        bounds=(1.0, 65535.0), live=True)
+    min_span_display: float = _parameter(16.0, "Smallest span of an 8-bit display image, grey levels.",
+                                         bounds=(1.0, 255.0), live=True)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """The object detector."""
+
+    model: str = _parameter("detector_nano", "Name of a shipped model or path of a .safetensors file.")
+    score_threshold: float = _parameter(0.3, "Detections below this score are not published.",
+                                        bounds=(0.0, 1.0), live=True)
+    class_thresholds: tuple[str, ...] = _parameter(
+        (), "Thresholds of single classes as name=score, e.g. person=0.25; they replace score_threshold.", live=True)
+    nms_iou: float = _parameter(0.6, "Boxes of one class that overlap more than this are one object.",
+                                bounds=(0.05, 1.0), live=True)
+    max_detections: int = _parameter(100, "Most detections in a frame.", bounds=(1, 1000), live=True)
+
+
+@dataclass(frozen=True)
+class FaceConfig:
+    """Face detection and landmarks."""
+
+    enabled: bool = _parameter(True, "Find faces and their landmarks.", live=True)
+    detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a .safetensors file.")
+    landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a .safetensors file.")
+    score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
+    nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
+                                bounds=(0.05, 1.0), live=True)
+    max_faces: int = _parameter(16, "Most faces in a frame; the highest scores win.", bounds=(0, 256), live=True)
+    min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
+                                    bounds=(1.0, 4096.0), live=True)
+
+
+@dataclass(frozen=True)
+class TrackingConfig:
+    """Stable ids from frame to frame."""
+
+    enabled: bool = _parameter(True, "Give detections and faces stable ids.", live=True)
+    match_iou: float = _parameter(0.2, "Smallest overlap of a track's predicted box with a detection.",
+                                  bounds=(0.01, 0.99), live=True)
+    max_missed_s: float = _parameter(1.0, "A track not seen for this long, in seconds, is forgotten.",
+                                     bounds=(0.0, 60.0), live=True)
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What the networks run on."""
+
+    device: str = _parameter("auto", "auto takes CUDA where it is, else the CPU; or a torch device, e.g. cuda:1.")
+    precision: str = _parameter("auto", "auto is fp16 on CUDA and fp32 on the CPU.",
+                                choices=("auto", "fp32", "fp16", "bf16"))
+    threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+
+
+@dataclass(frozen=True)
+class PerceptionConfig:
+    """The whole pipeline."""
+
+    thermal: ThermalConfig = ThermalConfig()
+    contrast: ContrastConfig = ContrastConfig()
+    detector: DetectorConfig = DetectorConfig()
+    face: FaceConfig = FaceConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    engine: EngineConfig = EngineConfig()
+
+    def __post_init__(self) -> None:
+        """Check every value; raises ConfigError."""
+        validate(self)
+        if self.contrast.low_percentile >= self.contrast.high_percentile:
+            raise ConfigError("contrast.low_percentile must be below contrast.high_percentile")
+        class_thresholds(self.detector)
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What belongs to the ROS node alone."""
+
+    auto_start: bool = _parameter(True, "Configure and activate without a lifecycle manager.")
+    reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
+    max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
+                                  bounds=(0.0, 3600.0), live=True)
+    max_rate_hz: float = _parameter(0.0, "Most frames processed in a second; 0 is no limit.",
+                                    bounds=(0.0, 1000.0), live=True)
+    expected_rate_hz: float = _parameter(
+        0.0, "Rate of the camera, if known: lets the node say when most frames are lost on the way; 0 is unknown.",
+        bounds=(0.0, 1000.0), live=True)
+    silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
+                                          bounds=(0.5, 3600.0), live=True)
+    diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
+    frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
+                                    bounds=(1, 1000), live=True)
+
+
+def parameters(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
+    """All leaves of a configuration as (dotted name, value, field), in the order of declaration."""
+    for item in dataclasses.fields(config):
+        value = getattr(config, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from parameters(value, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}", value, item
+
+
+def with_values(config: Any, values: dict[str, Any]) -> Any:
+    """A copy of ``config`` with dotted names replaced; raises ConfigError on unknown names or bad values."""
+    groups: dict[str, dict[str, Any]] = {}
+    own: dict[str, Any] = {}
+    names = {item.name for item in dataclasses.fields(config)}
+    for name, value in values.items():
+        head, _, rest = name.partition(".")
+        if head not in names:
+            raise ConfigError(f"there is no parameter '{name}'; known here: {', '.join(sorted(names))}")
+        if rest:
+            groups.setdefault(head, {})[rest] = value
+        else:
+            own[head] = value
+    for head, inner in groups.items():
+        own[head] = with_values(getattr(config, head), inner)
+    changed = dataclasses.replace(config, **own)
+    validate(changed)
+    return changed
+
+
+def validate(config: Any) -> None:
+    """Raise ConfigError, naming parameter, value and what is allowed, if a leaf breaks its type, bounds or choices."""
+    for name, value, item in parameters(config):
+        default = item.default
+        kind = type(default)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            pass
+        elif kind is tuple:
+            if not isinstance(value, tuple) or not all(isinstance(entry, str) for entry in value):
+                raise ConfigError(f"{name} = {value!r}: must be a list of strings")
+        elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ConfigError(f"{name} = {value!r}: must be of type {kind.__name__}")
+        bounds, choices = item.metadata["bounds"], item.metadata["choices"]
+        if bounds is not None and not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+            raise ConfigError(f"{name} = {value!r}: must lie in [{bounds[0]:g}, {bounds[1]:g}]")
+        if choices is not None and value not in choices:
+            raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
+
+
+def class_thresholds(config: DetectorConfig) -> dict[str, float]:
+    """``class_thresholds`` parsed into {class name: score}; raises ConfigError."""
+    parsed: dict[str, float] = {}
+    for entry in config.class_thresholds:
+        name, equals, text = entry.partition("=")
+        try:
+            score = float(text)
+        except ValueError:
+            score = math.nan
+        if not equals or not name.strip() or not 0.0 <= score <= 1.0:
+            raise ConfigError(f"detector.class_thresholds entry {entry!r}: must read like person=0.25")
+        parsed[name.strip()] = score
+    return parsed

@@ -1,0 +1,75 @@
+"""Automatic gain control: thermal values to [0, 1].
+
+The span comes from robust percentiles, so that one hot lamp or one dead pixel does not take the contrast from the rest
+of the scene, and it is smoothed in time, so that the picture does not flicker when something hot walks in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import ContrastConfig
+
+_SAMPLES = 20_000
+"""About so many pixels decide the percentiles; more do not change them visibly."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The values that become 0 and 1."""
+
+    low: float
+    high: float
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
+        scaled = (values.astype(np.float32) - np.float32(self.low)) * np.float32(1.0 / (self.high - self.low))
+        if values.dtype.kind == "f":
+            scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
+        return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> Span:
+    """Span of one image (H, W): percentiles of a regular sample of its finite pixels, with headroom.
+
+    ``min_span`` is in the unit of ``values``. An image without a finite pixel gets the span [0, min_span].
+    """
+    step = max(1, math.isqrt(values.size // _SAMPLES))
+    sample = values[step // 2 :: step, step // 2 :: step].ravel()
+    if values.dtype.kind == "f":
+        sample = sample[np.isfinite(sample)]
+        if not sample.size:
+            sample = values[np.isfinite(values)].ravel()
+    if not sample.size:
+        return Span(0.0, min_span)
+    low, high = (float(v) for v in np.percentile(sample, (config.low_percentile, config.high_percentile)))
+    middle, span = (low + high) / 2, max(high - low, min_span)
+    reach = span * (0.5 + config.headroom)
+    return Span(middle - reach, middle + reach)
+
+
+class TemporalContrast:
+    """The span of one camera over time, smoothed exponentially with a time constant in seconds."""
+
+    def __init__(self, config: ContrastConfig) -> None:
+        self.config = config
+        self._span: Span | None = None
+        self._stamp = 0.0
+
+    def update(self, values: np.ndarray, min_span: float, stamp: float | None) -> Span:
+        """The span for an image taken at ``stamp`` seconds; an image without a stamp is taken alone."""
+        span = robust_span(values, self.config, min_span)
+        if stamp is None:
+            return span
+        if self._span is not None and self.config.time_constant_s > 0.0:
+            elapsed = stamp - self._stamp
+            # A clock that jumps back (a bag that starts again) begins anew rather than freezing the gain.
+            if 0.0 <= elapsed < 10.0 * self.config.time_constant_s:
+                keep = math.exp(-elapsed / self.config.time_constant_s)
+                span = Span(keep * self._span.low + (1 - keep) * span.low,
+                            keep * self._span.high + (1 - keep) * span.high)
+        self._span, self._stamp = span, stamp
+        return span

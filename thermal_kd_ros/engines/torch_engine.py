@@ -1,0 +1,78 @@
+"""PyTorch on a CPU or a CUDA device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..config import EngineConfig
+from ..models.blocks import fuse_batch_norm
+from ..models.checkpoint import ModelCard, ModelError
+from ..models.detector import Detector, DetectorSpec
+from ..models.landmarker import Landmarker, LandmarkerSpec
+from .base import EngineError
+
+_PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def build_network(card: ModelCard) -> torch.nn.Module:
+    """The network that a card describes, with random weights."""
+    if card.task == "detection":
+        return Detector(DetectorSpec.from_dict(card.architecture))
+    return Landmarker(LandmarkerSpec.from_dict(card.architecture))
+
+
+def load_network(card: ModelCard, weights: dict[str, np.ndarray], path: Path) -> torch.nn.Module:
+    """The network of a model file with its weights; raises ModelError if they do not fit the card."""
+    try:
+        network = build_network(card)
+        network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
+    except (RuntimeError, TypeError, KeyError) as error:
+        first = str(error).strip().splitlines()
+        raise ModelError(f"{path}: its weights do not fit the network in its card ({' '.join(first[:2])})") from None
+    return network.eval()
+
+
+def choose_device(config: EngineConfig) -> torch.device:
+    """The device of a configuration; raises EngineError if it is not there."""
+    name = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise EngineError(f"engine.device '{name}' is not a device; use auto, cpu, cuda or cuda:<n>") from None
+    if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
+        raise EngineError(f"engine.device is '{name}', but PyTorch sees {torch.cuda.device_count()} CUDA devices here; "
+                          "use auto or cpu, or install a CUDA build of PyTorch and the driver")
+    return device
+
+
+class TorchEngine:
+    """One network under torch.inference_mode, batch norms fused, channels last."""
+
+    def __init__(self, card: ModelCard, weights: dict[str, np.ndarray], path: Path, config: EngineConfig) -> None:
+        self.card = card
+        self.device = choose_device(config)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        precision = config.precision
+        if precision == "auto":
+            precision = "fp16" if self.device.type == "cuda" else "fp32"
+        self.precision = precision
+        self._dtype = _PRECISIONS[precision]
+        network = fuse_batch_norm(load_network(card, weights, path))
+        self._network = network.to(self.device, memory_format=torch.channels_last).requires_grad_(False)
+
+    @torch.inference_mode()
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See Engine.run."""
+        images = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
+            first, second = self._network(images)
+        return first.float().cpu().numpy(), second.float().cpu().numpy()
+
+    def describe(self) -> str:
+        """See Engine.describe."""
+        where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+        return f"torch {torch.__version__}, {where}, {self.precision}"

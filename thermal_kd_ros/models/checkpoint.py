@@ -1,0 +1,128 @@
+"""Model files: safetensors weights with a model card in the header.
+
+Nothing is ever unpickled. A file carries its own facts (architecture, classes, input, normalisation, landmark layout,
+what it was trained on and under which licences, measured accuracy), so that none of them is written a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+_TASKS = ("detection", "landmarks")
+
+
+class ModelError(RuntimeError):
+    """A model file cannot be used; the message names the file, what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model file says of itself."""
+
+    name: str
+    task: str
+    """``detection`` or ``landmarks``."""
+    architecture: dict[str, Any]
+    """Values of the network's spec dataclass."""
+    input_height: int
+    input_width: int
+    classes: tuple[str, ...] = ()
+    layout: str = ""
+    """Landmark layout, see ``layouts.py``."""
+    normalisation: dict[str, Any] = field(default_factory=dict)
+    """How the training images were brought to [0, 1]; the fields of ContrastConfig, or the crop's margin."""
+    parameters: int = 0
+    licence: str = ""
+    """Licence of the weights."""
+    data: tuple[str, ...] = ()
+    """What the model saw, each with its licence."""
+    metrics: tuple[dict[str, Any], ...] = ()
+    """Measured accuracy: {metric, value, on, command}."""
+    notes: str = ""
+
+    def to_json(self) -> str:
+        """As a JSON object."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> ModelCard:
+        """The inverse of to_json; raises ModelError."""
+        try:
+            values = json.loads(text)
+            for name in ("classes", "data", "metrics"):
+                values[name] = tuple(values.get(name, ()))
+            card = cls(**values)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(f"{path}: its model card cannot be read ({error}); was it written by another version?"
+                             ) from None
+        if card.task not in _TASKS:
+            raise ModelError(f"{path}: its card has the task '{card.task}', known are {', '.join(_TASKS)}")
+        return card
+
+
+def resolve(name: str) -> Path:
+    """Path of a shipped model by its name, or of a file by its path; raises ModelError naming what there is."""
+    shipped = WEIGHTS_FOLDER / f"{name}.safetensors"
+    if shipped.is_file():
+        return shipped
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    known = ", ".join(sorted(p.stem for p in WEIGHTS_FOLDER.glob("*.safetensors"))) or "none"
+    raise ModelError(f"model '{name}' is neither a shipped model ({known}) nor a file")
+
+
+def shipped() -> list[Path]:
+    """The model files in the package."""
+    return sorted(WEIGHTS_FOLDER.glob("*.safetensors"))
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of a model file, without its weights; raises ModelError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as content:
+            metadata = content.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a readable safetensors file ({error}); fetch it again") from None
+    if "card" not in metadata:
+        raise ModelError(f"{path}: has no model card in its header, so it is not a model of this package")
+    return ModelCard.from_json(metadata["card"], path)
+
+
+def read(path: Path) -> tuple[ModelCard, dict[str, np.ndarray]]:
+    """Card and weights by name; raises ModelError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    card = read_card(path)
+    try:
+        return card, load_file(str(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f"{path}: its weights cannot be read ({error}); fetch it again") from None
+
+
+def write(path: Path, card: ModelCard, weights: dict[str, np.ndarray]) -> None:
+    """Write a model file beside its place and rename it: never half a file."""
+    from safetensors.numpy import save
+
+    data = save({name: np.ascontiguousarray(value) for name, value in weights.items()}, {"card": card.to_json()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,54 @@
+"""Non-maximum suppression and box overlap, in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (N, 4) and (M, 4), x1 y1 x2 y2: (N, M) float32; empty boxes overlap nothing."""
+    corner = np.maximum(a[:, None, :2], b[None, :, :2])
+    other = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = np.prod(np.clip(other - corner, 0.0, None), axis=2)
+    area_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0.0, None), axis=1)
+    area_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0.0, None), axis=1)
+    union = area_a[:, None] + area_b[None, :] - inter
+    return np.where(union > 0.0, inter / np.maximum(union, 1e-12), 0.0).astype(np.float32)
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou: float, limit: int) -> np.ndarray:
+    """Indices of the boxes to keep, best first, at most ``limit``.
+
+    Boxes (N, 4), scores (N,), labels (N,): a box is suppressed by a better one of its own class that overlaps it by
+    more than ``iou``. Ties go to the lower index.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes, labels = boxes[order], labels[order]
+    rival = (iou_matrix(boxes, boxes) > iou) & (labels[:, None] == labels[None, :])
+    alive = np.ones(len(boxes), bool)
+    kept: list[int] = []
+    for i in range(len(boxes)):
+        if alive[i]:
+            kept.append(i)
+            if len(kept) == limit:
+                break
+            alive &= ~rival[i]
+    return order[np.array(kept, np.int64)]
+
+
+def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: float, limit: int,
+           candidates: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """From a network's dense output to final boxes (K, 4), scores (K,), labels (K,), best first.
+
+    ``boxes`` (N, 4) and ``scores`` (N, C); ``thresholds`` (C,) per class. A cell may give several classes. Only the
+    best ``candidates`` go into suppression.
+    """
+    cell, label = np.nonzero(scores >= thresholds[None, :])
+    score = scores[cell, label]
+    if len(score) > candidates:
+        best = np.argpartition(-score, candidates)[:candidates]
+        best.sort()
+        cell, label, score = cell[best], label[best], score[best]
+    chosen = boxes[cell].astype(np.float32)
+    keep = nms(chosen, score, label, iou, limit)
+    return chosen[keep], score[keep].astype(np.float32), label[keep].astype(np.int64)

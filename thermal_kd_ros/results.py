@@ -1,0 +1,89 @@
+"""What the pipeline returns: typed arrays in source-image pixels.
+
+Coordinates are continuous: the image spans [0, width] x [0, height], and the centre of the top-left pixel is
+(0.5, 0.5). Boxes are ``x1, y1, x2, y2``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N detected objects, sorted by falling score."""
+
+    boxes: np.ndarray
+    """(N, 4) float32, x1 y1 x2 y2, source pixels."""
+    scores: np.ndarray
+    """(N,) float32 in [0, 1]."""
+    labels: np.ndarray
+    """(N,) int64, index into ``class_names``."""
+    class_names: tuple[str, ...]
+    track_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(N,) int64; -1 where there is no track. Filled with -1 if not given."""
+
+    def __post_init__(self) -> None:
+        """Give every detection an (absent) track id."""
+        if len(self.track_ids) != len(self.boxes):
+            object.__setattr__(self, "track_ids", np.full(len(self.boxes), -1, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def empty(cls, class_names: tuple[str, ...]) -> Detections:
+        """No detections."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), class_names)
+
+    def select(self, index: np.ndarray) -> Detections:
+        """The detections at ``index`` (indices or mask)."""
+        return Detections(self.boxes[index], self.scores[index], self.labels[index], self.class_names,
+                          self.track_ids[index])
+
+
+@dataclass(frozen=True)
+class FaceLandmarks:
+    """F faces with K landmark points each; position in a row is the point's identity."""
+
+    boxes: np.ndarray
+    """(F, 4) float32, x1 y1 x2 y2, source pixels."""
+    scores: np.ndarray
+    """(F,) float32 in [0, 1], the face detector's."""
+    points: np.ndarray
+    """(F, K, 2) float32, u v, source pixels."""
+    confidence: np.ndarray
+    """(F, K) float32 in [0, 1]."""
+    temperature: np.ndarray
+    """(F, K) float32, degrees Celsius, NaN where the image is not radiometric or the point lies outside."""
+    layout: str
+    """Name of the landmark layout, see ``layouts.py``."""
+    track_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(F,) int64; -1 where there is no track. Filled with -1 if not given."""
+
+    def __post_init__(self) -> None:
+        """Give every face an (absent) track id."""
+        if len(self.track_ids) != len(self.boxes):
+            object.__setattr__(self, "track_ids", np.full(len(self.boxes), -1, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def empty(cls, layout: str, points: int) -> FaceLandmarks:
+        """No faces."""
+        none = np.zeros((0, points), np.float32)
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, points, 2), np.float32),
+                   none, none.copy(), layout)
+
+
+@dataclass(frozen=True)
+class PerceptionResult:
+    """Everything found in one frame."""
+
+    detections: Detections
+    faces: FaceLandmarks
+    stage_ms: dict[str, float]
+    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces, landmarks."""

@@ -1,0 +1,64 @@
+"""Stable ids: greedy overlap matching with a constant-velocity prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import TrackingConfig
+from .nms import iou_matrix
+
+
+@dataclass
+class _Track:
+    id: int
+    label: int
+    box: np.ndarray
+    velocity: np.ndarray
+    """(4,) pixels a second of the box's corners."""
+    stamp: float
+
+    def predicted(self, stamp: float) -> np.ndarray:
+        return self.box + self.velocity * (stamp - self.stamp)
+
+
+class Tracker:
+    """Gives boxes of the same object the same id from frame to frame, one class at a time."""
+
+    _GAIN = 0.5
+    """Part of a new velocity that is believed; the rest is kept from before."""
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.config = config
+        self._tracks: list[_Track] = []
+        self._next = 0
+        self._stamp = -np.inf
+
+    def update(self, boxes: np.ndarray, labels: np.ndarray, stamp: float) -> np.ndarray:
+        """Ids (N,) int64 for boxes (N, 4) with labels (N,) at ``stamp`` seconds. Time that jumps back starts anew."""
+        if stamp < self._stamp:
+            self._tracks.clear()
+        self._stamp = stamp
+        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.config.max_missed_s]
+        ids = np.full(len(boxes), -1, np.int64)
+        if len(boxes) and self._tracks:
+            overlap = iou_matrix(np.array([t.predicted(stamp) for t in self._tracks]), boxes)
+            overlap[np.array([t.label for t in self._tracks])[:, None] != labels[None, :]] = 0.0
+            while overlap.size and overlap.max() >= self.config.match_iou:
+                t, d = np.unravel_index(int(overlap.argmax()), overlap.shape)
+                ids[d] = self._follow(self._tracks[t], boxes[d], stamp)
+                overlap[t, :] = overlap[:, d] = 0.0
+        for d in np.nonzero(ids < 0)[0]:
+            ids[d] = self._next
+            self._tracks.append(_Track(self._next, int(labels[d]), boxes[d].astype(np.float64), np.zeros(4), stamp))
+            self._next += 1
+        return ids
+
+    def _follow(self, track: _Track, box: np.ndarray, stamp: float) -> int:
+        elapsed = stamp - track.stamp
+        if elapsed > 0:
+            measured = (box - track.box) / elapsed
+            track.velocity = (1 - self._GAIN) * track.velocity + self._GAIN * measured
+        track.box, track.stamp = box.astype(np.float64), stamp
+        return track.id

@@ -1,0 +1,138 @@
+"""Augmentation of thermal images: geometry of image and boxes together, then the ways thermal cameras differ.
+
+Works on contrast-normalised images (values in [0, 1], as the network sees them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from thermal_kd_ros.geometry import PAD_VALUE
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strengths; probabilities unless said otherwise."""
+
+    scale: tuple[float, float] = (0.6, 1.6)
+    """Range of the random zoom."""
+    large_shrink: float = 0.4
+    """Objects larger than this part of the canvas side make a zoom below 1 likelier."""
+    flip: float = 0.5
+    vertical_flip: float = 0.0
+    """Only for views from above."""
+    rotate_deg: float = 5.0
+    focus: float = 0.8
+    """How often a crop is placed on an object rather than anywhere."""
+    fill: float = 0.85
+    """How often the crop is kept inside the source."""
+    mosaic: float = 0.3
+    polarity: float = 0.15
+    """Black-hot instead of white-hot, or a scene hotter than its objects."""
+    gain: float = 0.35
+    """Half-width of the random contrast, and of the offset at a third of it."""
+    gamma: float = 0.3
+    noise: float = 0.04
+    """Largest NETD-like noise, as part of the span."""
+    blur: float = 0.3
+    stripes: float = 0.15
+    dead_pixels: float = 0.1
+    shading: float = 0.3
+    """Slow non-uniformity over the image (narcissus, housing drift)."""
+    min_visible: float = 0.3
+    """A box cut to less than this part of its area becomes an ignore region."""
+
+
+def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, height: int, width: int,
+           min_visible: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Warp an image (H, W) and its boxes by a 2x3 matrix in continuous coordinates onto a canvas.
+
+    Boxes become the axis-aligned hull of their corners, clipped; one with less than ``min_visible`` of its area left
+    becomes an ignore region (-1), one outside is dropped.
+    """
+    # cv2 puts pixel centres on whole numbers: conjugate with the half-pixel shift.
+    shifted = matrix.copy()
+    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
+    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink < 0.7:
+        # Bilinear sampling alone would alias small hot objects in and out.
+        image = cv2.GaussianBlur(image, (0, 0), 0.45 * (1 / shrink - 0.5))
+    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=PAD_VALUE)
+    if not len(boxes):
+        return out, boxes, labels
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
+    hull = np.concatenate([corners.min(1), corners.max(1)], axis=1).astype(np.float32)
+    clipped = np.clip(hull, 0.0, np.array([width, height, width, height], np.float32))
+    area = np.prod(hull[:, 2:] - hull[:, :2], axis=1)
+    left = np.prod(clipped[:, 2:] - clipped[:, :2], axis=1)
+    keep = (left > 0) & ((clipped[:, 2:] - clipped[:, :2]).min(1) > 1.5)
+    labels = np.where(left < min_visible * area, -1, labels)
+    return out, clipped[keep], labels[keep]
+
+
+def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tuple[int, int], boxes: np.ndarray,
+                  config: AugmentConfig) -> np.ndarray:
+    """A random 2x3 zoom, flip, rotation and shift of a (height, width) source onto a (height, width) canvas.
+
+    With probability ``focus`` some object lands inside the canvas; small canvases then still see objects.
+    """
+    zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
+    focus = None
+    if len(boxes) and rng.random() < config.focus:
+        box = boxes[rng.integers(len(boxes))]
+        focus = (box[:2] + box[2:]) / 2
+        longest = float((box[2:] - box[:2]).max()) * zoom / min(canvas)
+        if longest > config.large_shrink:
+            # Objects that would fill the canvas are shown at every size down to a tenth of it as well.
+            zoom *= float(np.exp(rng.uniform(np.log(0.1), np.log(0.95)))) / longest
+    angle = np.deg2rad(rng.uniform(-config.rotate_deg, config.rotate_deg))
+    linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if rng.random() < config.flip:
+        linear = linear @ np.diag([-1.0, 1.0])
+    if rng.random() < config.vertical_flip:
+        linear = linear @ np.diag([1.0, -1.0])
+    height, width = canvas
+    if focus is not None:
+        goal = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height])
+        shift = goal - linear @ focus
+    else:
+        centre = np.array([rng.uniform(0, source[1]), rng.uniform(0, source[0])])
+        shift = np.array([width, height]) / 2 - linear @ centre
+    if rng.random() < config.fill:
+        # Slide the source over the canvas where it can cover it: margins teach nothing.
+        corners = np.array([[0, 0], [source[1], 0], [0, source[0]], [source[1], source[0]]]) @ linear.T + shift
+        low, high, goal = corners.min(0), corners.max(0), np.array([width, height])
+        covers = high - low >= goal
+        shift = np.where(covers, shift - np.maximum(low, 0.0) + np.maximum(goal - high, 0.0), shift)
+    return np.column_stack([linear, shift])
+
+
+def sensor(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """What differs from camera to camera: polarity, gain, offset, gamma, blur, noise, stripes, shading, dead pixels."""
+    height, width = image.shape
+    out = image
+    if rng.random() < config.polarity:
+        out = 1.0 - out
+    gain = float(np.exp(rng.uniform(-config.gain, config.gain)))
+    out = (out - 0.5) * np.float32(gain) + np.float32(0.5 + rng.uniform(-config.gain, config.gain) / 3)
+    out = np.clip(out, 0.0, 1.0)
+    if rng.random() < config.gamma:
+        out = out ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+    if rng.random() < config.blur:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, 1.3))
+    if rng.random() < config.shading:
+        coarse = rng.normal(0.0, 0.06, (3, 4)).astype(np.float32)
+        out = out + cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < config.stripes:
+        out = out + rng.normal(0.0, rng.uniform(0.005, 0.03), (1, width)).astype(np.float32)
+        out = out + rng.normal(0.0, rng.uniform(0.002, 0.015), (height, 1)).astype(np.float32)
+    level = rng.uniform(0.0, config.noise)
+    out = out + rng.standard_normal(out.shape, np.float32) * np.float32(level * rng.random())
+    if rng.random() < config.dead_pixels:
+        count = int(rng.integers(1, 20))
+        out = np.array(out, copy=True)
+        out[rng.integers(0, height, count), rng.integers(0, width, count)] = rng.integers(0, 2, count)
+    return np.clip(out, 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,89 @@
+"""Thermal images with boxes, in COCO's json layout: <root>/<split>.json beside the folder <root>/<split>/."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
+"""Category names that mark regions without a judgement: neither a target nor background."""
+
+
+class DataError(ValueError):
+    """A data set cannot be used; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image in memory."""
+
+    values: np.ndarray
+    """(H, W) uint8, uint16 or float32: whatever the source has."""
+    boxes: np.ndarray
+    """(N, 4) float32, x1 y1 x2 y2."""
+    labels: np.ndarray
+    """(N,) int64 into the model's classes; -1 marks an ignore region."""
+    labelled: np.ndarray
+    """(C,) bool: classes that this sample's data set labels. The others give no loss here."""
+
+
+class CocoDetection:
+    """A COCO split whose category names are mapped onto the model's classes by name.
+
+    Raises DataError for a missing file, unusable json, or a split that shares no class with the model.
+    """
+
+    def __init__(self, root: Path, split: str, classes: tuple[str, ...]) -> None:
+        self.folder = root / split
+        path = root / f"{split}.json"
+        try:
+            content = json.loads(path.read_text())
+            images, annotations, categories = (content[key] for key in ("images", "annotations", "categories"))
+        except FileNotFoundError:
+            raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/") from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is not COCO json: {error}") from None
+        names = {entry["id"]: entry["name"] for entry in categories}
+        self.labelled = np.array([name in names.values() for name in classes])
+        if not self.labelled.any():
+            raise DataError(f"{path} labels {sorted(names.values())}, none of the model's classes {list(classes)}")
+        index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}
+        rows: dict[int, list[tuple[list[float], int]]] = {entry["id"]: [] for entry in images}
+        for annotation in annotations:
+            label = index.get(names[annotation["category_id"]], -1)
+            rows[annotation["image_id"]].append((annotation["bbox"], label))
+        self.images = images
+        self._boxes: list[np.ndarray] = []
+        self._labels: list[np.ndarray] = []
+        for entry in images:
+            boxes, labels = clean_boxes(rows[entry["id"]], entry["width"], entry["height"])
+            self._boxes.append(boxes)
+            self._labels.append(labels)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and labels (N,) of image ``i``, without reading its pixels."""
+        return self._boxes[i], self._labels[i]
+
+    def __getitem__(self, i: int) -> Sample:
+        path = self.folder / self.images[i]["file_name"]
+        values = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+        if values is None:
+            raise DataError(f"{path} cannot be read as an image")
+        return Sample(values, self._boxes[i], self._labels[i], self.labelled)
+
+
+def clean_boxes(rows: list[tuple[list[float], int]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """COCO boxes (x, y, w, h) with labels to clipped corner boxes; boxes without area inside the image are left out."""
+    boxes = np.array([box for box, _ in rows], np.float32).reshape(-1, 4)
+    labels = np.array([label for _, label in rows], np.int64)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes = np.clip(boxes, 0.0, np.array([width, height, width, height], np.float32))
+    solid = (boxes[:, 2] - boxes[:, 0] > 1.0) & (boxes[:, 3] - boxes[:, 1] > 1.0)
+    return boxes[solid], labels[solid]

@@ -1,0 +1,113 @@
+"""Several detection data sets as one stream of augmented, contrast-normalised training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from thermal_kd_ros.config import ContrastConfig
+from thermal_kd_ros.contrast import robust_span
+from training.data.augment import AugmentConfig, affine, random_matrix, sensor
+from training.data.coco import Sample
+from training.losses.detection import Targets
+
+
+class DetectionSource(Protocol):
+    """What a data set must offer."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data set of a mixture."""
+
+    data: DetectionSource
+    repeat: float
+    """Images of this set in an epoch, as a multiple of its length."""
+    augment: AugmentConfig
+
+
+def min_span(values: np.ndarray, config: ContrastConfig) -> float:
+    """Smallest contrast span for training images: 8-bit are display images, floats are degrees, the rest counts."""
+    if values.dtype == np.uint8:
+        return config.min_span_display
+    return config.min_span_k if values.dtype.kind == "f" else config.min_span_counts
+
+
+class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
+    """Augmented images of an epoch; item ``i`` of epoch ``e`` depends on (seed, e, i) alone, so a resumed run repeats.
+
+    Items are image (1, H, W) float32, boxes (N, 4), labels (N,), labelled (C,).
+    """
+
+    def __init__(self, parts: list[Part], size: tuple[int, int], seed: int, contrast: ContrastConfig) -> None:
+        self.parts, self.size, self.seed, self.contrast = parts, size, seed, contrast
+        self.epoch = 0
+        self.mosaic_on = True
+        self.order: list[tuple[int, int]] = []
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw the epoch's order."""
+        self.epoch = epoch
+        rng = np.random.default_rng((self.seed, epoch))
+        order: list[tuple[int, int]] = []
+        for p, part in enumerate(self.parts):
+            count = round(part.repeat * len(part.data))
+            whole = [rng.permutation(len(part.data)) for _ in range(count // len(part.data) + 1)]
+            order += [(p, int(i)) for i in np.concatenate(whole)[:count]]
+        rng.shuffle(order)
+        self.order = order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def _one(self, p: int, i: int, size: tuple[int, int], rng: np.random.Generator
+             ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        part = self.parts[p]
+        sample = part.data[i]
+        image = robust_span(sample.values, self.contrast, min_span(sample.values, self.contrast)).apply(sample.values)
+        matrix = random_matrix(rng, image.shape, size, sample.boxes, part.augment)
+        image, boxes, labels = affine(image, sample.boxes, sample.labels, matrix, *size, part.augment.min_visible)
+        return image, boxes, labels, sample.labelled
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        p, i = self.order[index]
+        part = self.parts[p]
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        height, width = self.size
+        if self.mosaic_on and rng.random() < part.augment.mosaic:
+            # Four of the same set, so that they label the same classes.
+            image = np.zeros(self.size, np.float32)
+            boxes, labels = [], []
+            half = (height // 2, width // 2)
+            for k, (y, x) in enumerate([(0, 0), (0, half[1]), (half[0], 0), half]):
+                j = i if k == 0 else int(rng.integers(len(part.data)))
+                tile, tile_boxes, tile_labels, labelled = self._one(p, j, half, rng)
+                image[y : y + half[0], x : x + half[1]] = tile
+                boxes.append(tile_boxes + np.array([x, y, x, y], np.float32))
+                labels.append(tile_labels)
+            all_boxes, all_labels = np.concatenate(boxes), np.concatenate(labels)
+        else:
+            image, all_boxes, all_labels, labelled = self._one(p, i, self.size, rng)
+        return sensor(image, rng, part.augment)[None], all_boxes, all_labels, labelled
+
+
+def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, Targets]:
+    """Items of a mixture to images (B, 1, H, W) and padded targets."""
+    most = max(1, *(len(boxes) for _, boxes, _, _ in items))
+    images = torch.from_numpy(np.stack([image for image, _, _, _ in items]))
+    boxes = torch.zeros(len(items), most, 4)
+    labels = torch.full((len(items), most), -2, dtype=torch.long)
+    for b, (_, item_boxes, item_labels, _) in enumerate(items):
+        boxes[b, : len(item_boxes)] = torch.from_numpy(item_boxes)
+        labels[b, : len(item_labels)] = torch.from_numpy(item_labels)
+    labelled = torch.from_numpy(np.stack([known for _, _, _, known in items]))
+    return images, Targets(boxes, labels, labelled)

@@ -1,0 +1,105 @@
+"""What defines a detector training run: one dataclass, stored with every checkpoint and in the model's card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from thermal_kd_ros.config import ContrastConfig
+from thermal_kd_ros.models.detector import DetectorSpec
+from training.data.augment import AugmentConfig
+from training.losses.detection import DetectionLossConfig
+
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
+    "nano_stride4": {},
+    "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160)},
+    "face": {"widths": (16, 32, 64, 96), "depths": (1, 1, 1, 1), "strides": (8, 16, 32),
+             "pyramid_channels": (32, 48, 64)},
+}
+"""Named network sizes; values of DetectorSpec."""
+
+
+@dataclass(frozen=True)
+class DataPart:
+    """One data set of the run."""
+
+    kind: str
+    """``coco``, ``simulation`` or ``rendered_faces``."""
+    root: str = ""
+    """Folder of a coco set, relative to the data folder."""
+    repeat: float = 1.0
+    augment: AugmentConfig = AugmentConfig()
+    licence: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A training run, without the machine it runs on."""
+
+    name: str = "detector_nano"
+    architecture: str = "nano"
+    classes: tuple[str, ...] = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
+    parts: tuple[DataPart, ...] = ()
+    train_size: tuple[int, int] = (384, 384)
+    """(height, width) of training canvases."""
+    input_size: tuple[int, int] = (512, 640)
+    """(height, width) of the shipped network's input."""
+    epochs: int = 40
+    mosaic_off: int = 6
+    """Last epochs without mosaic."""
+    batch: int = 16
+    lr: float = 1.5e-3
+    final_lr: float = 0.02
+    """Last learning rate as a part of the first."""
+    weight_decay: float = 0.05
+    warmup_steps: int = 300
+    ema: float = 0.998
+    clip: float = 10.0
+    seed: int = 0
+    start: str = ""
+    """Model file whose weights the run starts from; layers of other shapes start anew."""
+    loss: DetectionLossConfig = DetectionLossConfig()
+    contrast: ContrastConfig = ContrastConfig()
+
+    def spec(self) -> DetectorSpec:
+        """The network."""
+        return DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.architecture])
+
+    def to_json(self) -> str:
+        """All values, for logs and comparisons."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+_AERIAL = AugmentConfig(vertical_flip=0.5, rotate_deg=15.0)
+_GROUND = AugmentConfig(scale=(0.35, 1.3))
+HIT_UAV = DataPart("coco", "hit_uav", 1.0, _AERIAL,
+                   "HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0")
+GROUND_PARTS = (
+    DataPart("coco", "dogs_people", 2.0, _GROUND, "Roboflow Thermal Dogs and People, public domain"),
+    DataPart("coco", "cheetah", 2.0, _GROUND, "Roboflow Thermal Cheetah, CC BY 4.0, citing Roboflow"),
+)
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "nano": Experiment(parts=(HIT_UAV, *GROUND_PARTS)),
+    "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4",
+                               parts=(HIT_UAV, *GROUND_PARTS)),
+    "small": Experiment(name="detector_small", architecture="small", parts=(HIT_UAV, *GROUND_PARTS)),
+}
+"""The runs that made the shipped detectors, and those compared with them."""
+
+
+def load(name: str, changes: dict[str, Any]) -> Experiment:
+    """A named experiment with some fields changed; raises ValueError naming what is known."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown experiment '{name}'; known: {', '.join(EXPERIMENTS)}")
+    return dataclasses.replace(EXPERIMENTS[name], **changes)
+
+
+def default_data() -> Path:
+    """Where the data sets are looked for unless told otherwise: beside the checkout."""
+    return Path(__file__).resolve().parents[3] / "shared" / "data"

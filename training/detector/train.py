@@ -1,0 +1,222 @@
+"""Train a detector: data, network, epochs, evaluation, model file. Reads from top to bottom.
+
+    python3 -m training.detector.train nano --output runs/nano
+
+A run that was killed goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.detector import Detector, cells
+from training.data.coco import CocoDetection, DataError
+from training.data.mixture import DetectionSource, Mixture, Part, collate
+from training.detector.evaluate import evaluate_network  # noqa
+from training.detector.experiment import DataPart, Experiment, default_data, load
+from training.losses.detection import Targets, detection_loss
+
+
+def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> DetectionSource:
+    """The data set of one part of an experiment."""
+    if part.kind == "coco":
+        return CocoDetection(data / part.root, "train", classes)
+    if part.kind == "simulation":
+        from training.data.simulated import SimulatedScenes
+
+        return SimulatedScenes(classes=classes, **part.options)
+    if part.kind == "rendered_faces":
+        from training.data.rendered_faces import RenderedFaceScenes
+
+        return RenderedFaceScenes(classes=classes, data=data, **part.options)
+    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, simulation, rendered_faces")
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for convolutions only: norms and biases have nothing to decay to."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def learning_rate(step: int, total: int, experiment: Experiment) -> float:
+    """Linear warm-up, then a half cosine from ``lr`` to ``lr * final_lr``."""
+    warm = min(1.0, (step + 1) / max(1, experiment.warmup_steps))
+    progress = min(1.0, step / max(1, total))
+    cosine = experiment.final_lr + (1 - experiment.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
+    return experiment.lr * warm * cosine
+
+
+@torch.no_grad()
+def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, decay: float) -> None:
+    """Move the averaged weights towards the model's; the decay grows from 0 so that the start is forgotten."""
+    keep = min(decay, (1 + step) / (10 + step))
+    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point:
+            a.lerp_(b, 1 - keep)
+        else:
+            a.copy_(b)
+
+
+def start_from(model: Detector, name: str) -> int:
+    """Copy the weights of a model file where names and shapes agree; returns how many tensors were taken."""
+    _, weights = read(resolve(name))
+    own = model.state_dict()
+    taken = {key: torch.from_numpy(value.copy()) for key, value in weights.items()
+             if key in own and own[key].shape == value.shape}
+    model.load_state_dict(taken, strict=False)
+    return len(taken)
+
+
+def save_state(path: Path, state: dict[str, object]) -> None:
+    """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def to_device(targets: Targets, device: torch.device) -> Targets:
+    """Targets on a device."""
+    return Targets(targets.boxes.to(device), targets.labels.to(device), targets.labelled.to(device))
+
+
+def train(experiment: Experiment, output: Path, data: Path, device: torch.device, workers: int) -> Path:
+    """Run an experiment; returns the path of the model file."""
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(experiment.seed)
+
+    parts = [Part(build_source(p, experiment.classes, data), p.repeat, p.augment) for p in experiment.parts]
+    mixture = Mixture(parts, experiment.train_size, experiment.seed, experiment.contrast)
+    steps_per_epoch = len(mixture) // experiment.batch
+    total = steps_per_epoch * experiment.epochs
+
+    model = Detector(experiment.spec()).to(device, memory_format=torch.channels_last)
+    if experiment.start:
+        print(f"started from {experiment.start}: {start_from(model, experiment.start)} tensors")
+    average = copy.deepcopy(model).eval()
+    optimiser = torch.optim.AdamW(parameter_groups(model, experiment.weight_decay), lr=experiment.lr)
+    scaler = torch.amp.GradScaler(enabled=device.type == "cuda")
+    autocast = torch.float16 if device.type == "cuda" else torch.bfloat16
+    centres, strides = cells(*experiment.train_size, experiment.spec().strides, device)
+
+    state_path, step = output / "state.pt", 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        if state["experiment"] != experiment.to_json():
+            raise DataError(f"{state_path} belongs to another experiment; give another --output or delete it")
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        scaler.load_state_dict(state["scaler"])
+        step = state["step"]
+        print(f"goes on at step {step} of {total}")
+
+    def save() -> None:
+        save_state(state_path, {"experiment": experiment.to_json(), "step": step, "model": model.state_dict(),
+                                "average": average.state_dict(), "optimiser": optimiser.state_dict(),
+                                "scaler": scaler.state_dict()})
+
+    bar = tqdm(total=total, initial=step, desc=experiment.name, unit="step", smoothing=0.02, mininterval=5.0)
+    while step < total:
+        epoch, first = divmod(step, steps_per_epoch)
+        mixture.set_epoch(epoch)
+        mixture.mosaic_on = epoch < experiment.epochs - experiment.mosaic_off
+        # Whole batches from the step that comes next: the order is the epoch's own, also after a resume.
+        rest = Subset(mixture, range(first * experiment.batch, steps_per_epoch * experiment.batch))
+        loader = DataLoader(rest, experiment.batch, num_workers=workers, collate_fn=collate)
+        sums: dict[str, float] = {}
+        model.train()
+        for count, (images, targets) in enumerate(loader, 1):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, total, experiment)
+            images = images.to(device, memory_format=torch.channels_last)
+            with torch.autocast(device.type, autocast):
+                logits, sides = model.predict(model.pyramid(images))
+            losses = detection_loss(logits, sides, centres, strides, to_device(targets, device), experiment.loss)
+            if not torch.isfinite(losses["total"]):
+                torch.save({"images": images.cpu(), "boxes": targets.boxes, "labels": targets.labels},
+                           output / "bad_batch.pt")
+                raise FloatingPointError(f"the loss is {losses['total'].item()} at step {step}; the batch is in "
+                                         f"{output / 'bad_batch.pt'}. Lower lr, or look at that batch's boxes.")
+            optimiser.zero_grad(set_to_none=True)
+            scaler.scale(losses["total"]).backward()
+            scaler.unscale_(optimiser)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), experiment.clip)
+            scaler.step(optimiser)
+            scaler.update()
+            update_ema(average, model, step, experiment.ema)
+            step += 1
+            bar.update()
+            for key, value in losses.items():
+                sums[key] = sums.get(key, 0.0) + value.item()
+            if step % 200 == 0:
+                save()
+        line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
+                **{key: round(value / count, 4) for key, value in sums.items()}}
+        with open(output / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        bar.set_postfix({key: line[key] for key in sums})
+        save()
+        write_model(experiment, average, output / f"{experiment.name}.safetensors")
+    bar.close()
+    return output / f"{experiment.name}.safetensors"
+
+
+def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tuple[dict[str, object], ...] = ()
+                ) -> None:
+    """The averaged network as a model file with its card."""
+    card = ModelCard(
+        name=experiment.name, task="detection", architecture=experiment.spec().to_dict(),
+        input_height=experiment.input_size[0], input_width=experiment.input_size[1], classes=experiment.classes,
+        normalisation={"low_percentile": experiment.contrast.low_percentile,
+                       "high_percentile": experiment.contrast.high_percentile,
+                       "headroom": experiment.contrast.headroom},
+        parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0",
+        data=tuple(part.licence for part in experiment.parts), metrics=metrics,
+        notes=f"experiment {experiment.name}, seed {experiment.seed}, {experiment.epochs} epochs")
+    write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=__doc__.splitlines()[0])
+    parser.add_argument("experiment", help="name of an experiment, see experiment.py")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
+    parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--start", help="model to start from")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare images")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    changes = {key: value for key in ("epochs", "seed", "start") if (value := getattr(args, key)) is not None}
+    try:
+        experiment = load(args.experiment, changes)
+        path = train(experiment, args.output, args.data, torch.device(args.device), args.workers)
+    except (DataError, ModelError, ValueError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"model: {path}")
+    for part in experiment.parts:
+        if part.kind == "coco":
+            print(part.root, evaluate_network(path, args.data / part.root, "val"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

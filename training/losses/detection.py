@@ -1,0 +1,158 @@
+"""Detector losses: task-aligned assignment, quality-focal classification, distribution focal and GIoU regression.
+
+- Assignment: TOOD, Feng et al., ICCV 2021: alignment t = s^alpha * u^beta (s score of the true class, u overlap).
+- Classification: generalised focal loss's QFL, Li et al., NeurIPS 2020, eq. 5, with the aligned quality as target.
+- Regression: DFL (ibid., eq. 6) and GIoU (Rezatofighi et al., CVPR 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from thermal_kd_ros.models.detector import decode_boxes
+
+
+@dataclass(frozen=True)
+class DetectionLossConfig:
+    """Weights and assignment constants."""
+
+    alpha: float = 1.0
+    beta: float = 4.0
+    topk: int = 10
+    classify: float = 1.0
+    iou: float = 2.0
+    dfl: float = 0.5
+    qfl_gamma: float = 2.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Padded targets of a batch."""
+
+    boxes: torch.Tensor
+    """(B, M, 4), x1 y1 x2 y2 in input pixels."""
+    labels: torch.Tensor
+    """(B, M) int64; -1 is an ignore region, -2 padding."""
+    labelled: torch.Tensor
+    """(B, C) bool: which classes each image's data set labels."""
+
+
+def giou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Generalised overlap of aligned boxes (..., 4) in [-1, 1]."""
+    top_left, bottom_right = torch.maximum(a[..., :2], b[..., :2]), torch.minimum(a[..., 2:], b[..., 2:])
+    inter = (bottom_right - top_left).clamp(min=0).prod(-1)
+    area_a = (a[..., 2:] - a[..., :2]).clamp(min=0).prod(-1)
+    area_b = (b[..., 2:] - b[..., :2]).clamp(min=0).prod(-1)
+    union = area_a + area_b - inter
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return inter / union.clamp(min=1e-7) - (hull - union) / hull.clamp(min=1e-7)
+
+
+def box_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Overlap of every box of (N, 4) with every box of (M, 4): (N, M)."""
+    top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = (bottom_right - top_left).clamp(min=0).prod(-1)
+    area_a, area_b = (a[:, 2:] - a[:, :2]).prod(-1), (b[:, 2:] - b[:, :2]).prod(-1)
+    return inter / (area_a[:, None] + area_b[None, :] - inter).clamp(min=1e-7)
+
+
+@torch.no_grad()
+def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, strides: torch.Tensor,
+           true_boxes: torch.Tensor, true_labels: torch.Tensor, config: DetectionLossConfig
+           ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Task-aligned assignment of one image.
+
+    ``scores`` (N, C) in [0, 1], ``boxes`` (N, 4) decoded, ``centres`` (N, 2), ``strides`` (N, 1), truths (M, 4) and
+    (M,) with labels >= 0. Returns for every cell the index of its truth, or -1 (N,), and its quality in [0, 1] (N,).
+    A truth smaller than a cell still gets cells: those whose centre is nearer than a stride to its middle.
+    """
+    n, m = len(centres), len(true_boxes)
+    owner = torch.full((n,), -1, dtype=torch.long, device=centres.device)
+    quality = torch.zeros(n, device=centres.device)
+    if m == 0:
+        return owner, quality
+    middle = (true_boxes[:, :2] + true_boxes[:, 2:]) / 2
+    half = torch.maximum((true_boxes[:, 2:] - true_boxes[:, :2])[None] / 2, strides[:, None, :].expand(-1, m, 2))
+    candidate = ((centres[:, None] - middle[None]).abs() < half).all(-1)
+    cell = candidate.any(1).nonzero()[:, 0]
+    if not len(cell):
+        return owner, quality
+    candidate = candidate[cell]
+    overlap = box_iou(boxes[cell], true_boxes)
+    metric = scores[cell][:, true_labels] ** config.alpha * overlap ** config.beta
+    metric = torch.where(candidate, metric, torch.full_like(metric, -1.0))
+    # A truth that no prediction overlaps yet still learns: its nearest cells break the tie.
+    distance = ((centres[cell][:, None] - middle[None]) / strides[cell][:, None]).norm(dim=-1)
+    ranked = metric - 1e-6 * distance.clamp(max=100.0)
+    k = min(config.topk, len(cell))
+    best = ranked.topk(k, dim=0).indices
+    chosen = torch.zeros_like(candidate).scatter_(0, best, torch.ones_like(best, dtype=torch.bool)) & candidate
+    # A cell wanted by several truths goes to the one it overlaps most.
+    preference = torch.where(chosen, overlap + 1e-9, torch.full_like(overlap, -1.0))
+    value, winner = preference.max(1)
+    taken = value > 0
+    owner[cell[taken]] = winner[taken]
+    aligned = torch.where(chosen, metric.clamp(min=0), torch.zeros_like(metric))
+    mine = F.one_hot(winner, m).bool() & taken[:, None]
+    aligned = torch.where(mine, aligned, torch.zeros_like(aligned))
+    scale = torch.where(mine, overlap, torch.zeros_like(overlap)).amax(0) / aligned.amax(0).clamp(min=1e-9)
+    quality[cell] = (aligned * scale[None]).amax(1).clamp(max=1.0)
+    return owner, quality
+
+
+def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Tensor, strides: torch.Tensor,
+                   targets: Targets, config: DetectionLossConfig) -> dict[str, torch.Tensor]:
+    """Losses of a batch: ``classify``, ``iou``, ``dfl`` and their weighted sum ``total``, scalars.
+
+    ``logits`` (B, N, C), ``sides`` (B, N, 4, bins). A class that an image's data set does not label gives no loss
+    there; background cells inside ignore regions give none either.
+    """
+    logits, sides = logits.float(), sides.float()
+    batch, _, classes = logits.shape
+    boxes = decode_boxes(sides, centres, strides)
+    with torch.no_grad():
+        scores = logits.sigmoid()
+        target = torch.zeros_like(logits)
+        weight = targets.labelled[:, None, :].expand(-1, logits.shape[1], -1).float().clone()
+        owners, qualities = [], []
+        for b in range(batch):
+            known = targets.labels[b] >= 0
+            true_boxes, true_labels = targets.boxes[b][known], targets.labels[b][known]
+            owner, quality = assign(scores[b], boxes[b], centres, strides, true_boxes, true_labels, config)
+            positive = owner >= 0
+            target[b, positive, true_labels[owner[positive]]] = quality[positive]
+            for region in targets.boxes[b][targets.labels[b] == -1]:
+                inside = ((centres >= region[:2]) & (centres <= region[2:])).all(-1) & ~positive
+                weight[b, inside] = 0.0
+            owners.append(owner)
+            qualities.append(quality)
+        normaliser = target.sum().clamp(min=1.0)
+    focal = (target - scores).abs().pow(config.qfl_gamma)
+    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    classify = (bce * focal * weight).sum() / normaliser
+
+    iou_sum, dfl_sum = logits.sum() * 0.0, logits.sum() * 0.0
+    bins = sides.shape[-1]
+    for b in range(batch):
+        positive = owners[b] >= 0
+        if not positive.any():
+            continue
+        truth = targets.boxes[b][targets.labels[b] >= 0][owners[b][positive]]
+        quality = qualities[b][positive]
+        iou_sum = iou_sum + ((1 - giou(boxes[b][positive], truth)) * quality).sum()
+        centre, stride = centres[positive], strides[positive]
+        distance = torch.cat([centre - truth[:, :2], truth[:, 2:] - centre], -1) / stride
+        distance = distance.clamp(0, bins - 1 - 1e-3)
+        left = distance.floor().long()
+        share = distance - left
+        log = sides[b][positive].log_softmax(-1)
+        nll = -(log.gather(-1, left[..., None])[..., 0] * (1 - share)
+                + log.gather(-1, left[..., None] + 1)[..., 0] * share)
+        dfl_sum = dfl_sum + (nll.mean(-1) * quality).sum()
+    iou, dfl = iou_sum / normaliser, dfl_sum / normaliser
+    total = config.classify * classify + config.iou * iou + config.dfl * dfl
+    return {"total": total, "classify": classify, "iou": iou, "dfl": dfl}
