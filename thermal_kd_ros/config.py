@@ -179,22 +179,26 @@ def parameters(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, datacl
 
 def with_values(config: Any, values: dict[str, Any]) -> Any:
     """A copy of ``config`` with dotted names replaced; raises ConfigError on unknown names or bad values."""
+    changed = _replaced(config, values, "")
+    validate(changed)
+    return changed
+
+
+def _replaced(config: Any, values: dict[str, Any], prefix: str) -> Any:
     groups: dict[str, dict[str, Any]] = {}
     own: dict[str, Any] = {}
     names = {item.name for item in dataclasses.fields(config)}
     for name, value in values.items():
         head, _, rest = name.partition(".")
         if head not in names:
-            raise ConfigError(f"there is no parameter '{name}'; known here: {', '.join(sorted(names))}")
+            raise ConfigError(f"there is no parameter '{prefix}{name}'; known here: {', '.join(sorted(names))}")
         if rest:
             groups.setdefault(head, {})[rest] = value
         else:
             own[head] = value
     for head, inner in groups.items():
-        own[head] = with_values(getattr(config, head), inner)
-    changed = dataclasses.replace(config, **own)
-    validate(changed)
-    return changed
+        own[head] = _replaced(getattr(config, head), inner, f"{prefix}{head}.")
+    return dataclasses.replace(config, **own)
 
 
 def validate(config: Any) -> None:

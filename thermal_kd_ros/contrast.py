@@ -16,6 +16,9 @@ from .config import ContrastConfig
 _SAMPLES = 20_000
 """About so many pixels decide the percentiles; more do not change them visibly."""
 
+_LARGEST = 1e30
+"""Values beyond this cannot be meant, and their differences would overflow."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -26,9 +29,13 @@ class Span:
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
-        scaled = (values.astype(np.float32) - np.float32(self.low)) * np.float32(1.0 / (self.high - self.low))
+        scaled = values.astype(np.float32)
         if values.dtype.kind == "f":
-            scaled = np.nan_to_num(scaled, copy=False, nan=0.0)
+            scaled[np.isnan(scaled)] = self.low
+            # Infinite or absurd values must not overflow below.
+            np.clip(scaled, self.low, self.high, out=scaled)
+        scaled -= np.float32(self.low)
+        scaled *= np.float32(1.0 / (self.high - self.low))
         return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
@@ -45,9 +52,12 @@ def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> 
             sample = values[np.isfinite(values)].ravel()
     if not sample.size:
         return Span(0.0, min_span)
+    if values.dtype.kind == "f":
+        sample = np.clip(sample, -_LARGEST, _LARGEST)
     low, high = (float(v) for v in np.percentile(sample, (config.low_percentile, config.high_percentile)))
     middle, span = (low + high) / 2, max(high - low, min_span)
-    reach = span * (0.5 + config.headroom)
+    # Far from zero a float32 cannot tell values apart that are nearer than this.
+    reach = max(span * (0.5 + config.headroom), 1e-6 * abs(middle))
     return Span(middle - reach, middle + reach)
 
 

@@ -28,9 +28,9 @@ class DataPart:
     """One data set of the run."""
 
     kind: str
-    """``coco``, ``simulation`` or ``rendered_faces``."""
+    """``coco`` or ``rendered_faces``."""
     root: str = ""
-    """Folder of a coco set, relative to the data folder."""
+    """Folder of a coco set, relative to the data folder, or absolute."""
     repeat: float = 1.0
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""

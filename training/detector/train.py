@@ -24,7 +24,7 @@ from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolv
 from thermal_kd_ros.models.detector import Detector, cells
 from training.data.coco import CocoDetection, DataError
 from training.data.mixture import DetectionSource, Mixture, Part, collate
-from training.detector.evaluate import evaluate_network  # noqa
+from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DataPart, Experiment, default_data, load
 from training.losses.detection import Targets, detection_loss
 
@@ -33,15 +33,11 @@ def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> Detect
     """The data set of one part of an experiment."""
     if part.kind == "coco":
         return CocoDetection(data / part.root, "train", classes)
-    if part.kind == "simulation":
-        from training.data.simulated import SimulatedScenes
-
-        return SimulatedScenes(classes=classes, **part.options)
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 
         return RenderedFaceScenes(classes=classes, data=data, **part.options)
-    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, simulation, rendered_faces")
+    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, rendered_faces")
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:

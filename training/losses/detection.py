@@ -72,7 +72,7 @@ def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, str
     """
     n, m = len(centres), len(true_boxes)
     owner = torch.full((n,), -1, dtype=torch.long, device=centres.device)
-    quality = torch.zeros(n, device=centres.device)
+    quality = torch.zeros(n, device=scores.device, dtype=scores.dtype)
     if m == 0:
         return owner, quality
     middle = (true_boxes[:, :2] + true_boxes[:, 2:]) / 2
@@ -135,7 +135,8 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     classify = (bce * focal * weight).sum() / normaliser
 
-    iou_sum, dfl_sum = logits.sum() * 0.0, logits.sum() * 0.0
+    # Connected to the graph even when a batch has no object: every parameter gets a gradient, if only zero.
+    iou_sum, dfl_sum = sides.sum() * 0.0, sides.sum() * 0.0
     bins = sides.shape[-1]
     for b in range(batch):
         positive = owners[b] >= 0

@@ -1,0 +1,26 @@
+# Every target first brings the environment up to date, which takes no time when it already is.
+#   make demo | test | lint | setup      ARGS="..." is passed on: make test ARGS="-k letterbox"
+#   VENV=/path/to/folder puts the environment elsewhere (default: .venv)
+
+PYTHON3 ?= python3
+VENV ?= .venv
+ARGS ?=
+
+.PHONY: help demo test lint setup
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#  *make/make/p' Makefile
+
+demo: setup
+	"$(VENV)/bin/python" -m thermal_kd_ros demo $(ARGS)
+
+test: setup
+	"$(VENV)/bin/python" -m pytest test $(ARGS)
+
+lint: setup
+	"$(VENV)/bin/python" -m ruff check .
+	"$(VENV)/bin/python" -m mypy thermal_kd_ros training
+
+setup:
+	@"$(PYTHON3)" tools/setup_env.py --venv "$(VENV)"

@@ -1,0 +1,151 @@
+"""Data sets, augmentation and mixtures for the detector."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.config import ContrastConfig  # noqa: E402
+from training.data.augment import AugmentConfig, affine, random_matrix, sensor  # noqa: E402
+from training.data.coco import CocoDetection, DataError, Sample  # noqa: E402
+from training.data.mixture import Mixture, Part, collate  # noqa: E402
+
+CLASSES = ("person", "bicycle", "car")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A tiny COCO set: two images, one class that the model does not know, an ignore region, bad boxes."""
+    (tmp_path / "train").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "train" / name), rng.integers(0, 255, (40, 60), np.uint8))
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 60, "height": 40},
+                   {"id": 9, "file_name": "b.png", "width": 60, "height": 40}],
+        "categories": [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}, {"id": 5, "name": "dont_care"},
+                       {"id": 6, "name": "tram"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [5, 6, 10, 12]},
+            {"id": 2, "image_id": 7, "category_id": 5, "bbox": [30, 6, 10, 12]},
+            {"id": 3, "image_id": 7, "category_id": 1, "bbox": [50, 30, 30, 30]},
+            {"id": 4, "image_id": 7, "category_id": 1, "bbox": [10, 10, 0, 5]},
+            {"id": 5, "image_id": 7, "category_id": 1, "bbox": [100, 100, 5, 5]},
+            {"id": 6, "image_id": 7, "category_id": 6, "bbox": [1, 1, 9, 9]},
+        ],
+    }
+    (tmp_path / "train.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_coco_maps_names_clips_boxes_and_keeps_empty_images(tree):
+    data = CocoDetection(tree, "train", CLASSES)
+    sample = data[0]
+    assert len(data) == 2 and len(data[1].boxes) == 0
+    assert data.labelled.tolist() == [True, False, True]
+    np.testing.assert_allclose(sample.boxes, [[5, 6, 15, 18], [30, 6, 40, 18], [50, 30, 60, 40], [1, 1, 10, 10]])
+    # A class that the model lacks is an object all the same: it must not be learnt as background.
+    assert sample.labels.tolist() == [2, -1, 0, -1]
+
+
+def test_unusable_sets_are_named(tree, tmp_path):
+    with pytest.raises(DataError, match="none of the model's classes"):
+        CocoDetection(tree, "train", ("boat",))
+    with pytest.raises(DataError, match="val.json is missing"):
+        CocoDetection(tree, "val", CLASSES)
+    (tree / "train.json").write_text("{")
+    with pytest.raises(DataError, match="not COCO json"):
+        CocoDetection(tree, "train", CLASSES)
+
+
+def test_an_unreadable_image_is_named(tree):
+    (tree / "train" / "a.png").write_bytes(b"no png")
+    with pytest.raises(DataError, match="a.png"):
+        CocoDetection(tree, "train", CLASSES)[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_boxes_follow_the_pixels(seed):
+    # Bright blocks: after the warp each box must bound its block's pixels.
+    rng = np.random.default_rng(seed)
+    image = np.zeros((120, 160), np.float32)
+    boxes = np.array([[20, 30, 50, 60], [90, 50, 130, 110]], np.float32)
+    for x1, y1, x2, y2 in boxes.astype(int):
+        image[y1:y2, x1:x2] = 1.0
+    config = AugmentConfig(rotate_deg=0.0, vertical_flip=0.5, fill=0.0)
+    matrix = random_matrix(rng, image.shape, (96, 96), boxes, config)
+    for k in range(2):
+        alone = np.zeros_like(image)
+        x1, y1, x2, y2 = boxes[k].astype(int)
+        alone[y1:y2, x1:x2] = 1.0
+        warped, moved, labels = affine(alone, boxes[k : k + 1], np.array([1]), matrix, 96, 96, 0.3)
+        hot = np.argwhere(np.isclose(warped, 1.0, atol=0.4) & (warped != 0.5))
+        if not len(moved):
+            continue
+        found = [hot[:, 1].min(), hot[:, 0].min(), hot[:, 1].max() + 1, hot[:, 0].max() + 1]
+        np.testing.assert_allclose(moved[0], found, atol=2.0)
+
+
+def test_a_box_mostly_cut_away_becomes_an_ignore_region():
+    matrix = np.array([[1.0, 0, -25.0], [0, 1, 0]])
+    _, boxes, labels = affine(np.zeros((40, 40), np.float32), np.array([[10, 10, 30, 30]], np.float32), np.array([2]),
+                              matrix, 40, 40, 0.3)
+    np.testing.assert_allclose(boxes, [[0, 10, 5, 30]])
+    assert labels.tolist() == [-1]
+
+
+def test_sensor_effects_stay_in_range_and_do_not_touch_their_input():
+    image = np.random.default_rng(0).random((48, 64)).astype(np.float32)
+    before = image.copy()
+    for seed in range(20):
+        out = sensor(image, np.random.default_rng(seed), AugmentConfig())
+        assert out.dtype == np.float32 and out.min() >= 0 and out.max() <= 1 and np.isfinite(out).all()
+    np.testing.assert_array_equal(image, before)
+
+
+class Blocks:
+    """Images with one bright block."""
+
+    def __init__(self, labelled):
+        self.labelled = np.array(labelled)
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, i):
+        values = np.zeros((64, 80), np.uint8)
+        values[20:40, 30 + i : 50 + i] = 200
+        return Sample(values, np.array([[30 + i, 20, 50 + i, 40]], np.float32), np.array([0]), self.labelled)
+
+
+def mixture(seed=0):
+    parts = [Part(Blocks([True, False]), 2.0, AugmentConfig()), Part(Blocks([True, True]), 1.0, AugmentConfig())]
+    return Mixture(parts, (64, 64), seed, ContrastConfig())
+
+
+def test_items_depend_on_seed_epoch_and_index_alone():
+    a, b = mixture(), mixture()
+    assert len(a) == 15
+    for epoch in (0, 3):
+        a.set_epoch(epoch)
+        b.set_epoch(epoch)
+        _ = b[1]
+        for left, right in zip(a[7], b[7], strict=True):
+            np.testing.assert_array_equal(left, right)
+    a.set_epoch(1)
+    assert any(not np.array_equal(x, y) for x, y in zip(a[7], b[7], strict=True))
+
+
+def test_collate_pads_and_keeps_what_is_labelled():
+    data = mixture()
+    images, targets = collate([data[i] for i in range(4)])
+    assert images.shape == (4, 1, 64, 64) and images.dtype == torch.float32
+    for b in range(4):
+        _, boxes, labels, labelled = data[b]
+        count = (targets.labels[b] != -2).sum()
+        assert count == len(labels)
+        np.testing.assert_allclose(targets.boxes[b, :count], boxes)
+        np.testing.assert_array_equal(targets.labelled[b], labelled)

@@ -1,0 +1,131 @@
+"""The training loop: a killed run ends with the same weights; saving never leaves half a file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
+from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
+from training.data.coco import DataError  # noqa: E402
+from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
+from training.detector.train import learning_rate, save_state, start_from, train, update_ema  # noqa: E402
+
+TINY = Experiment(name="tiny", architecture="face", classes=("person",), parts=(DataPart("coco", "set"),),
+                  train_size=(64, 64), input_size=(64, 96), epochs=4, batch=4, warmup_steps=2, mosaic_off=1)
+RUN = """
+import sys, pathlib, torch
+torch.set_num_threads(1)
+sys.path.insert(0, {test!r})
+from test_train import TINY
+from training.detector.train import train
+train(TINY, pathlib.Path({output!r}), pathlib.Path({data!r}), torch.device("cpu"), 0)
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data" / "set" / "train"
+    folder.mkdir(parents=True)
+    images, annotations = [], []
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        values = rng.integers(0, 60, (64, 64), np.uint8)
+        x, y = (int(v) for v in rng.integers(4, 36, 2))
+        values[y : y + 24, x : x + 12] += 150
+        cv2.imwrite(str(folder / f"{i}.png"), values)
+        images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 64})
+        annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": [x, y, 12, 24]})
+    (folder.parent / "train.json").write_text(json.dumps(
+        {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}))
+    return tmp_path / "data"
+
+
+def start(output, data):
+    here = os.path.dirname(__file__)
+    code = RUN.format(test=here, output=str(output), data=str(data))
+    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.getcwd()},
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def test_a_killed_run_ends_with_the_same_weights(tmp_path, data):
+    straight, broken = start(tmp_path / "straight", data), start(tmp_path / "broken", data)
+    log = tmp_path / "broken" / "log.jsonl"
+    while broken.poll() is None and not (log.exists() and log.read_text().count("\n") >= 1):
+        time.sleep(0.02)
+    assert broken.poll() is None, "the run ended before it could be killed: make it longer"
+    broken.send_signal(signal.SIGKILL)
+    broken.wait()
+    _, errors = straight.communicate()
+    assert straight.returncode == 0, errors.decode()
+    again = start(tmp_path / "broken", data)
+    _, errors = again.communicate()
+    assert again.returncode == 0, errors.decode()
+    card, weights = read(tmp_path / "straight" / "tiny.safetensors")
+    other_card, other = read(tmp_path / "broken" / "tiny.safetensors")
+    assert card == other_card and card.classes == ("person",)
+    for name in weights:
+        np.testing.assert_array_equal(weights[name], other[name], err_msg=name)
+
+
+def test_another_experiment_in_the_same_folder_is_refused(tmp_path, data):
+    (tmp_path / "run").mkdir()
+    save_state(tmp_path / "run" / "state.pt", {"experiment": "{}", "step": 3})
+    with pytest.raises(DataError, match="another experiment"):
+        train(TINY, tmp_path / "run", data, torch.device("cpu"), 0)
+
+
+def test_a_failed_save_keeps_the_previous_state(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    save_state(path, {"step": 1})
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        save_state(path, {"step": 2})
+    assert torch.load(path, weights_only=True) == {"step": 1}
+
+
+def test_the_learning_rate_warms_up_and_falls_to_its_end():
+    experiment = Experiment(warmup_steps=10)
+    rates = [learning_rate(step, 1000, experiment) for step in range(1001)]
+    assert rates[0] == pytest.approx(experiment.lr / 10)
+    assert int(np.argmax(rates)) in range(8, 12)
+    assert rates[-1] == pytest.approx(experiment.lr * experiment.final_lr)
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_the_average_follows_the_weights():
+    model, average = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    start_weight = average.weight.detach().clone()
+    update_ema(average, model, 10**6, 0.9)
+    torch.testing.assert_close(average.weight, 0.9 * start_weight + 0.1 * model.weight)
+
+
+def test_start_from_takes_what_fits(tmp_path, data):
+    path = train(Experiment(**{**TINY.__dict__, "epochs": 1}), tmp_path / "run", data, torch.device("cpu"), 0)
+    wider = Detector(DetectorSpec(classes=3, **ARCHITECTURES["face"]))
+    taken = start_from(wider, str(path))
+    # All but the class layer of each level (weight and bias).
+    assert taken == len(wider.state_dict()) - 2 * len(wider.heads)
+    with pytest.raises(ModelError, match="neither"):
+        start_from(wider, "nothing_there")
+
+
+def test_every_experiment_can_be_built():
+    for name in EXPERIMENTS:
+        experiment = load(name, {"seed": 3})
+        assert experiment.seed == 3 and json.loads(experiment.to_json())["name"] == experiment.name
+        Detector(experiment.spec())
+    with pytest.raises(ValueError, match="nano"):
+        load("huge", {})

@@ -1,0 +1,193 @@
+"""Detector losses and assignment against slow, independent computations."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.models.detector import Detector, DetectorSpec, cells, decode_boxes  # noqa: E402
+from training.losses.detection import (  # noqa: E402
+    DetectionLossConfig,
+    Targets,
+    assign,
+    box_iou,
+    detection_loss,
+    giou,
+)
+
+CONFIG = DetectionLossConfig()
+SIZE, STRIDES, BINS = (64, 96), (8, 16, 32), 16
+
+
+def slow_iou(a, b):
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    inter = max(width, 0) * max(height, 0)
+    return inter / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter)
+
+
+def random_boxes(rng, count):
+    corner = rng.uniform(0, (60, 35), (count, 2))
+    return np.concatenate([corner, corner + rng.uniform(6, 30, (count, 2))], 1)
+
+
+def test_overlaps_equal_loops():
+    rng = np.random.default_rng(0)
+    a, b = random_boxes(rng, 9), random_boxes(rng, 9)
+    ta, tb = torch.from_numpy(a), torch.from_numpy(b)
+    np.testing.assert_allclose(box_iou(ta, tb), [[slow_iou(x, y) for y in b] for x in a], atol=1e-9)
+    for x, y, value in zip(a, b, giou(ta, tb), strict=True):
+        hull = (max(x[2], y[2]) - min(x[0], y[0])) * (max(x[3], y[3]) - min(x[1], y[1]))
+        areas = (x[2] - x[0]) * (x[3] - x[1]) + (y[2] - y[0]) * (y[3] - y[1])
+        overlap = slow_iou(x, y)
+        union = areas / (1 + overlap)
+        assert math.isclose(float(value), overlap - (hull - union) / hull, abs_tol=1e-9)
+
+
+def slow_assign(scores, boxes, centres, strides, truths, labels, config):
+    """The same rule, one cell and one truth at a time."""
+    n, m = len(centres), len(truths)
+    overlap = np.array([[slow_iou(boxes[i], truths[j]) for j in range(m)] for i in range(n)])
+    chosen = np.zeros((n, m), bool)
+    metric = np.zeros((n, m))
+    for j in range(m):
+        middle = (truths[j, :2] + truths[j, 2:]) / 2
+        ranking = []
+        for i in range(n):
+            half = np.maximum((truths[j, 2:] - truths[j, :2]) / 2, strides[i])
+            if (np.abs(centres[i] - middle) < half).all():
+                metric[i, j] = scores[i, labels[j]] ** config.alpha * overlap[i, j] ** config.beta
+                ranking.append((metric[i, j] - 1e-6 * min(100, np.linalg.norm((centres[i] - middle) / strides[i])), i))
+        for _, i in sorted(ranking, reverse=True)[: config.topk]:
+            chosen[i, j] = True
+    owner, quality = np.full(n, -1), np.zeros(n)
+    for i in range(n):
+        wanted = [j for j in range(m) if chosen[i, j]]
+        if wanted:
+            owner[i] = max(wanted, key=lambda j: overlap[i, j])
+    for j in range(m):
+        mine = np.nonzero(owner == j)[0]
+        if len(mine):
+            best, most = metric[mine, j].max(), overlap[mine, j].max()
+            quality[mine] = np.minimum(1, metric[mine, j] / max(best, 1e-9) * most)
+    return owner, quality
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_assignment_equals_a_loop(seed):
+    rng = np.random.default_rng(seed)
+    centres, strides = cells(*SIZE, STRIDES)
+    centres, strides = centres.double(), strides.double()
+    scores = rng.random((len(centres), 3))
+    reach = rng.uniform(2, 20, (len(centres), 4))
+    boxes = np.concatenate([centres.numpy() - reach[:, :2], centres.numpy() + reach[:, 2:]], 1)
+    truths, labels = random_boxes(rng, 5), rng.integers(0, 3, 5)
+    owner, quality = assign(torch.from_numpy(scores), torch.from_numpy(boxes), centres, strides,
+                            torch.from_numpy(truths), torch.from_numpy(labels), CONFIG)
+    slow_owner, slow_quality = slow_assign(scores, boxes, centres.numpy(), strides.numpy(), truths, labels, CONFIG)
+    np.testing.assert_array_equal(owner, slow_owner)
+    np.testing.assert_allclose(quality, slow_quality, atol=1e-5)
+    assert set(owner[owner >= 0].tolist()) <= set(range(5))
+
+
+def test_a_truth_smaller_than_a_cell_still_gets_cells():
+    centres, strides = cells(*SIZE, STRIDES)
+    boxes = torch.cat([centres - 3, centres + 3], 1)
+    owner, _ = assign(torch.full((len(centres), 1), 0.01), boxes, centres, strides,
+                      torch.tensor([[41.0, 33.0, 43.0, 36.0]]), torch.tensor([0]), CONFIG)
+    assert (owner == 0).sum() >= 1
+
+
+def batch(boxes, labels, labelled):
+    return Targets(torch.tensor(boxes, dtype=torch.float32), torch.tensor(labels), torch.tensor(labelled))
+
+
+def run(logits, sides, targets):
+    centres, strides = cells(*SIZE, STRIDES)
+    return detection_loss(logits, sides, centres, strides, targets, CONFIG)
+
+
+def random_outputs(seed, batch_size=1, classes=2):
+    generator = torch.Generator().manual_seed(seed)
+    n = len(cells(*SIZE, STRIDES)[0])
+    return (torch.randn(batch_size, n, classes, generator=generator).requires_grad_(),
+            torch.randn(batch_size, n, 4, BINS, generator=generator).requires_grad_())
+
+
+def test_loss_equals_a_loop():
+    logits, sides = random_outputs(0)
+    targets = batch([[[10, 10, 40, 44], [50, 20, 70, 60]]], [[0, 1]], [[True, True]])
+    losses = run(logits, sides, targets)
+    centres, strides = cells(*SIZE, STRIDES)
+    boxes = decode_boxes(sides.detach(), centres, strides)[0].double().numpy()
+    p = logits.detach().double().sigmoid()[0].numpy()
+    truths = targets.boxes[0].double().numpy()
+    owner, quality = slow_assign(p, boxes, centres.double().numpy(), strides.double().numpy(), truths, [0, 1], CONFIG)
+    normaliser = max(1.0, quality.sum())
+    classify = iou = dfl = 0.0
+    for i in range(len(centres)):
+        for c in range(2):
+            y = quality[i] if owner[i] == c else 0.0
+            classify += -(y * math.log(p[i, c]) + (1 - y) * math.log(1 - p[i, c])) * abs(y - p[i, c]) ** 2
+        if owner[i] >= 0:
+            t = truths[owner[i]]
+            iou += (1 - float(giou(torch.from_numpy(boxes[i]), torch.from_numpy(t)))) * quality[i]
+            x, y = centres[i].tolist()
+            total = 0.0
+            for k, d in enumerate((x - t[0], y - t[1], t[2] - x, t[3] - y)):
+                d = min(max(d / float(strides[i]), 0.0), BINS - 1 - 1e-3)
+                log = sides.detach()[0, i, k].double().log_softmax(0)
+                left = int(d)
+                total -= float(log[left]) * (1 - (d - left)) + float(log[left + 1]) * (d - left)
+            dfl += total / 4 * quality[i]
+    np.testing.assert_allclose([losses[k].item() for k in ("classify", "iou", "dfl")],
+                               np.array([classify, iou, dfl]) / normaliser, rtol=2e-4)
+
+
+def test_unlabelled_classes_give_no_gradient():
+    logits, sides = random_outputs(1)
+    run(logits, sides, batch([[[10, 10, 40, 44]]], [[0]], [[True, False]]))["total"].backward()
+    assert logits.grad[..., 1].abs().max() == 0
+    assert logits.grad[..., 0].abs().max() > 0
+
+
+def test_ignore_regions_give_no_background_gradient():
+    logits, sides = random_outputs(2)
+    run(logits, sides, batch([[[0, 0, 48, 64]]], [[-1]], [[True, True]]))["total"].backward()
+    centres, _ = cells(*SIZE, STRIDES)
+    inside = centres[:, 0] <= 48
+    assert logits.grad[0, inside].abs().max() == 0
+    assert logits.grad[0, ~inside].abs().min() > 0
+
+
+@pytest.mark.parametrize("boxes, labels", [([[[0.0, 0, 0, 0]]], [[-2]]), ([[[10.0, 10, 40, 40]]], [[1]])])
+def test_empty_and_single_batches_are_finite(boxes, labels):
+    logits, sides = random_outputs(3)
+    losses = run(logits, sides, batch(boxes, labels, [[True, True]]))
+    losses["total"].backward()
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert torch.isfinite(logits.grad).all() and torch.isfinite(sides.grad).all()
+
+
+def test_a_few_steps_learn_one_image():
+    torch.manual_seed(0)
+    spec = DetectorSpec(classes=2, strides=STRIDES, pyramid_channels=(48, 64, 96))
+    model = Detector(spec)
+    images = torch.full((2, 1, *SIZE), 0.2)
+    images[:, :, 20:44, 16:40] = 0.9
+    targets = batch([[[16, 20, 40, 44]]] * 2, [[1]] * 2, [[True, True]] * 2)
+    centres, strides = cells(*SIZE, STRIDES)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(60):
+        logits, sides = model.predict(model.pyramid(images))
+        loss = detection_loss(logits, sides, centres, strides, targets, CONFIG)["total"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        logits, sides = model.predict(model.pyramid(images))
+        best = logits[0, :, 1].argmax()
+        box = decode_boxes(sides, centres, strides)[0, best]
+    assert slow_iou(box.tolist(), [16, 20, 40, 44]) > 0.7
+    assert logits[0, best, 1] > logits[0, best, 0]

@@ -1,0 +1,25 @@
+"""What training and run time share about faces: the crop that the landmark network sees."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .config import ContrastConfig
+from .contrast import robust_span
+
+CROP_MARGIN = 0.15
+"""Margin of the face crop on each side, as a part of the longer side of the face box."""
+
+_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
+
+
+def normalise_crop(values: np.ndarray) -> np.ndarray:
+    """A resized face crop (S, S) in any unit to (S, S) float32 in [0, 1].
+
+    The span is the crop's own, so that a face looks the same whatever else is in the frame. A constant crop becomes
+    0.5 throughout.
+    """
+    # Relative to the values, so that neither counts nor degrees of a nearly flat crop are blown up to rounding noise.
+    finite = values[np.isfinite(values)]
+    largest = float(np.abs(finite).max()) if finite.size else 0.0
+    return robust_span(values, _CONTRAST, max(1e-6, 1e-5 * largest)).apply(values)

@@ -1,0 +1,107 @@
+"""The images of one camera, in their order: what has to be remembered between them to read each one rightly."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from .config import ThermalConfig
+from .frames import ThermalFrame, decode, is_colour
+
+_Format = tuple[str, tuple[int, ...]]
+"""Encoding and shape of an image."""
+
+
+class FrameReader:
+    """Turns one camera's images into ThermalFrames.
+
+    The input mode ``auto`` is decided once for an image format (encoding and size), on the first image that shows
+    anything, and kept: a scene that warms up never turns degrees into counts in the middle of a stream. What a user
+    should know of it is told once to ``say``. Not thread-safe.
+    """
+
+    def __init__(self, config: ThermalConfig, camera: str = "", say: Callable[[str], None] | None = None) -> None:
+        self.config = config
+        self.camera = camera
+        self.frozen_run = 0
+        """How many images before this one, without a gap, were identical to it."""
+        self.frozen_total = 0
+        """How many images were identical to the one before them."""
+        self._say = say or (lambda text: None)
+        self._modes: dict[_Format, str] = {}
+        self._format: _Format | None = None
+        self._mode = ""
+        self._previous: np.ndarray | None = None
+
+    @property
+    def mode(self) -> str:
+        """Input mode of the latest image; empty before the first."""
+        return self._mode
+
+    @property
+    def description(self) -> str:
+        """Size and encoding of the latest image; empty before the first."""
+        return _describe(self._format) if self._format else ""
+
+    def read(self, data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
+             is_bigendian: bool, stamp: float | None) -> ThermalFrame:
+        """The frame of a sensor_msgs/Image's fields; its values may be a view of ``data``.
+
+        Raises FrameError for an image that cannot be used, which then leaves nothing behind.
+        """
+        return self.read_array(decode(data, height, width, encoding, step, is_bigendian), encoding, stamp)
+
+    def read_array(self, pixels: np.ndarray, encoding: str, stamp: float | None) -> ThermalFrame:
+        """The frame of decoded pixels (H, W) or (H, W, 3 or 4); raises FrameError."""
+        layout = (encoding, pixels.shape)
+        mode = self._modes.get(layout, self.config.input_mode)
+        frame = ThermalFrame.from_array(pixels, dataclasses.replace(self.config, input_mode=mode), stamp, self.camera)
+        self._announce(layout, frame)
+        self._format, self._mode = layout, frame.mode
+        self._watch(frame.values)
+        return frame
+
+    def _announce(self, layout: _Format, frame: ThermalFrame) -> None:
+        """Keep the mode of a format once an image could decide it, and say so."""
+        if layout in self._modes or (self.config.input_mode == "auto" and not _shows_anything(frame.values)):
+            return
+        if self._format is not None and self._format != layout:
+            self._say(f"the images changed from {_describe(self._format)} to {_describe(layout)}")
+        self._modes[layout] = frame.mode
+        if is_colour(layout[0]):
+            self._say(f"{layout[0]} images carry a palette, which hides temperatures; they are read as grey. Let the "
+                      "camera publish mono16 or 32FC1 if it can")
+        elif self.config.input_mode == "auto":
+            self._say(f"{_describe(layout)} images are read as {frame.mode}, judging by their first values; if that is "
+                      "wrong, set thermal.input_mode")
+
+    def _watch(self, values: np.ndarray) -> None:
+        """Count images that repeat the one before: a camera whose shutter is closed, or that hangs."""
+        if self._previous is not None and _identical(self._previous, values):
+            self.frozen_run += 1
+            self.frozen_total += 1
+            return
+        self.frozen_run = 0
+        # A copy, because the values may be a view of memory that the caller uses again.
+        self._previous = values.copy()
+
+
+def _describe(layout: _Format) -> str:
+    encoding, shape = layout
+    return f"{shape[1]} x {shape[0]} {encoding}".rstrip()
+
+
+def _shows_anything(values: np.ndarray) -> bool:
+    """Whether an image has more than one value; a closed shutter or a camera that is starting has not."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return bool(finite.min() != finite.max())
+
+
+def _identical(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two images are equal, NaN being equal to NaN. Noise makes the first row decide nearly always."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    same_nan = a.dtype.kind == "f"
+    return np.array_equal(a[0], b[0], equal_nan=same_nan) and np.array_equal(a, b, equal_nan=same_nan)

@@ -1,0 +1,86 @@
+"""Render random thermal scenes once, as a COCO data set that training then reads like any other.
+
+    python3 -m training.data.render_scenes --output runs/scenes --count 1200
+
+Pictures are 16-bit PNG in centikelvin. Rendering starts where a killed run stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from thermal_kd_ros.simulation import SCENE_KINDS, SimulatedFrame, random_scene_frame
+
+CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
+SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
+"""(width, height) of common thermal cameras, in turn."""
+
+
+def annotations_of(frame: SimulatedFrame) -> list[dict[str, object]]:
+    """COCO annotations of a frame, without ids."""
+    rows: list[tuple[np.ndarray, str]] = [
+        (box, "ignore" if ignore else name)
+        for box, name, ignore in zip(frame.boxes, frame.labels, frame.ignore, strict=True)]
+    rows += [(face.box, "face") for face in frame.faces if not face.ignore]
+    found: list[dict[str, object]] = []
+    for box, name in rows:
+        x1, y1, x2, y2 = (round(float(v), 2) for v in box)
+        found.append({"category_id": CATEGORIES.index(name) + 1, "bbox": [x1, y1, x2 - x1, y2 - y1],
+                      "area": (x2 - x1) * (y2 - y1), "iscrowd": 0})
+    return found
+
+
+def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]]]:
+    """Render scene ``seed`` into its folder: returns seed, width, height and annotations."""
+    seed, folder = job
+    width, height = SIZES[seed % len(SIZES)]
+    kind = SCENE_KINDS[(seed // len(SIZES)) % len(SCENE_KINDS)]
+    sidecar = folder / f"{seed:06d}.json"
+    if not sidecar.exists():
+        frame = random_scene_frame(seed, width, height, kind)
+        counts = np.clip((frame.celsius + 273.15) * 100.0, 0, 65535).astype(np.uint16)
+        cv2.imwrite(str(folder / f"{seed:06d}.png"), counts, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        # The sidecar comes last, so that it vouches for the picture.
+        temporary = sidecar.with_suffix(".part")
+        temporary.write_text(json.dumps(annotations_of(frame)))
+        os.replace(temporary, sidecar)
+    return seed, width, height, json.loads(sidecar.read_text())
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.data.render_scenes",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--count", type=int, default=1200)
+    parser.add_argument("--seed", type=int, default=0, help="first scene; give another split other scenes")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    args = parser.parse_args(argv)
+    folder = args.output / args.split
+    folder.mkdir(parents=True, exist_ok=True)
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    jobs = [(args.seed + i, folder) for i in range(args.count)]
+    with ProcessPoolExecutor(args.processes) as pool:
+        for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
+            images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
+            annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
+    content = {"images": images, "annotations": annotations,
+               "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
+    temporary = args.output / f"{args.split}.json.part"
+    temporary.write_text(json.dumps(content))
+    os.replace(temporary, args.output / f"{args.split}.json")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
