@@ -1,5 +1,6 @@
 # Every target first brings the environment up to date, which takes no time when it already is.
 #   make demo | test | lint | setup      ARGS="..." is passed on: make test ARGS="-k letterbox"
+#   make demo BAG=recording.mcap | IMAGES=folder      plays that instead of a rendered recording
 #   VENV=/path/to/folder puts the environment elsewhere (default: .venv)
 
 PYTHON3 ?= python3
@@ -13,7 +14,7 @@ help:
 	@sed -n 's/^#  *make/make/p' Makefile
 
 demo: setup
-	"$(VENV)/bin/python" -m thermal_kd_ros demo $(ARGS)
+	"$(VENV)/bin/python" -m thermal_kd_ros demo $(if $(BAG),--bag "$(BAG)") $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
 test: setup
 	"$(VENV)/bin/python" -m pytest test $(ARGS)

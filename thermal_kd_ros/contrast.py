@@ -45,7 +45,7 @@ def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> 
     ``min_span`` is in the unit of ``values``. An image without a finite pixel gets the span [0, min_span].
     """
     step = max(1, math.isqrt(values.size // _SAMPLES))
-    sample = values[step // 2 :: step, step // 2 :: step].ravel()
+    sample: np.ndarray = values[step // 2 :: step, step // 2 :: step].ravel()
     if values.dtype.kind == "f":
         sample = sample[np.isfinite(sample)]
         if not sample.size:

@@ -129,7 +129,7 @@ def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encod
                          "the message was cut or its size fields are wrong")
     shape: tuple[int, ...] = (height, width) if layout.channels == 1 else (height, width, layout.channels)
     strides: tuple[int, ...] = (step, layout.channels * dtype.itemsize, dtype.itemsize)[: len(shape)]
-    pixels = np.ndarray(shape, dtype, buffer, strides=strides)
+    pixels: np.ndarray = np.ndarray(shape, dtype, buffer, strides=strides)
     return pixels if dtype.isnative or dtype.itemsize == 1 else pixels.astype(dtype.newbyteorder("="))
 
 

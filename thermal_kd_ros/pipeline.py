@@ -11,7 +11,7 @@ import numpy as np
 from .config import ContrastConfig, PerceptionConfig, class_thresholds
 from .contrast import TemporalContrast
 from .engines.base import Engine, load_engine
-from .faces import CROP_MARGIN, normalise_crop, point_temperatures
+from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox
 from .layouts import Layout, get_layout
@@ -19,6 +19,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
+from .temperature import point_temperatures
 from .tracking import Tracker
 
 
@@ -151,7 +152,7 @@ class ThermalPerception:
     @staticmethod
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
-        boxes = [Letterbox(*image.shape, card.input_height, card.input_width) for image in images]
+        boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
         batch = np.stack([box.apply(image) for box, image in zip(boxes, images, strict=True)])
         return boxes, batch[:, None]
 

@@ -62,7 +62,7 @@ class TorchEngine:
         self.precision = precision
         self._dtype = _PRECISIONS[precision]
         network = fuse_batch_norm(load_network(card, weights, path))
-        self._network = network.to(self.device, memory_format=torch.channels_last).requires_grad_(False)
+        self._network = network.to(self.device).to(memory_format=torch.channels_last).requires_grad_(False)
 
     @torch.inference_mode()
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,9 @@ import numpy as np
 
 from ..results import Detections
 
+FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300, "face.score_threshold": 0.01}
+"""Parameters for measuring: average precision needs the unsure detections too."""
+
 
 @dataclass(frozen=True)
 class Truth:

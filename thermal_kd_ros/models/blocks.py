@@ -67,6 +67,8 @@ def fuse_batch_norm(model: nn.Module) -> nn.Module:
     """Fold every batch norm of the ConvBlocks into its convolution, in place; for inference only."""
     for module in model.modules():
         if isinstance(module, ConvBlock) and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = nn.utils.fuse_conv_bn_eval(module[0].eval(), module[1].eval())
+            convolution, norm = module[0], module[1]
+            assert isinstance(convolution, nn.Conv2d)
+            module[0] = nn.utils.fuse_conv_bn_eval(convolution.eval(), norm.eval())
             module[1] = nn.Identity()
     return model

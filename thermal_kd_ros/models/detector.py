@@ -47,7 +47,7 @@ class Backbone(nn.Module):
     def __init__(self, widths: tuple[int, ...], depths: tuple[int, ...]) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), ConvBlock(4, widths[0], 3, 2))
-        stages = [CrossStage(widths[0], widths[0], depths[0])]
+        stages: list[nn.Module] = [CrossStage(widths[0], widths[0], depths[0])]
         for previous, width, depth in zip(widths, widths[1:], depths[1:], strict=False):
             stages.append(nn.Sequential(ConvBlock(previous, width, 3, 2), CrossStage(width, width, depth)))
         self.stages = nn.ModuleList(stages)
@@ -91,10 +91,12 @@ class Head(nn.Module):
 
     def __init__(self, channels: int, classes: int, bins: int) -> None:
         super().__init__()
-        self.classify = nn.Sequential(ConvBlock(channels, channels), nn.Conv2d(channels, classes, 1))
+        scores = nn.Conv2d(channels, classes, 1)
+        self.classify = nn.Sequential(ConvBlock(channels, channels), scores)
         self.regress = nn.Sequential(ConvBlock(channels, channels), nn.Conv2d(channels, 4 * bins, 1))
         # A prior of about 1 % keeps the first steps from drowning in background (Lin et al., ICCV 2017).
-        nn.init.constant_(self.classify[-1].bias, -4.6)
+        assert scores.bias is not None
+        nn.init.constant_(scores.bias, -4.6)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, C, H, W) to logits (B, classes, H, W) and side logits (B, 4 * bins, H, W)."""
@@ -133,8 +135,9 @@ class Detector(nn.Module):
         return decode_boxes(sides.float(), centres, strides), logits.float().sigmoid()
 
 
-def cells(height: int, width: int, strides: tuple[int, ...], device: torch.device | str = "cpu"
-          ) -> tuple[torch.Tensor, torch.Tensor]:
+def cells(
+    height: int, width: int, strides: tuple[int, ...], device: torch.device | str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cell centres (N, 2), x y in input pixels, and strides (N, 1) of all levels, row by row, fine to coarse."""
     centres, sizes = [], []
     for stride in strides:

@@ -60,7 +60,7 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
     if shrink < 0.7:
         # Bilinear sampling alone would alias small hot objects in and out.
         image = cv2.GaussianBlur(image, (0, 0), 0.45 * (1 / shrink - 0.5))
-    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=PAD_VALUE)
+    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,))
     if not len(boxes):
         return out, boxes, labels
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]

@@ -81,7 +81,7 @@ class CocoDetection:
 
 def clean_boxes(rows: list[tuple[list[float], int]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
     """COCO boxes (x, y, w, h) with labels to clipped corner boxes; boxes without area inside the image are left out."""
-    boxes = np.array([box for box, _ in rows], np.float32).reshape(-1, 4)
+    boxes: np.ndarray = np.array([box for box, _ in rows], np.float32).reshape(-1, 4)
     labels = np.array([label for _, label in rows], np.int64)
     boxes[:, 2:] += boxes[:, :2]
     boxes = np.clip(boxes, 0.0, np.array([width, height, width, height], np.float32))

@@ -1,8 +1,8 @@
 """Render random thermal scenes once, as a COCO data set that training then reads like any other.
 
-    python3 -m training.data.render_scenes --output runs/scenes --count 1200
+``python3 -m training.data.render_scenes --output runs/scenes --count 1200``
 
-Pictures are 16-bit PNG in centikelvin. Rendering starts where a killed run stopped.
+Pictures are 16-bit PNG in centikelvin and 8-bit PNG with a camera's own contrast, by turns. Rendering starts where a killed run stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from thermal_kd_ros.simulation import SCENE_KINDS, SimulatedFrame, random_scene_frame
+from thermal_kd_ros.simulation.config import KINDS
+from thermal_kd_ros.simulation.random_frames import random_scene_frame
+from thermal_kd_ros.simulation.truth import SimulatedFrame
 
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
@@ -42,12 +44,13 @@ def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]
     """Render scene ``seed`` into its folder: returns seed, width, height and annotations."""
     seed, folder = job
     width, height = SIZES[seed % len(SIZES)]
-    kind = SCENE_KINDS[(seed // len(SIZES)) % len(SCENE_KINDS)]
+    kind = KINDS[(seed // len(SIZES)) % len(KINDS)]
     sidecar = folder / f"{seed:06d}.json"
     if not sidecar.exists():
-        frame = random_scene_frame(seed, width, height, kind)
-        counts = np.clip((frame.celsius + 273.15) * 100.0, 0, 65535).astype(np.uint16)
-        cv2.imwrite(str(folder / f"{seed:06d}.png"), counts, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        # Every other scene as an 8-bit picture with a camera's own contrast, as most recorded thermal video is.
+        unit = "centikelvin" if seed // (len(SIZES) * len(KINDS)) % 2 else None
+        frame = random_scene_frame(seed, width, height, kind, unit)
+        cv2.imwrite(str(folder / f"{seed:06d}.png"), frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         # The sidecar comes last, so that it vouches for the picture.
         temporary = sidecar.with_suffix(".part")
         temporary.write_text(json.dumps(annotations_of(frame)))

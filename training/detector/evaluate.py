@@ -1,6 +1,6 @@
 """Accuracy of a detector file on a COCO split, through the very pipeline that runs on the robot.
 
-    python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav
+``python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav``
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
-from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.data.coco import CocoDetection, DataError
 from training.detector.experiment import default_data
-
-FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300}
-"""Average precision needs the unsure detections too."""
 
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
@@ -46,7 +43,7 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="shipped model or .safetensors file")
     parser.add_argument("--data", default="hit_uav", help="data set: folder below --root")
     parser.add_argument("--root", type=Path, default=default_data())

@@ -1,6 +1,6 @@
 """Train a detector: data, network, epochs, evaluation, model file. Reads from top to bottom.
 
-    python3 -m training.detector.train nano --output runs/nano
+``python3 -m training.detector.train nano --output runs/nano``
 
 A run that was killed goes on where it stopped when the same command is given again.
 """
@@ -98,7 +98,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     steps_per_epoch = len(mixture) // experiment.batch
     total = steps_per_epoch * experiment.epochs
 
-    model = Detector(experiment.spec()).to(device, memory_format=torch.channels_last)
+    model = Detector(experiment.spec()).to(device).to(memory_format=torch.channels_last)
     if experiment.start:
         print(f"started from {experiment.start}: {start_from(model, experiment.start)} tensors")
     average = copy.deepcopy(model).eval()
@@ -133,8 +133,9 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         rest = Subset(mixture, range(first * experiment.batch, steps_per_epoch * experiment.batch))
         loader = DataLoader(rest, experiment.batch, num_workers=workers, collate_fn=collate)
         sums: dict[str, float] = {}
+        count = steps_per_epoch - first
         model.train()
-        for count, (images, targets) in enumerate(loader, 1):
+        for images, targets in loader:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, total, experiment)
             images = images.to(device, memory_format=torch.channels_last)
@@ -187,7 +188,7 @@ def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tu
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("experiment", help="name of an experiment, see experiment.py")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
     parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")

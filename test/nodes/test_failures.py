@@ -1,0 +1,144 @@
+"""What the node says, and how it goes on, when models or transport are not right."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("vision_msgs")
+
+QUIET = {"max_age_s": 0.0, "diagnostics_period_s": 0.2, "silence_warning_s": 0.6}
+
+
+@pytest.fixture(scope="module")
+def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str]) -> Any:
+    return start({**models, **QUIET, "detector.model": "/nowhere/detector.safetensors"})
+
+
+def mislaid(kind: str, models: dict[str, str], folder: Path) -> tuple[str, str, str]:
+    """A parameter, a value that cannot work, and what is said of it."""
+    from thermal_kd_ros.models.checkpoint import read, write
+
+    if kind == "missing":
+        return "detector__model", "/nowhere/detector.safetensors", "neither a shipped model"
+    if kind == "corrupt":
+        path = folder / "corrupt.safetensors"
+        path.write_bytes(Path(models["detector.model"]).read_bytes()[:5000])
+        return "detector__model", str(path), "fetch it again"
+    if kind == "wrong task":
+        return "face__landmark_model", models["detector.model"], "is a model for detection"
+    import dataclasses
+
+    path = folder / "layout.safetensors"
+    card, weights = read(Path(models["face.landmark_model"]))
+    write(path, dataclasses.replace(card, layout="ibug68"), weights)
+    return "face__landmark_model", str(path), "ibug68"
+
+
+@pytest.mark.parametrize("kind", ["missing", "corrupt", "wrong task", "wrong layout"])
+def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, str], kind: str, tmp_path: Path) -> None:
+    name, value, said = mislaid(kind, models, tmp_path)
+    node.set_ok(**{"detector__model": models["detector.model"], name: value})
+    assert not node.change_state("configure")
+    assert node.state() == "unconfigured"
+    log = node.log().splitlines()
+    line = next(line for line in reversed(log) if "cannot be configured" in line)
+    assert said in line and value in line and "ros2 lifecycle set" in line
+    assert "Traceback" not in node.log()
+    assert said in node.report(lambda d: d["level"] == "2" and said in d["message"])["message"]
+    node.set_ok(face__landmark_model=models["face.landmark_model"])
+
+
+def test_with_the_right_model_it_works_again(node: Any, models: dict[str, str], scene: Callable[..., np.ndarray]) -> None:
+    node.set_ok(detector__model=models["detector.model"])
+    assert node.change_state("configure") and node.change_state("activate")
+    node.ask(node.image(scene()))
+    assert node.report(lambda d: d["state"] == "active")["level"] == "0"
+
+
+def test_nobody_publishing_is_said_once(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+
+    client.destroy_publisher(node._publisher)
+    node.report(lambda d: "nobody publishes" in d["message"])
+    node.report()
+    assert node.log().count(f"nobody publishes on /{node.namespace}/image") == 1
+    node._publisher = client.create_publisher(Image, f"/{node.namespace}/image", qos_profile_sensor_data)
+    values = node.report(lambda d: "no frame came" in d["message"])
+    assert "fastdds.xml" in values["message"] and values["level"] == "1"
+    node.ask(node.image(scene()))
+    node.report(lambda d: d["level"] == "0")
+
+
+LOSSY_CAMERA = """
+import array, sys, time
+import rclpy
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node("lossy_camera")
+publisher = node.create_publisher(Image, sys.argv[1], qos_profile_sensor_data)
+message = Image(height=512, width=640, encoding="mono16", step=1280)
+message.data = array.array("B", bytes(655360))
+while True:
+    publisher.publish(message)
+    time.sleep(1 / 30)
+"""
+
+
+def test_frames_lost_by_the_default_transport_are_noticed(node: Any, tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    if os.environ.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp") != "rmw_fastrtps_cpp":
+        pytest.skip("the trap is Fast DDS's")
+    file = tmp_path / "lossy_camera.py"
+    file.write_text(LOSSY_CAMERA)
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("DEFAULT_PROFILES_FILE")}
+    camera = subprocess.Popen([sys.executable, str(file), f"/{node.namespace}/image"], env=environment)
+    try:
+        values = node.report(lambda d: "were lost on the way" in d["message"])
+        assert "FASTDDS_DEFAULT_PROFILES_FILE=" in values["message"] and "reliable_input" in values["message"]
+        assert int(values["lost on the way"]) > 5
+        assert "were lost on the way" in node.log()
+    finally:
+        camera.kill()
+        camera.wait()
+
+
+def test_a_publisher_that_does_not_fit_is_named(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    assert node.change_state("deactivate") and node.change_state("cleanup")
+    node.set_ok(reliable_input=True)
+    assert node.change_state("configure") and node.change_state("activate")
+    values = node.report(lambda d: d["level"] == "2")
+    assert "RELIABILITY" in values["message"] and "reliable_input to false" in values["message"]
+    assert node.change_state("deactivate") and node.change_state("cleanup")
+    node.set_ok(reliable_input=False)
+    assert node.change_state("configure") and node.change_state("activate")
+    node.ask(node.image(scene()))
+
+
+def test_it_ends_quietly_on_termination(node: Any) -> None:
+    assert node.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in node.log()
+
+
+@pytest.mark.parametrize(("parameter", "value", "said"), [
+    ("detector.score_threshold", "1.5", "detector.score_threshold"),
+    ("face.max_faces", "many", "face.max_faces"),
+    ("thermal.input_mode", "fahrenheit", "one of auto"),
+])
+def test_a_wrong_start_value_ends_the_program_with_one_sentence(program: Callable[..., Any], parameter: str, value: str,
+                                                                said: str) -> None:
+    process = program("thermal_kd_ros.nodes.perception", "--ros-args", "-p", f"{parameter}:={value}")
+    assert process.popen.wait(60) == 1
+    assert said in process.log() and "Traceback" not in process.log()

@@ -1,0 +1,180 @@
+"""Results to messages and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("vision_msgs")
+
+from sensor_msgs.msg import CameraInfo, PointField  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
+from thermal_kd_ros.nodes.messages import (  # noqa: E402
+    LANDMARK_DTYPE, NO_TRACK, detections_from_message, detections_message, image_message, label_info_message,
+    landmark_points, landmarks_from_message, landmarks_message, seconds)
+from thermal_kd_ros.nodes.rays import NominalRays, Rays  # noqa: E402
+from thermal_kd_ros.results import Detections, FaceLandmarks  # noqa: E402
+
+
+@pytest.fixture
+def header() -> Header:
+    made = Header(frame_id="thermal_optical")
+    made.stamp.sec, made.stamp.nanosec = 12, 345_000_000
+    return made
+
+
+def objects(tracks: tuple[int, ...] = (4, -1)) -> Detections:
+    boxes = np.array([[10.5, 20.25, 30.5, 80.75], [0, 0, 640, 512]], np.float32)
+    return Detections(boxes, np.array([0.9, 0.4], np.float32), np.array([1, 0]), ("person", "car"), np.array(tracks))
+
+
+def two_faces(points: int = 54) -> FaceLandmarks:
+    rng = np.random.default_rng(0)
+    boxes = np.array([[100, 100, 160, 180], [300, 50, 340, 90]], np.float32)
+    temperature = rng.uniform(30, 37, (2, points)).astype(np.float32)
+    temperature[1, 3] = np.nan
+    return FaceLandmarks(boxes, np.array([0.8, 0.7], np.float32), rng.uniform(0, 500, (2, points, 2)).astype(np.float32),
+                         rng.uniform(0, 1, (2, points)).astype(np.float32), temperature, "sf_tl54", np.array([7, -1]))
+
+
+def test_detections_have_centre_size_name_and_id(header: Header) -> None:
+    message = detections_message(header, objects(), two_faces())
+    assert message.header == header and all(d.header == header for d in message.detections)
+    car = message.detections[0]
+    assert (car.bbox.center.position.x, car.bbox.center.position.y) == (20.5, 50.5)
+    assert (car.bbox.size_x, car.bbox.size_y, car.bbox.center.theta) == (20.0, 60.5, 0.0)
+    assert car.results[0].hypothesis.class_id == "car"
+    assert car.results[0].hypothesis.score == pytest.approx(0.9)
+    assert [d.id for d in message.detections] == ["4", "", "face_7", ""]
+    assert [d.results[0].hypothesis.class_id for d in message.detections[2:]] == ["face", "face"]
+
+
+def test_detections_come_back(header: Header) -> None:
+    found = detections_from_message(detections_message(header, objects(), two_faces()), ("person", "car"))
+    assert found.class_names == ("person", "car", "face")
+    np.testing.assert_allclose(found.boxes, np.concatenate([objects().boxes, two_faces().boxes]), atol=1e-4)
+    np.testing.assert_allclose(found.scores, [0.9, 0.4, 0.8, 0.7], rtol=1e-6)
+    assert found.labels.tolist() == [1, 0, 2, 2] and found.track_ids.tolist() == [4, -1, 7, -1]
+
+
+def test_no_detections_come_back(header: Header) -> None:
+    empty = FaceLandmarks.empty("sf_tl54", 54)
+    message = detections_message(header, Detections.empty(("person",)), empty)
+    assert len(message.detections) == 0
+    found = detections_from_message(message, ("person",))
+    assert found.boxes.shape == (0, 4) and found.class_names == ("person",)
+
+
+def test_landmarks_are_a_numpy_view_of_the_cloud(header: Header) -> None:
+    faces = two_faces()
+    message = landmarks_message(header, faces, None)
+    assert (message.height, message.width, message.point_step, message.row_step) == (2, 54, 32, 54 * 32)
+    assert message.header == header and not message.is_dense and not message.is_bigendian
+    offsets = {f.name: (f.offset, f.datatype, f.count) for f in message.fields}
+    assert offsets["x"] == (0, PointField.FLOAT32, 1) and offsets["face_id"] == (28, PointField.UINT32, 1)
+    view = np.frombuffer(message.data, LANDMARK_DTYPE).reshape(2, 54)
+    np.testing.assert_array_equal(view["u"], faces.points[..., 0])
+    np.testing.assert_array_equal(view["x"], view["u"])
+    np.testing.assert_array_equal(view["y"], faces.points[..., 1])
+    np.testing.assert_array_equal(view["z"], 0)
+    np.testing.assert_array_equal(view["temperature"], faces.temperature)
+    assert (view["face_id"][0] == 7).all() and (view["face_id"][1] == NO_TRACK).all()
+
+
+def test_landmarks_come_back(header: Header) -> None:
+    faces = two_faces()
+    cloud = landmarks_message(header, faces, None)
+    back = landmarks_from_message(cloud, detections_message(header, objects(), faces))
+    for name in ("boxes", "scores", "points", "confidence", "temperature", "track_ids"):
+        np.testing.assert_allclose(getattr(back, name), getattr(faces, name), rtol=1e-6, err_msg=name)
+    assert back.layout == "sf_tl54"
+    assert np.isnan(landmarks_from_message(cloud).boxes).all()
+    with pytest.raises(ValueError, match="not of the same frame"):
+        landmarks_from_message(cloud, detections_message(header, objects(), FaceLandmarks.empty("", 54)))
+
+
+@pytest.mark.parametrize("points", [0, 54])
+def test_no_landmarks_come_back(header: Header, points: int) -> None:
+    message = landmarks_message(header, FaceLandmarks.empty("", points), None)
+    assert (message.height, message.width, len(message.data)) == (0, points, 0)
+    assert landmark_points(message).shape == (0, points)
+    assert len(landmarks_from_message(message)) == 0
+
+
+def test_labels_are_numbered(header: Header) -> None:
+    message = label_info_message(header, ("person", "face"), 0.5)
+    assert [(c.class_id, c.class_name) for c in message.class_map] == [(0, "person"), (1, "face")]
+    assert message.threshold == 0.5
+
+
+@pytest.mark.parametrize(("dtype", "shape", "step"), [(np.uint16, (3, 5), 10), (np.uint8, (3, 5, 3), 15)])
+def test_images_keep_their_pixels(header: Header, dtype: type, shape: tuple[int, ...], step: int) -> None:
+    pixels = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    message = image_message(header, pixels[:, ::-1], "mono16")
+    assert (message.height, message.width, message.step) == (3, 5, step)
+    np.testing.assert_array_equal(np.frombuffer(message.data, dtype).reshape(shape), pixels[:, ::-1])
+
+
+def test_seconds(header: Header) -> None:
+    assert seconds(header) == 12.345
+
+
+def info(**values: object) -> CameraInfo:
+    made = CameraInfo(width=640, height=512, distortion_model="plumb_bob", d=[0.0] * 5)
+    made.k = np.array([500.0, 0, 320, 0, 510, 250, 0, 0, 1])
+    made.p = np.array([400.0, 0, 300, 0, 0, 400, 200, 0, 0, 0, 1, 0])
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_rays_of_a_pinhole() -> None:
+    rays = Rays(info(), 512, 640)(np.array([[320.5, 250.5], [820.5, 760.5]]))
+    np.testing.assert_allclose(rays, [[0, 0, 1], [1, 1, 1]])
+    assert Rays(info(), 512, 640)(np.zeros((2, 54, 2))).shape == (2, 54, 3)
+
+
+def test_rays_of_a_rectified_image_use_the_projection() -> None:
+    rays = Rays(info(d=[0.5, 0.0, 0.0, 0.0, 0.0]), 512, 640, rectified=True)(np.array([[700.5, 200.5]]))
+    np.testing.assert_allclose(rays, [[1, 0, 1]])
+
+
+@pytest.mark.parametrize(("model", "d"), [("plumb_bob", [-0.3, 0.1, 0.001, 0.002, 0.0]),
+                                          ("rational_polynomial", [0.1, 0.02, 0, 0, 0.01, 0.2, 0.01, 0.0]),
+                                          ("equidistant", [0.05, 0.01, 0.0, 0.0])])
+def test_rays_undo_the_distortion(model: str, d: list[float]) -> None:
+    import cv2
+
+    truth = np.array([[0.2, -0.1, 1.0], [-0.3, 0.25, 1.0], [0.0, 0.0, 1.0]])
+    k = np.array(info().k).reshape(3, 3)
+    if model == "equidistant":
+        pixels, _ = cv2.fisheye.projectPoints(truth[:, None], np.zeros(3), np.zeros(3), k, np.array(d))
+    else:
+        pixels, _ = cv2.projectPoints(truth[:, None], np.zeros(3), np.zeros(3), k, np.array(d))
+    rays = Rays(info(distortion_model=model, d=d), 512, 640)
+    np.testing.assert_allclose(rays(pixels[:, 0] + 0.5), truth, atol=1e-3)
+    assert rays(np.zeros((0, 54, 2))).shape == (0, 54, 3)
+
+
+def test_rays_of_a_binned_window_of_the_sensor() -> None:
+    made = info(binning_x=2, binning_y=2)
+    made.roi.x_offset, made.roi.y_offset, made.roi.width, made.roi.height = 100, 50, 320, 256
+    rays = Rays(made, 128, 160)(np.array([[(320.5 - 100) / 2, (250.5 - 50) / 2]]))
+    np.testing.assert_allclose(rays, [[0, 0, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize(("values", "size", "said"), [
+    (dict(k=np.zeros(9)), (512, 640), "not calibrated"),
+    (dict(), (256, 320), "640 x 512 pixels, but the image has 320 x 256"),
+    (dict(distortion_model="magic", d=[1.0]), (512, 640), "'magic'"),
+])
+def test_a_calibration_that_does_not_fit_is_refused(values: dict[str, object], size: tuple[int, int], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Rays(info(**values), *size)
+
+
+def test_nominal_rays_are_centred() -> None:
+    rays = NominalRays(512, 640)(np.array([[320.0, 256.0], [640.0, 256.0]]))
+    np.testing.assert_allclose(rays, [[0, 0, 1], [0.5, 0, 1]])

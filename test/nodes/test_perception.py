@@ -1,0 +1,341 @@
+"""The node's contract, over real middleware, with the node in a process of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("vision_msgs")
+
+EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "face.score_threshold": 0.0,
+              "face.max_faces": 3, "face.min_size_px": 1.0}
+"""Never trained networks are sure of nothing: with these values they find something in every image."""
+
+
+@pytest.fixture(scope="module")
+def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str]) -> Any:
+    # Whole numbers for real ones and an empty list, as people write them.
+    return start({**models, **EVERYTHING, "max_age_s": 0, "diagnostics_period_s": 0.2, "detector.class_thresholds": []})
+
+
+@pytest.fixture
+def sure_of_nothing(node: Any) -> Iterator[None]:
+    """No detections while the test runs."""
+    node.set_ok(detector__score_threshold=1.0, face__score_threshold=1.0)
+    yield
+    node.set_ok(detector__score_threshold=0.0, face__score_threshold=0.0)
+
+
+def test_detections_follow_the_contract(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    message = node.image(scene())
+    detections, landmarks = node.ask(message)
+    assert detections.header == landmarks.header == message.header
+    classes = [d.results[0].hypothesis.class_id for d in detections.detections]
+    objects = [c for c in classes if c != "face"]
+    assert 1 <= len(objects) <= 5 and set(objects) <= {"person", "car", "bicycle"}
+    assert classes == objects + ["face"] * landmarks.height
+    for detection in detections.detections:
+        assert detection.header == message.header
+        assert len(detection.results) == 1 and 0.0 <= detection.results[0].hypothesis.score <= 1.0
+        box = detection.bbox
+        assert 0 <= box.center.position.x - box.size_x / 2 and box.center.position.x + box.size_x / 2 <= 320
+        assert 0 <= box.center.position.y - box.size_y / 2 and box.center.position.y + box.size_y / 2 <= 256
+        face = detection.results[0].hypothesis.class_id == "face"
+        assert detection.id.removeprefix("face_" if face else "").isdigit()
+
+
+def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    from thermal_kd_ros.nodes.messages import LANDMARK_DTYPE, landmark_points
+
+    detections, cloud = node.ask(node.image(scene()))
+    assert [f.name for f in cloud.fields] == ["x", "y", "z", "u", "v", "confidence", "temperature", "face_id"]
+    assert 1 <= cloud.height <= 3 and cloud.width == 54
+    assert cloud.point_step == 32 == LANDMARK_DTYPE.itemsize and cloud.row_step == 54 * 32
+    assert len(cloud.data) == cloud.height * cloud.row_step
+    points = landmark_points(cloud)
+    assert ((0 <= points["confidence"]) & (points["confidence"] <= 1)).all()
+    np.testing.assert_array_equal(points["x"], points["u"])  # no camera_info: pixels, z = 0
+    np.testing.assert_array_equal(points["z"], 0)
+    inside = (points["u"] > 1) & (points["u"] < 319) & (points["v"] > 1) & (points["v"] < 255)
+    assert np.isfinite(points["temperature"][inside]).all()
+    faces = [d for d in detections.detections if d.results[0].hypothesis.class_id == "face"]
+    assert [f"face_{row['face_id'][0]}" for row in points] == [d.id for d in faces]
+
+
+def test_the_cloud_is_readable_by_the_distributions_own_reader(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    reader = pytest.importorskip("sensor_msgs_py.point_cloud2")
+    from thermal_kd_ros.nodes.messages import landmark_points
+
+    _, cloud = node.ask(node.image(scene()))
+    names = ("x", "y", "z", "u", "v", "confidence", "temperature")
+    read = reader.read_points_numpy(cloud, names)
+    np.testing.assert_array_equal(read[:, 3], landmark_points(cloud)["u"].ravel())
+
+
+@pytest.mark.usefixtures("sure_of_nothing")
+def test_an_empty_frame_gives_empty_messages(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    message = node.image(scene())
+    detections, landmarks = node.ask(message)
+    assert detections.header == landmarks.header == message.header
+    assert len(detections.detections) == 0
+    assert (landmarks.height, landmarks.width, len(landmarks.data)) == (0, 54, 0)
+
+
+def test_a_constant_image_is_answered(node: Any) -> None:
+    node.set_ok(detector__score_threshold=0.5, face__score_threshold=0.5)
+    detections, landmarks = node.ask(node.image(np.full((256, 320), 29800, np.uint16)))
+    assert len(detections.detections) == landmarks.height == 0
+    node.set_ok(detector__score_threshold=0.0, face__score_threshold=0.0)
+
+
+@pytest.mark.parametrize(("pixels", "encoding"), [
+    (np.zeros((48, 64), np.uint8) + np.arange(64, dtype=np.uint8), "mono8"),
+    (np.linspace(10, 40, 100 * 333).reshape(100, 333).astype(np.float32), "32FC1"),
+    (np.arange(512 * 640, dtype=np.uint32).reshape(512, 640).astype(np.uint16), "16UC1"),
+    (np.arange(48 * 64 * 3, dtype=np.uint32).reshape(48, 64, 3).astype(np.uint8), "bgr8"),
+])
+def test_size_and_encoding_may_change_from_frame_to_frame(node: Any, scene: Callable[..., np.ndarray],
+                                                          pixels: np.ndarray, encoding: str) -> None:
+    node.ask(node.image(scene()))
+    detections, _ = node.ask(node.image(pixels, encoding))
+    for detection in detections.detections:
+        box = detection.bbox
+        assert box.center.position.x + box.size_x / 2 <= pixels.shape[1] + 1e-3
+        assert box.center.position.y + box.size_y / 2 <= pixels.shape[0] + 1e-3
+    assert f"{pixels.shape[1]} x {pixels.shape[0]} {encoding}" in node.log()
+
+
+BAD = {
+    "unknown encoding": (dict(encoding="yuv422"), "encoding 'yuv422'"),
+    "no rows": (dict(height=0), "320 x 0 pixels"),
+    "no columns": (dict(width=0), "0 x 256 pixels"),
+    "cut data": (dict(data=1000), "data has 1000 bytes"),
+    "no data": (dict(data=0), "data has 0 bytes"),
+    "small step": (dict(step=639), "step is 639 bytes"),
+    "all NaN": (dict(encoding="32FC1", step=1280, nan=True), "all NaN"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_images_are_dropped_counted_and_named(node: Any, scene: Callable[..., np.ndarray], case: str) -> None:
+    import array
+
+    change, said = BAD[case]
+    before = int(node.report()["dropped bad"])
+    message = node.image(scene())
+    if change.pop("nan", False):
+        message.data = array.array("B", np.full((256, 320), np.nan, np.float32).tobytes())
+    if "data" in change:
+        message.data = message.data[: change.pop("data")]
+    for name, value in change.items():
+        setattr(message, name, value)
+    node.publish(message)
+    values = node.report(lambda d: int(d["dropped bad"]) == before + 1)
+    assert values["state"] == "active"
+    assert said in node.log() and f"/{node.namespace}/image: a frame is dropped" in node.log()
+    node.ask(node.image(scene()))
+    assert not node.answered(message)
+
+
+def test_a_burst_is_answered_by_its_newest_frame(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    before = node.report()
+    messages = [node.image(scene(seed=0)) for _ in range(100)]
+    for message in messages:
+        node.publish(message)
+    node.ask(node.image(scene(seed=1)))
+
+    def total(values: dict[str, str]) -> tuple[int, int]:
+        gone = int(values["results published"]) + sum(int(v) for k, v in values.items() if k.startswith("dropped "))
+        return int(values["frames received"]), gone
+
+    after = node.report(lambda d: total(d)[0] == total(d)[1])
+    came = int(after["frames received"]) - int(before["frames received"])
+    superseded = int(after["dropped superseded"]) - int(before["dropped superseded"])
+    answered = int(after["results published"]) - int(before["results published"])
+    assert came == superseded + answered and superseded > 0
+    assert node.popen.poll() is None
+
+
+def test_old_frames_are_dropped_and_the_remedy_is_said_once(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.set_ok(max_age_s=0.5)
+    before = int(node.report()["dropped stale"])
+    for i in range(16):
+        node.publish(node.image(scene(), age_s=60.0))
+        node.report(lambda d, n=before + i + 1: int(d["dropped stale"]) >= n) if i % 4 == 3 else time.sleep(0.05)
+    values = node.report(lambda d: d["level"] == "1")
+    assert int(values["dropped stale"]) == before + 16
+    assert "max_age_s" in values["message"] and "use_sim_time" in values["message"]
+    node.set_ok(max_age_s=30)
+    node.ask(node.image(scene(), age_s=5.0))
+    node.set_ok(max_age_s=0.0)
+    assert node.log().count("frames in a row are older") == 1
+
+
+def test_rate_is_limited(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.ask(node.image(scene()))
+    node.set_ok(max_rate_hz=0.5)
+    before = int(node.report()["dropped rate"])
+    node.ask(node.image(scene()))
+    node.publish(node.image(scene()))
+    node.report(lambda d: int(d["dropped rate"]) == before + 1)
+    node.set_ok(max_rate_hz=0.0)
+    node.ask(node.image(scene()))
+
+
+def test_parameters_change_while_running(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.set_ok(detector__max_detections=2, face__enabled=False)
+    detections, landmarks = node.ask(node.image(scene()))
+    assert len(detections.detections) == 2 and landmarks.height == 0
+    node.set_ok(detector__class_thresholds=["person=1.0", "car=1.0", "bicycle=1.0"])
+    assert len(node.ask(node.image(scene()))[0].detections) == 0
+    node.set_ok(detector__class_thresholds=[], detector__max_detections=5, face__enabled=True)
+    assert len(node.ask(node.image(scene()))[0].detections) > 2
+
+
+@pytest.mark.parametrize(("values", "reason"), [
+    (dict(detector__score_threshold=1.5), "range"),
+    (dict(detector__score_threshold="high"), "detector.score_threshold|Wrong parameter type"),
+    (dict(detector__class_thresholds=["person"]), "person=0.25"),
+    (dict(detector__class_thresholds=["tree=0.5"]), "tree.*person, car, bicycle"),
+    (dict(thermal__input_mode="celsius"), "thermal.input_mode.*unconfigured"),
+    (dict(detector__model="other"), "detector.model.*unconfigured"),
+    (dict(auto_start=False), "read-only|read only"),
+    (dict(face__max_faces=-1), "range"),
+])
+def test_impossible_parameters_are_refused_with_a_reason(node: Any, values: dict[str, Any], reason: str) -> None:
+    import re
+
+    results = node.set(**values)
+    assert not results[0].successful
+    assert re.search(reason, results[0].reason), results[0].reason
+
+
+def test_parameters_describe_themselves(node: Any) -> None:
+    from rcl_interfaces.srv import DescribeParameters
+
+    names = ["nms_iou", "model", "class_thresholds"]
+    request = DescribeParameters.Request(names=[f"detector.{name}" for name in names])
+    described = node.call(DescribeParameters, "describe_parameters", request).descriptors
+    assert all(d.description and "change" in d.additional_constraints for d in described)
+    assert [d.type for d in described] == [3, 4, 9]
+    assert (described[0].floating_point_range[0].from_value, described[0].floating_point_range[0].to_value) == (0.05, 1)
+
+
+def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from vision_msgs.msg import LabelInfo
+
+    node.set_ok(detector__score_threshold=0.25)
+    got: list[Any] = []
+    qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    subscription = client.create_subscription(LabelInfo, f"/{node.namespace}/label_info", got.append, qos)
+    try:
+        deadline = time.monotonic() + 20
+        while not got and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [(c.class_id, c.class_name) for c in got[-1].class_map] == [
+            (0, "person"), (1, "car"), (2, "bicycle"), (3, "face")]
+        assert got[-1].threshold == 0.25
+    finally:
+        client.destroy_subscription(subscription)
+        node.set_ok(detector__score_threshold=0.0)
+
+
+def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+    from visualization_msgs.msg import Marker, MarkerArray
+
+    pictures: dict[int, Any] = {}
+    markers: dict[int, Any] = {}
+    subscriptions = [
+        client.create_subscription(Image, f"/{node.namespace}/image_annotated",
+                                   lambda m: pictures.update({m.header.stamp.nanosec: m}), qos_profile_sensor_data),
+        client.create_subscription(MarkerArray, f"/{node.namespace}/markers",
+                                   lambda m: markers.update({m.markers[0].header.stamp.nanosec: m}), 10)]
+    try:
+        deadline = time.monotonic() + 20
+        while not (pictures and markers) and time.monotonic() < deadline:
+            detections, landmarks = node.ask(node.image(scene()))
+            time.sleep(0.05)
+        picture, array = list(pictures.values())[-1], list(markers.values())[-1]
+        assert (picture.encoding, picture.height, picture.width, len(picture.data)) == ("bgr8", 256, 320, 256 * 320 * 3)
+        assert array.markers[0].action == Marker.DELETEALL
+        kinds = [m.type for m in array.markers[1:]]
+        assert kinds.count(Marker.LINE_STRIP) == kinds.count(Marker.TEXT_VIEW_FACING) == len(detections.detections)
+        texts = [m.text for m in array.markers if m.type == Marker.TEXT_VIEW_FACING]
+        assert all(text.endswith(" C") for text in texts), texts
+        assert [len(m.points) for m in array.markers if m.type == Marker.POINTS] == [54 * landmarks.height]
+        assert array.markers[-1].header.frame_id == "thermal_optical"
+    finally:
+        for subscription in subscriptions:
+            client.destroy_subscription(subscription)
+
+
+def test_camera_info_gives_rays(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CameraInfo
+
+    from thermal_kd_ros.nodes.messages import landmark_points
+
+    publisher = client.create_publisher(CameraInfo, f"/{node.namespace}/camera_info", qos_profile_sensor_data)
+    info = CameraInfo(width=320, height=256, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.k = np.array([300.0, 0, 159.5, 0, 310.0, 127.5, 0, 0, 1])
+    try:
+        deadline, points = time.monotonic() + 20, np.zeros(0)
+        while time.monotonic() < deadline and not (points.size and (points["z"] == 1).all()):
+            publisher.publish(info)
+            points = landmark_points(node.ask(node.image(scene()))[1])
+        np.testing.assert_array_equal(points["z"], 1)
+        # The middle of the image in continuous pixels, (160, 128), is the principal point in ROS's: (159.5, 127.5).
+        np.testing.assert_allclose(points["x"], (points["u"] - 160) / 300, atol=1e-5)
+        np.testing.assert_allclose(points["y"], (points["v"] - 128) / 310, atol=1e-5)
+    finally:
+        client.destroy_publisher(publisher)
+
+
+def test_diagnostics_tell_what_the_node_does(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    image = scene()
+    for _ in range(4):
+        node.ask(node.image(image))
+    values = node.report(lambda d: d["level"] == "1")
+    assert "identical" in values["message"] and int(values["frozen frames"]) >= 3
+    node.ask(node.image(scene(seed=5)))
+    values = node.report(lambda d: d["level"] == "0")
+    assert values["input mode"] == "centikelvin" and values["input"] == "320 x 256 mono16"
+    assert "torch" in values["backend"] and "objects" in values["backend"]
+    for stage in ("decode", "contrast", "detect", "faces", "landmarks", "publish", "total", "age"):
+        assert 0.0 <= float(values[f"{stage} p50 (ms)"]) <= float(values[f"{stage} p95 (ms)"])
+    assert float(values["rate in (Hz)"]) > 0 and values["landmark layout"] == "sf_tl54"
+
+
+def test_an_inactive_node_is_silent_and_wakes_again(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.ask(node.image(scene()))
+    assert node.change_state("deactivate") and node.state() == "inactive"
+    before = int(node.report(lambda d: d["state"] == "inactive")["dropped inactive"])
+    message = node.image(scene())
+    node.publish(message)
+    node.report(lambda d: int(d["dropped inactive"]) == before + 1)
+    assert node.change_state("activate") and node.state() == "active"
+    node.ask(node.image(scene()))
+    assert not node.answered(message)
+
+
+def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, scene: Callable[..., np.ndarray]
+                                                                      ) -> None:
+    assert node.change_state("deactivate") and node.change_state("cleanup") and node.state() == "unconfigured"
+    node.set_ok(thermal__input_mode="optris")
+    assert node.change_state("configure") and node.change_state("activate")
+    node.ask(node.image(scene()))
+    assert node.report(lambda d: d["input mode"] == "optris")["dropped bad"] == "0"
+
+
+def test_it_ends_quietly_on_interrupt(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.publish(node.image(scene()))
+    assert node.stop() == 0
+    assert "Traceback" not in node.log() and "rror" not in node.log().split("active")[-1]

@@ -1,0 +1,48 @@
+"""Command line: ``python3 -m thermal_kd_ros demo | detect | models | node``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from .cli import demo, detect, models, node
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all sub-commands; loads nothing heavy."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m thermal_kd_ros",
+        description="Thermal-camera perception: objects and facial landmarks, as the ROS 2 node runs it.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in (demo, detect, models, node):
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__,
+                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command; its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["node"] and given[1:] not in (["-h"], ["--help"]):
+        # ROS has its own syntax for arguments, which argparse must not touch.
+        return node.start(given[1:])
+    args = build_parser().parse_args(given)
+    try:
+        code: int = args.run(args)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output, such as head, has what it wanted.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""Find objects and faces in image files, with the pipeline that the node runs.
+
+Reads 8- and 16-bit PNG, TIFF, JPEG and NumPy arrays (.npy); folders are searched. A file that cannot be read is named
+and left out; the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config import INPUT_MODES, ConfigError
+from .options import add_model_options, chosen_parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..config import PerceptionConfig
+    from ..frames import ThermalFrame
+    from ..results import PerceptionResult
+
+HELP = "find objects and faces in image files"
+
+_UNITS: dict[str, dict[str, Any]] = {
+    **{mode: {"thermal.input_mode": mode} for mode in INPUT_MODES},
+    "counts": {"thermal.input_mode": "raw_counts"},
+    "fahrenheit": {"thermal.input_mode": "linear", "thermal.scale": 5.0 / 9.0, "thermal.offset": -160.0 / 9.0},
+}
+_PLAUSIBLE_C = (-100.0, 700.0)
+"""The middle of no thermal image lies outside of this."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``detect``."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, and folders of them")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+    parser.add_argument("--overlay", type=Path, metavar="DIR", help="write annotated pictures as PNG")
+    parser.add_argument("--unit", choices=tuple(_UNITS), default="auto",
+                        help="meaning of the pixel values (default: auto, judged by type and range of each image)")
+    parser.add_argument("--scale", type=float, help="degrees Celsius per count, for --unit linear")
+    parser.add_argument("--offset", type=float, help="degrees Celsius at count 0, for --unit linear")
+    parser.add_argument("--score", type=float, metavar="X", help="leave out what scores below X, in [0, 1]")
+    parser.add_argument("--for-metrics", action="store_true",
+                        help="keep the unsure detections that average precision needs: score 0.01, 300 an image")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="images at once (default: %(default)s)")
+    add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detect; 0 if every image was answered, 1 if not, 2 for arguments that make no sense."""
+    if args.json is None and args.overlay is None:
+        return _usage("nothing would be written: give --json FILE, --overlay DIR, or both")
+    if args.batch < 1:
+        return _usage("--batch must be at least 1")
+    from ..config import PerceptionConfig, with_values
+    from ..engines.base import EngineError
+    from ..models.checkpoint import ModelError
+    from ..pipeline import ThermalPerception
+
+    try:
+        config = with_values(PerceptionConfig(), _values(args))
+    except ConfigError as error:
+        return _usage(str(error))
+    files, failures = _files(args.paths)
+    if not files:
+        print("error: there is no image to look at", file=sys.stderr)
+        return 1
+    try:
+        perception = ThermalPerception(config)
+    except (ModelError, EngineError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    job = _Job(perception, config, args)
+    try:
+        answered = _write(job, files, args.json)
+    except OSError as error:
+        print(f"error: {error.filename or args.json}: cannot be written ({error.strerror}); choose another place",
+              file=sys.stderr)
+        return 1
+    failures += job.failures
+    if failures:
+        print(f"error: {failures} of {answered + failures} could not be used, see above", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _usage(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2
+
+
+def _values(args: argparse.Namespace) -> dict[str, Any]:
+    values: dict[str, Any] = {"tracking.enabled": False, **_UNITS[args.unit]}
+    if args.for_metrics:
+        from ..evaluation.detection import FOR_METRICS
+
+        values.update(FOR_METRICS)
+    if args.score is not None:
+        values.update({"detector.score_threshold": args.score, "face.score_threshold": args.score})
+    for name, value in (("thermal.scale", args.scale), ("thermal.offset", args.offset)):
+        if value is not None:
+            if args.unit != "linear":
+                raise ConfigError("--scale and --offset are for --unit linear")
+            values[name] = value
+    return values | chosen_parameters(args)
+
+
+def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
+    """Images as (file, its name below the given path), in order and each once, and the number of useless paths."""
+    from ..frames import FrameError
+    from ..images import find_images
+
+    files: dict[Path, Path] = {}
+    failures = 0
+    for path in paths:
+        try:
+            for file in find_images(path):
+                files.setdefault(file, file.relative_to(path) if path.is_dir() else Path(file.name))
+        except FrameError as error:
+            failures += 1
+            print(f"error: {error}", file=sys.stderr)
+    return list(files.items()), failures
+
+
+def _write(job: _Job, files: list[tuple[Path, Path]], path: Path | None) -> int:
+    """Answer all files and write the JSON as the answers come; the number of answered images."""
+    from ..output import written_aside
+
+    if path is None:
+        return sum(1 for _ in job.answers(files))
+    count = 0
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8") as output:
+        output.write('{"images": [')
+        for count, entry in enumerate(job.answers(files), 1):
+            output.write(("" if count == 1 else ",") + "\n" + json.dumps(entry))
+        output.write("\n]}\n")
+    return count
+
+
+class _Job:
+    """One run over many files."""
+
+    def __init__(self, perception: Any, config: PerceptionConfig, args: argparse.Namespace) -> None:
+        self.perception = perception
+        self.config = config
+        self.batch: int = args.batch
+        self.overlay: Path | None = args.overlay
+        self.failures = 0
+        self._said: set[str] = set()
+
+    def answers(self, files: list[tuple[Path, Path]]) -> Iterator[dict[str, Any]]:
+        """The JSON entries of all images that can be read."""
+        from tqdm import tqdm
+
+        with tqdm(total=len(files), desc="detect", unit="image", disable=None) as bar:
+            for start in range(0, len(files), self.batch):
+                some = files[start : start + self.batch]
+                ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
+                results = self.perception.process([frame for _, _, frame in ready])
+                for (file, name, frame), result in zip(ready, results, strict=True):
+                    self._draw(name, frame, result)
+                    yield entry_of(file, frame.shape, result)
+                bar.update(len(some))
+
+    def _read(self, file: Path) -> ThermalFrame | None:
+        from ..frames import FrameError, ThermalFrame
+        from ..images import read_image
+
+        try:
+            values = read_image(file)
+        except FrameError as error:
+            return self._fail(str(error))
+        try:
+            frame = ThermalFrame.from_array(values, self.config.thermal)
+        except FrameError as error:
+            return self._fail(f"{file}: {error}")
+        self._warn(file, values, frame)
+        return frame
+
+    def _fail(self, message: str) -> None:
+        self.failures += 1
+        self._print(f"error: {message}")
+
+    def _warn(self, file: Path, values: np.ndarray, frame: ThermalFrame) -> None:
+        """Say once what a user should know of the images."""
+        if values.ndim == 3:
+            self._once("colour", f"{file}: a colour picture is read as grey, the mean of its channels: a palette hides "
+                       "temperatures. Radiometric files give more, if the camera can save them")
+        if frame.radiometric:
+            import numpy as np
+
+            middle = float(np.nanmedian(frame.celsius(frame.values[::8, ::8])))
+            if not _PLAUSIBLE_C[0] <= middle <= _PLAUSIBLE_C[1]:
+                self._once("unit", f"{file}: read as {frame.mode} its middle is at {middle:.0f} degrees Celsius, which "
+                           "no scene has; check --unit")
+
+    def _once(self, kind: str, message: str) -> None:
+        if kind not in self._said:
+            self._said.add(kind)
+            self._print(f"warning: {message} (said once)")
+
+    @staticmethod
+    def _print(message: str) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(message, file=sys.stderr)
+
+    def _draw(self, name: Path, frame: ThermalFrame, result: PerceptionResult) -> None:
+        if self.overlay is None:
+            return
+        import cv2
+
+        from ..drawing import annotate
+        from ..output import written_aside
+
+        picture = annotate(frame, result, self.config.contrast, scale=2 if frame.shape[1] < 480 else 1)
+        with written_aside(self.overlay / f"{name}.png") as aside:
+            cv2.imwrite(str(aside), picture)
+
+
+def entry_of(file: Path, shape: tuple[int, int], result: PerceptionResult) -> dict[str, Any]:
+    """What the JSON says of one image; boxes are x y width height, in pixels of the image."""
+    objects, faces = result.detections, result.faces
+    return {
+        "file": str(file),
+        "width": shape[1],
+        "height": shape[0],
+        "detections": [
+            {"class": objects.class_names[label], "score": _round(score, 5), "box": _xywh(box)}
+            for box, score, label in zip(objects.boxes, objects.scores, objects.labels, strict=True)
+        ],
+        "faces": [
+            {"score": _round(score, 5), "box": _xywh(box), "layout": faces.layout,
+             "landmarks": [[_round(u, 2), _round(v, 2), _round(c, 4)] for (u, v), c in zip(points, sure, strict=True)]}
+            for box, score, points, sure in zip(faces.boxes, faces.scores, faces.points, faces.confidence, strict=True)
+        ],
+    }
+
+
+def _round(value: Any, digits: int) -> float:
+    return round(float(value), digits)
+
+
+def _xywh(box: np.ndarray) -> list[float]:
+    x1, y1, x2, y2 = (float(v) for v in box)
+    return [_round(x1, 2), _round(y1, 2), _round(x2 - x1, 2), _round(y2 - y1, 2)]

@@ -1,0 +1,70 @@
+"""List the models that come with the package, with their cards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..models.checkpoint import ModelCard
+
+HELP = "list the shipped models"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``models``."""
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="model files to show instead")
+    parser.add_argument("--json", action="store_true", help="print the cards as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the cards; 1 if a file has none that can be read, or nothing is shipped."""
+    from ..models.checkpoint import WEIGHTS_FOLDER, ModelError, read_card, shipped
+
+    paths = args.files or shipped()
+    cards: list[tuple[Path, ModelCard]] = []
+    failed = 0
+    for path in paths:
+        try:
+            cards.append((path, read_card(path)))
+        except ModelError as error:
+            failed += 1
+            print(f"error: {error}", file=sys.stderr)
+    if not paths:
+        print(f"error: there is no model in {WEIGHTS_FOLDER}; install the package again, or train one",
+              file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps([{**asdict(card), "file": str(path), "bytes": path.stat().st_size} for path, card in cards],
+                         indent=2))
+    else:
+        print("\n\n".join(describe(path, card) for path, card in cards))
+    return 1 if failed else 0
+
+
+def describe(path: Path, card: ModelCard) -> str:
+    """A card in a few lines for people."""
+    gives = ", ".join(card.classes) if card.classes else card.layout
+    rows = [
+        ("gives", gives),
+        ("input", f"{card.input_width} x {card.input_height}, one channel"),
+        ("parameters", f"{card.parameters / 1e6:.3f} million"),
+        ("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"),
+        ("licence", card.licence or "not stated"),
+        *(("data" if i == 0 else "", text) for i, text in enumerate(card.data)),
+        *(("metrics" if i == 0 else "", _metric(entry)) for i, entry in enumerate(card.metrics)),
+        *([("notes", card.notes)] if card.notes else []),
+    ]
+    return "\n".join([f"{card.name}  ({card.task})", *(f"  {name:<11} {text}" for name, text in rows)])
+
+
+def _metric(entry: dict[str, Any]) -> str:
+    value = entry.get("value")
+    number = f"{value:.4g}" if isinstance(value, float) else str(value)
+    where = f" on {entry['on']}" if entry.get("on") else ""
+    how = f"  [{entry['command']}]" if entry.get("command") else ""
+    return f"{entry.get('metric', '?')} = {number}{where}{how}"

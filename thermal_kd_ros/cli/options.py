@@ -1,0 +1,65 @@
+"""Options that several sub-commands share: which models run, on what, with which parameters."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..config import ConfigError, PerceptionConfig, parameters
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Model, device and free parameters."""
+    defaults = PerceptionConfig()
+    group = parser.add_argument_group("models and parameters")
+    group.add_argument("--model", metavar="NAME", help="detector: a shipped model or a .safetensors file "
+                       f"(default: {defaults.detector.model})")
+    group.add_argument("--face-model", metavar="NAME", help=f"face detector (default: {defaults.face.detector_model})")
+    group.add_argument("--landmark-model", metavar="NAME",
+                       help=f"landmark model (default: {defaults.face.landmark_model})")
+    group.add_argument("--no-faces", action="store_true", help="look for no faces and landmarks")
+    group.add_argument("--device", help="auto, cpu, cuda or cuda:<n> (default: auto)")
+    group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments",
+                       help="any parameter of the node, e.g. --set contrast.high_percentile=99; may be repeated")
+
+
+def chosen_parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """The parameters {dotted name: value} that the options name; raises ConfigError."""
+    given = {
+        "detector.model": args.model,
+        "face.detector_model": args.face_model,
+        "face.landmark_model": args.landmark_model,
+        "face.enabled": False if args.no_faces else None,
+        "engine.device": args.device,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    for text in args.assignments:
+        name, value = parse_assignment(text)
+        values[name] = value
+    return values
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """``name=value`` to the parameter's name and its value in the parameter's type; raises ConfigError."""
+    name, equals, value = text.partition("=")
+    known = {key: default for key, default, _ in parameters(PerceptionConfig())}
+    if not equals:
+        raise ConfigError(f"--set {text!r}: must read NAME=VALUE")
+    if name not in known:
+        raise ConfigError(f"--set {name}: there is no such parameter; known: {', '.join(known)}")
+    kind = type(known[name])
+    try:
+        return name, _parse(value, kind)
+    except ValueError:
+        raise ConfigError(f"--set {name}={value}: must be of type {kind.__name__}") from None
+
+
+def _parse(value: str, kind: type) -> Any:
+    if kind is bool:
+        words = {"true": True, "1": True, "false": False, "0": False}
+        if value.lower() not in words:
+            raise ValueError(value)
+        return words[value.lower()]
+    if kind is tuple:
+        return tuple(part for part in value.split(",") if part)
+    return kind(value)

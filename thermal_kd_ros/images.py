@@ -1,0 +1,131 @@
+"""Thermal image files: PNG, TIFF, JPEG and the like by OpenCV, and NumPy arrays, as the values that they hold."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .frames import FrameError
+
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm", ".npy")
+"""What is looked for in folders."""
+
+_STANDALONE = {0x01, *range(0xD0, 0xD8)}
+"""JPEG markers without a length."""
+
+
+def find_images(path: Path) -> list[Path]:
+    """A file by itself, or all images below a folder in the order of their names, hidden ones left out.
+
+    Raises FrameError for a path that is not there and for a folder without an image.
+    """
+    if not path.is_dir():
+        if not path.exists():
+            raise FrameError(f"{path}: there is no such file or folder; correct the path")
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+                   and not any(part.startswith(".") for part in p.relative_to(path).parts))
+    if not found:
+        raise FrameError(f"{path}: has no image; looked for {' '.join(SUFFIXES)} in it and the folders below")
+    return found
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The stored values of an image file: (H, W) uint8, uint16 or float32, or (H, W, 3 or 4) uint8 colour.
+
+    Pixels stay as the file stores them, whatever its orientation tag says, so that boxes belong to the stored raster.
+    Raises FrameError with the file, what is wrong and what to do.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if not data:
+        raise FrameError(f"{path}: the file is empty; copy it again")
+    values = _read_npy(path, data) if path.suffix.lower() == ".npy" else _read_picture(path, data)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint16:
+        return _one_of_equal_channels(path, values)
+    return _as_frame_values(path, values)
+
+
+def _read_npy(path: Path, data: bytes) -> np.ndarray:
+    try:
+        values = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise FrameError(f"{path}: not a readable NumPy array ({_first_line(error)}); write it with numpy.save, "
+                         "as numbers") from None
+    if not isinstance(values, np.ndarray):
+        raise FrameError(f"{path}: an archive of arrays, not an array; write one array with numpy.save")
+    return values
+
+
+def _read_picture(path: Path, data: bytes) -> np.ndarray:
+    # OpenCV fills what is missing of a cut file with grey and says nothing.
+    if (data.startswith(b"\xff\xd8") and not _jpeg_is_whole(data)) or (
+            data.startswith(b"\x89PNG") and not _png_is_whole(data)):
+        raise FrameError(f"{path}: the file ends too early; copy or download it again")
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise FrameError(f"{path}: cannot be decoded ({_first_line(error)}); convert it to PNG or TIFF") from None
+    if values is None:
+        raise FrameError(f"{path}: not a readable image, or damaged; use a whole PNG, TIFF, JPEG or .npy file")
+    return values
+
+
+def _as_frame_values(path: Path, values: np.ndarray) -> np.ndarray:
+    """Types that hold the same numbers to those that the pipeline takes."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32)
+    if values.dtype in (np.uint8, np.uint16):
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind in "iu" and values.size and 0 <= values.min() and values.max() <= 65535:
+        return values.astype(np.uint16)
+    if values.dtype.kind in "iu":
+        raise FrameError(f"{path}: whole numbers beyond 0 to 65535 are not a camera's counts; "
+                         "save temperatures as float32")
+    raise FrameError(f"{path}: values of type {values.dtype} are not understood; save uint8, uint16 or float32")
+
+
+def _one_of_equal_channels(path: Path, values: np.ndarray) -> np.ndarray:
+    """16-bit grey stored as colour is grey; 16-bit colour is nothing that a thermal camera writes."""
+    if (values[..., 0] == values[..., 1]).all() and (values[..., 0] == values[..., 2]).all():
+        return np.ascontiguousarray(values[..., 0])
+    raise FrameError(f"{path}: a 16-bit colour picture holds no thermal values; save one channel")
+
+
+def _png_is_whole(data: bytes) -> bool:
+    """Whether the chunks follow each other up to IEND."""
+    at = 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + length
+    return False
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    """Whether the segments follow each other up to the end-of-image marker; what comes after it does not matter."""
+    at = 2
+    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return True
+        if marker == 0xFF:
+            at += 1
+        elif marker == 0 or marker in _STANDALONE:
+            at += 2
+        else:
+            # A scan's coded data comes after its header; in it every 0xFF is followed by 0 or a restart marker.
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,88 @@
+"""A light landmark network: heat maps whose means are the points, and a standard deviation for each point.
+
+Input (B, 1, S, S) in [0, 1], a normalised face crop. The points are the means of softmax heat maps at a quarter of the
+input's resolution (integral regression, Sun et al., "Integral Human Pose Regression", ECCV 2018), so they are not tied
+to the grid and may lie a little outside the crop. The heat maps come from features at an eighth of the resolution by
+sub-pixel shuffle (Shi et al., CVPR 2016), which costs a quarter of convolutions at full heat map size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+
+from .blocks import ConvBlock, CrossStage, PyramidPooling
+
+
+@dataclass(frozen=True)
+class LandmarkerSpec:
+    """Everything that is needed to build a landmarker; stored in the model card."""
+
+    points: int = 54
+    size: int = 112
+    """Side of the square input, a multiple of 16."""
+    widths: tuple[int, ...] = (24, 56, 96)
+    """Channels at strides 4, 8, 16."""
+    depths: tuple[int, ...] = (1, 1, 2)
+    reach: float = 1.2
+    """Points can lie anywhere in the crop enlarged this many times."""
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> LandmarkerSpec:
+        """The inverse of to_dict."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value  # type: ignore[arg-type]
+                      for key, value in values.items()})
+
+
+class Landmarker(nn.Module):
+    """Encoder to stride 16, one step back up to stride 8, heat maps at stride 4."""
+
+    def __init__(self, spec: LandmarkerSpec) -> None:
+        super().__init__()
+        if spec.size % 16:
+            raise ValueError(f"the input size {spec.size} is not a multiple of 16")
+        self.spec = spec
+        fine, middle, coarse = spec.widths
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16, fine), CrossStage(fine, fine, spec.depths[0]))
+        self.stage8 = nn.Sequential(ConvBlock(fine, middle, 3, 2), CrossStage(middle, middle, spec.depths[1]))
+        self.stage16 = nn.Sequential(ConvBlock(middle, coarse, 3, 2), CrossStage(coarse, coarse, spec.depths[2]),
+                                     PyramidPooling(coarse))
+        self.lateral = ConvBlock(coarse, middle, 1)
+        self.fuse = CrossStage(2 * middle, middle, 1)
+        self.heat = nn.Sequential(nn.Conv2d(middle, 4 * spec.points, 1), nn.PixelShuffle(2))
+        self.spread = nn.Linear(coarse + middle, spec.points)
+        nn.init.constant_(self.spread.bias, 1.0)
+        cells = spec.size // 4
+        grid = ((torch.arange(cells) + 0.5) / cells - 0.5) * spec.reach + 0.5
+        self.register_buffer("grid", grid * spec.size, persistent=False)
+
+    def features(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 1, S, S) to features (B, widths[1], S/8, S/8) and log sigma (B, K) in input pixels."""
+        middle = self.stage8(self.stem(crops))
+        coarse = self.stage16(middle)
+        above = nn.functional.interpolate(self.lateral(coarse), scale_factor=2.0, mode="nearest")
+        fused = self.fuse(torch.cat([middle, above], dim=1))
+        pooled = torch.cat([coarse.mean(dim=(2, 3)), fused.mean(dim=(2, 3))], dim=1)
+        return fused, self.spread(pooled)
+
+    def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, 1, S, S) to points (B, K, 2) and sigma (B, K), both float32 in input pixels.
+
+        The centre of the top-left pixel is (0.5, 0.5). Sigma is the standard deviation of the error along each axis.
+        """
+        fused, log_sigma = self.features(crops)
+        return decode_heat(self.heat(fused).float(), self.grid), log_sigma.float().clamp(-3.0, 5.0).exp()
+
+
+def decode_heat(heat: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """Heat map logits (B, K, n, n) to points (B, K, 2): the mean over cells at the coordinates ``grid`` (n,)."""
+    probability = heat.flatten(2).softmax(dim=2).view(heat.shape)
+    x = (probability.sum(dim=2) * grid).sum(dim=2)
+    y = (probability.sum(dim=3) * grid).sum(dim=2)
+    return torch.stack([x, y], dim=2)

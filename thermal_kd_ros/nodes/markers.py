@@ -1,0 +1,70 @@
+"""Results as RViz markers, at unit depth in the camera's optical frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from geometry_msgs.msg import Point
+from std_msgs.msg import ColorRGBA, Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ..frames import ThermalFrame
+from ..overlay import box_temperatures, caption
+from ..results import PerceptionResult
+
+_OBJECT = ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0)
+_FACE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+_LINE_WIDTH = 0.003
+_TEXT_HEIGHT = 0.025
+_POINT_SIZE = 0.004
+
+
+def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResult,
+                    rays: Callable[[np.ndarray], np.ndarray]) -> MarkerArray:
+    """Boxes as line strips with a text (class, track, score, temperature), landmarks as points.
+
+    The first marker deletes what an earlier message drew.
+    """
+    message = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
+    objects, faces = result.detections, result.faces
+    groups = [
+        ("objects", _OBJECT, objects.boxes, objects.scores, objects.track_ids,
+         [objects.class_names[label] for label in objects.labels]),
+        ("faces", _FACE, faces.boxes, faces.scores, faces.track_ids, ["face"] * len(faces)),
+    ]
+    for group, colour, boxes, scores, tracks, names in groups:
+        celsius = box_temperatures(frame, boxes)
+        for i, box in enumerate(boxes):
+            corners = rays(np.array([box[[0, 1]], box[[2, 1]], box[[2, 3]], box[[0, 3]], box[[0, 1]]]))
+            strip = _marker(header, f"{group}/boxes", i, Marker.LINE_STRIP, colour)
+            strip.scale.x = _LINE_WIDTH
+            strip.points = [_point(corner) for corner in corners]
+            text = _marker(header, f"{group}/texts", i, Marker.TEXT_VIEW_FACING, colour)
+            text.scale.z = _TEXT_HEIGHT
+            text.text = caption(names[i], float(scores[i]), int(tracks[i]), float(celsius[i]))
+            text.pose.position = _point(corners[0] - np.array([0.0, _TEXT_HEIGHT, 0.0], np.float32))
+            message.markers += [strip, text]
+    if len(faces):
+        message.markers.append(_landmarks(header, faces.points, faces.confidence, rays))
+    return message
+
+
+def _landmarks(header: Header, points: np.ndarray, confidence: np.ndarray,
+               rays: Callable[[np.ndarray], np.ndarray]) -> Marker:
+    """All points of all faces in one marker; an unsure point is transparent."""
+    marker = _marker(header, "landmarks", 0, Marker.POINTS, _FACE)
+    marker.scale.x = marker.scale.y = _POINT_SIZE
+    marker.points = [_point(ray) for ray in rays(points.reshape(-1, 2))]
+    marker.colors = [ColorRGBA(r=0.4, g=1.0, b=0.4, a=max(0.1, float(c))) for c in confidence.ravel()]
+    return marker
+
+
+def _marker(header: Header, namespace: str, number: int, kind: int, colour: ColorRGBA) -> Marker:
+    marker = Marker(header=header, ns=namespace, id=number, type=kind, action=Marker.ADD, color=colour)
+    marker.pose.orientation.w = 1.0
+    return marker
+
+
+def _point(ray: np.ndarray) -> Point:
+    return Point(x=float(ray[0]), y=float(ray[1]), z=float(ray[2]))

@@ -1,0 +1,151 @@
+"""Results to ROS messages and back; pure functions.
+
+Pixel coordinates in messages are continuous, as everywhere in this package: the image spans [0, width] x [0, height]
+and the centre of its top-left pixel is (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+import array
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from sensor_msgs.msg import Image, PointCloud2, PointField
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+
+from ..results import Detections, FaceLandmarks
+from .rays import Rays
+
+FACE_CLASS = "face"
+NO_TRACK = 2**32 - 1
+"""``face_id`` of a face without a track."""
+
+LANDMARK_DTYPE = np.dtype([(name, "<f4") for name in ("x", "y", "z", "u", "v", "confidence", "temperature")]
+                          + [("face_id", "<u4")])
+"""One point of the landmark cloud."""
+
+_POINT_FIELDS = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
+_LAYOUT_BY_POINTS = {54: "sf_tl54", 68: "ibug68"}
+
+
+def seconds(header: Header) -> float:
+    """The header's stamp in seconds."""
+    return header.stamp.sec + 1e-9 * header.stamp.nanosec
+
+
+def detections_message(header: Header, objects: Detections, faces: FaceLandmarks) -> Detection2DArray:
+    """All objects, best first, then all faces as class ``face``, in the order of the landmark cloud's rows.
+
+    ``id`` is the track's number, for faces ``face_<number>``, empty without tracking.
+    """
+    message = Detection2DArray(header=header)
+    for box, score, label, track in zip(objects.boxes.tolist(), objects.scores.tolist(), objects.labels.tolist(),
+                                        objects.track_ids.tolist(), strict=True):
+        name = objects.class_names[label]
+        message.detections.append(_detection(header, box, name, score, str(track) if track >= 0 else ""))
+    for box, score, track in zip(faces.boxes.tolist(), faces.scores.tolist(), faces.track_ids.tolist(), strict=True):
+        identifier = f"{FACE_CLASS}_{track}" if track >= 0 else ""
+        message.detections.append(_detection(header, box, FACE_CLASS, score, identifier))
+    return message
+
+
+def _detection(header: Header, box: list[float], name: str, score: float, identifier: str) -> Detection2D:
+    x1, y1, x2, y2 = box
+    detection = Detection2D(header=header, id=identifier)
+    detection.bbox.center.position.x = (x1 + x2) / 2
+    detection.bbox.center.position.y = (y1 + y2) / 2
+    detection.bbox.size_x = x2 - x1
+    detection.bbox.size_y = y2 - y1
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = name
+    hypothesis.hypothesis.score = score
+    detection.results.append(hypothesis)
+    return detection
+
+
+def detections_from_message(message: Detection2DArray, class_names: Sequence[str] = ()) -> Detections:
+    """The boxes of a message, faces among them as class ``face``.
+
+    ``class_names`` fixes the order of the labels; names that it lacks come after it in alphabetical order.
+    """
+    given = [d.results[0].hypothesis for d in message.detections]
+    names = (*class_names, *sorted({h.class_id for h in given} - set(class_names)))
+    boxes = np.array([_corners(d) for d in message.detections], np.float32).reshape(-1, 4)
+    tracks = [d.id.removeprefix(f"{FACE_CLASS}_") for d in message.detections]
+    return Detections(boxes, np.array([h.score for h in given], np.float32),
+                      np.array([names.index(h.class_id) for h in given], np.int64), names,
+                      np.array([int(t) if t.isdigit() else -1 for t in tracks], np.int64))
+
+
+def _corners(detection: Detection2D) -> tuple[float, float, float, float]:
+    centre, width, height = detection.bbox.center.position, detection.bbox.size_x, detection.bbox.size_y
+    return centre.x - width / 2, centre.y - height / 2, centre.x + width / 2, centre.y + height / 2
+
+
+def landmarks_message(header: Header, faces: FaceLandmarks, rays: Rays | None) -> PointCloud2:
+    """An organised cloud: one row a face, one column a point of the layout; LANDMARK_DTYPE in each.
+
+    x y z are the ray through the point at unit depth in the optical frame, or u v 0 without ``rays``. Not dense: the
+    temperature is NaN where it is not known.
+    """
+    count, width = faces.points.shape[:2]
+    cloud = np.zeros((count, width), LANDMARK_DTYPE)
+    cloud["u"], cloud["v"] = faces.points[..., 0], faces.points[..., 1]
+    if rays is None:
+        cloud["x"], cloud["y"] = cloud["u"], cloud["v"]
+    else:
+        directions = rays(faces.points)
+        cloud["x"], cloud["y"], cloud["z"] = (directions[..., i] for i in range(3))
+    cloud["confidence"], cloud["temperature"] = faces.confidence, faces.temperature
+    cloud["face_id"] = np.where(faces.track_ids >= 0, faces.track_ids, NO_TRACK)[:, None]
+    size = LANDMARK_DTYPE.itemsize
+    message = PointCloud2(header=header, height=count, width=width, is_bigendian=False, is_dense=False,
+                          point_step=size, row_step=size * width, fields=_fields())
+    message.data = array.array("B", cloud.tobytes())
+    return message
+
+
+def _fields() -> list[PointField]:
+    assert LANDMARK_DTYPE.fields is not None
+    return [PointField(name=name, offset=offset, datatype=_POINT_FIELDS[kind.str], count=1)
+            for name, (kind, offset, *_) in LANDMARK_DTYPE.fields.items()]
+
+
+def landmark_points(message: PointCloud2) -> np.ndarray:
+    """The cloud as a structured array (faces, points) of LANDMARK_DTYPE, a view of the message's memory."""
+    return np.frombuffer(message.data, LANDMARK_DTYPE).reshape(message.height, message.width)
+
+
+def landmarks_from_message(message: PointCloud2, detections: Detection2DArray | None = None) -> FaceLandmarks:
+    """The faces of a cloud. Boxes and scores come from the detections of the same frame; without them they are NaN."""
+    cloud = landmark_points(message)
+    count = len(cloud)
+    boxes, scores = np.full((count, 4), np.nan, np.float32), np.full(count, np.nan, np.float32)
+    if detections is not None:
+        found = [d for d in detections.detections if d.results[0].hypothesis.class_id == FACE_CLASS]
+        if len(found) != count:
+            raise ValueError(f"{count} faces in the landmarks, {len(found)} in the detections: not of the same frame")
+        boxes[:] = np.array([_corners(d) for d in found], np.float32).reshape(-1, 4)
+        scores[:] = [d.results[0].hypothesis.score for d in found]
+    tracks = cloud["face_id"][:, 0].astype(np.int64) if cloud.size else np.zeros(count, np.int64)
+    return FaceLandmarks(boxes, scores, np.stack([cloud["u"], cloud["v"]], axis=-1), cloud["confidence"].copy(),
+                         cloud["temperature"].copy(), _LAYOUT_BY_POINTS.get(message.width, ""),
+                         np.where(tracks == NO_TRACK, -1, tracks))
+
+
+def label_info_message(header: Header, class_names: Sequence[str], threshold: float) -> LabelInfo:
+    """The class names that may occur in ``detections``, numbered in the model's order."""
+    return LabelInfo(header=header, threshold=threshold,
+                     class_map=[VisionClass(class_id=i, class_name=name) for i, name in enumerate(class_names)])
+
+
+def image_message(header: Header, pixels: np.ndarray, encoding: str) -> Image:
+    """An image message of pixels (H, W) or (H, W, channels) in native byte order."""
+    height, width = pixels.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding,
+                    is_bigendian=int(sys.byteorder == "big"), step=pixels.nbytes // height)
+    # rclpy checks an array of bytes as a whole, but a list or bytes object element by element in Python.
+    message.data = array.array("B", np.ascontiguousarray(pixels).tobytes())
+    return message

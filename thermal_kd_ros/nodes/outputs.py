@@ -1,0 +1,59 @@
+"""The topics that the perception node writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
+from visualization_msgs.msg import MarkerArray
+
+from ..frames import ThermalFrame
+from ..overlay import annotate
+from ..results import PerceptionResult
+from .markers import markers_message
+from .messages import FACE_CLASS, detections_message, image_message, label_info_message, landmarks_message
+from .rays import NominalRays, Rays
+
+_LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
+_RESULTS_DEPTH = 10
+
+
+class Outputs:
+    """Publishers of results, there from configure to cleanup."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self._detections = node.create_lifecycle_publisher(Detection2DArray, "detections", _RESULTS_DEPTH)
+        self._landmarks = node.create_lifecycle_publisher(PointCloud2, "landmarks", _RESULTS_DEPTH)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", _RESULTS_DEPTH)
+        self._annotated = node.create_lifecycle_publisher(Image, "image_annotated", qos_profile_sensor_data)
+        # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
+        self._labels = node.create_publisher(LabelInfo, "label_info", _LATCHED)
+
+    def publish_labels(self, class_names: Sequence[str], threshold: float) -> None:
+        """Latch the class names; ``face`` is one of them, because faces are published as detections too."""
+        names = [*class_names, *([] if FACE_CLASS in class_names else [FACE_CLASS])]
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        self._labels.publish(label_info_message(header, names, threshold))
+
+    def publish(self, header: Header, frame: ThermalFrame, result: PerceptionResult, rays: Rays | None) -> None:
+        """One message on every topic for the frame; pictures only where somebody looks."""
+        self._detections.publish(detections_message(header, result.detections, result.faces))
+        self._landmarks.publish(landmarks_message(header, result.faces, rays))
+        if self._markers.get_subscription_count():
+            drawn: Callable[[np.ndarray], np.ndarray] = rays if rays is not None else NominalRays(*frame.shape)
+            self._markers.publish(markers_message(header, frame, result, drawn))
+        if self._annotated.get_subscription_count():
+            self._annotated.publish(image_message(header, annotate(frame, result), "bgr8"))
+
+    def destroy(self) -> None:
+        """Take the topics off the graph."""
+        for publisher in (self._detections, self._landmarks, self._markers, self._annotated):
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_publisher(self._labels)

@@ -1,0 +1,61 @@
+"""Settings of the simulated camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KINDS = ("street_night", "street_day", "yard", "indoor", "aerial")
+"""The kinds of scene."""
+UNITS = ("centikelvin", "counts14", "celsius", "display8")
+"""What the camera can put out."""
+
+
+@dataclass(frozen=True)
+class SimulationConfig:
+    """What to simulate. The same config gives the same frames, bit for bit."""
+
+    seed: int = 0
+    scene: str = "tour"
+    """One of ``KINDS``, or 'tour', which cuts through all of them."""
+    width: int = 640
+    """Pixels."""
+    height: int = 512
+    """Pixels."""
+    hfov_deg: float = 45.0
+    """Horizontal field of view, degrees."""
+    rate_hz: float = 30.0
+    """Frames per second."""
+    cut_s: float = 8.0
+    """Seconds between the cuts of a tour."""
+    unit: str = "centikelvin"
+    """'centikelvin' (mono16, 0.01 K per count), 'counts14' (mono16, raw 14-bit counts), 'celsius' (32FC1) or 'display8'
+    (mono8 after the camera's own contrast stretch)."""
+    blur_px: float = 0.75
+    """Standard deviation of the optics' Gaussian point spread, pixels."""
+    netd_k: float = 0.05
+    """Temporal noise (NETD at 30 °C), kelvin, standard deviation."""
+    fixed_pattern_k: float = 0.04
+    """Standard deviation of the fixed pattern left after a shutter correction, kelvin."""
+    drift_k: float = 0.15
+    """Growth of the offset between two shutter corrections, kelvin."""
+    vignette_k: float = 0.25
+    """Kelvin by which the corners differ from the centre when the drift is full."""
+    dead_pixels: float = 1e-4
+    """Share of pixels that do not respond."""
+    shutter_interval_s: float = 30.0
+    """Seconds between shutter corrections; 0 for none."""
+    shutter_s: float = 0.4
+    """Seconds during which the camera repeats its last frame."""
+    black_hot: bool = False
+    """Polarity of 'display8'."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        if self.scene != "tour" and self.scene not in KINDS:
+            raise ValueError(f"unknown scene '{self.scene}'; known: tour, {', '.join(KINDS)}")
+        if self.unit not in UNITS:
+            raise ValueError(f"unknown unit '{self.unit}'; known: {', '.join(UNITS)}")
+        if self.width < 16 or self.height < 16:
+            raise ValueError("width and height must be at least 16 pixels")
+        if not (self.rate_hz > 0 and self.cut_s > 0 and 1 <= self.hfov_deg <= 150):
+            raise ValueError("rate_hz and cut_s must be positive and hfov_deg within [1, 150]")

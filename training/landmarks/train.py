@@ -1,0 +1,188 @@
+"""Train the landmark network on rendered heads: data, network, steps, model file. Reads from top to bottom.
+
+    python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks
+
+A run that was killed goes on where it stopped when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from thermal_kd_ros.faces import CROP_MARGIN
+from thermal_kd_ros.models.checkpoint import ModelCard, write
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from training.data.coco import DataError
+from training.data.rendered_faces import CropConfig, HeadCache, LandmarkCrops, load_backgrounds
+from training.losses.landmarks import gaussian_nll, wing_loss
+
+LICENCES = (
+    "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT",
+    "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training run, without the machine it runs on."""
+
+    name: str = "landmarks_light"
+    spec: LandmarkerSpec = LandmarkerSpec()
+    crops: CropConfig = CropConfig()
+    epochs: int = 40
+    batch: int = 64
+    lr: float = 2e-3
+    final_lr: float = 0.01
+    """Last learning rate as a part of the first."""
+    warmup_steps: int = 100
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    clip: float = 20.0
+    likelihood: float = 1.0
+    """Weight of the sigma's likelihood, which does not move the points, against the Wing loss."""
+    seed: int = 0
+
+    def to_json(self) -> str:
+        """All values, for logs and comparisons."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def learning_rate(step: int, total: int, settings: Settings) -> float:
+    """Linear warm-up, then a half cosine from ``lr`` to ``lr * final_lr``."""
+    warm = min(1.0, (step + 1) / max(1, settings.warmup_steps))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
+    return settings.lr * warm * (settings.final_lr + (1 - settings.final_lr) * cosine)
+
+
+@torch.no_grad()
+def update_average(average: torch.nn.Module, model: torch.nn.Module, step: int, decay: float) -> None:
+    """Move the averaged weights towards the model's; the decay grows from 0 so that the start is forgotten."""
+    keep = min(decay, (1 + step) / (10 + step))
+    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point:
+            a.lerp_(b, 1 - keep)
+        else:
+            a.copy_(b)
+
+
+def train(settings: Settings, heads: list[Path], output: Path, data: Path | None, device: torch.device, workers: int
+          ) -> Path:
+    """Run the training; returns the path of the model file."""
+    output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+
+    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed, settings.crops)
+    steps_per_epoch = len(crops) // settings.batch
+    total = steps_per_epoch * settings.epochs
+
+    model = Landmarker(settings.spec).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(model).eval()
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": settings.weight_decay},
+                                   {"params": plain, "weight_decay": 0.0}], lr=settings.lr)
+
+    state_path, step = output / "state.pt", 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        if state["settings"] != settings.to_json():
+            raise DataError(f"{state_path} belongs to another run; give another --output or delete it")
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+        print(f"goes on at step {step} of {total}")
+
+    bar = tqdm(total=total, initial=step, desc=settings.name, unit="step", smoothing=0.02, mininterval=5.0)
+    while step < total:
+        epoch, first = divmod(step, steps_per_epoch)
+        crops.epoch = epoch
+        order = torch.randperm(len(crops), generator=torch.Generator().manual_seed(settings.seed * 10007 + epoch))
+        rest = order[first * settings.batch : steps_per_epoch * settings.batch].tolist()
+        loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers)
+        sums = {"wing": 0.0, "likelihood": 0.0, "error_px": 0.0}
+        model.train()
+        for count, (images, target) in enumerate(loader, 1):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, total, settings)
+            images, target = images.to(device, memory_format=torch.channels_last), target.to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                points, sigma = model(images)
+            wing = wing_loss(points, target).mean()
+            squared = (points.detach() - target).square().sum(dim=2)
+            likelihood = gaussian_nll(squared, sigma).mean()
+            loss = wing + settings.likelihood * likelihood
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower lr")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+            optimiser.step()
+            update_average(average, model, step, settings.ema)
+            step += 1
+            bar.update()
+            for key, value in (("wing", wing), ("likelihood", likelihood), ("error_px", squared.sqrt().mean())):
+                sums[key] += value.item()
+        line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, settings),
+                **{key: round(value / count, 4) for key, value in sums.items()}}
+        with open(output / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        bar.set_postfix({key: line[key] for key in sums})
+        part = state_path.with_suffix(".part")
+        torch.save({"settings": settings.to_json(), "step": step, "model": model.state_dict(),
+                    "average": average.state_dict(), "optimiser": optimiser.state_dict()}, part)
+        os.replace(part, state_path)
+        write_model(settings, average, output / f"{settings.name}.safetensors")
+    bar.close()
+    return output / f"{settings.name}.safetensors"
+
+
+def write_model(settings: Settings, model: Landmarker, path: Path) -> None:
+    """The averaged network as a model file with its card."""
+    card = ModelCard(
+        name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
+        input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
+        parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0", data=LICENCES,
+        notes=f"seed {settings.seed}, {settings.epochs} epochs")
+    write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.train", description=__doc__.splitlines()[0])
+    parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
+    parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")
+    parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare crops")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    settings = Settings(epochs=args.epochs, seed=args.seed)
+    try:
+        path = train(settings, args.heads, args.output, args.data, torch.device(args.device), args.workers)
+    except (DataError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"model: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
