@@ -8,15 +8,23 @@ PACKAGE = "thermal_kd_ros"
 HERE = Path(__file__).resolve().parent
 
 
+def files_under(folder: str) -> list[Path]:
+    """The files below `folder`, relative to this one, without byte code."""
+    found = (path.relative_to(HERE) for path in sorted((HERE / folder).rglob("*")) if path.is_file())
+    return [path for path in found if "__pycache__" not in path.parts]
+
+
 def shared_files(*folders: str) -> list[tuple[str, list[str]]]:
     """Every file under `folders`, with the place below the prefix where ROS looks for it."""
     placed: dict[str, list[str]] = {}
-    for folder in folders:
-        for path in sorted((HERE / folder).rglob("*")):
-            relative = path.relative_to(HERE)
-            if path.is_file() and "__pycache__" not in relative.parts:
-                placed.setdefault(f"share/{PACKAGE}/{relative.parent.as_posix()}", []).append(relative.as_posix())
+    for path in (path for folder in folders for path in files_under(folder)):
+        placed.setdefault(f"share/{PACKAGE}/{path.parent.as_posix()}", []).append(path.as_posix())
     return sorted(placed.items())
+
+
+def package_files() -> list[str]:
+    """What lies in the package besides code, such as the shipped weights."""
+    return [path.relative_to(PACKAGE).as_posix() for path in files_under(PACKAGE) if path.suffix != ".py"]
 
 
 def version() -> str:
@@ -38,7 +46,7 @@ setup(
     maintainer_email="maintainers@example.com",
     license="Apache-2.0",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={PACKAGE: ["py.typed", "weights/*"]},
+    package_data={PACKAGE: package_files()},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),

@@ -12,8 +12,11 @@ from thermal_kd_ros.dds import PROFILE_VARIABLES, dds_environment, profile, reme
 LARGEST_IMAGE = 1280 * 1024 * 2
 
 
-def test_profile_is_given_to_a_process_without_one(repository: Path) -> None:
-    assert dds_environment({}) == dict.fromkeys(PROFILE_VARIABLES, str(repository / "config" / "fastdds.xml"))
+@pytest.mark.parametrize(("distribution", "variable"), [
+    ("", "FASTDDS_DEFAULT_PROFILES_FILE"), ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE"),
+    ("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"), ("humble", "FASTRTPS_DEFAULT_PROFILES_FILE")])
+def test_profile_is_given_to_a_process_without_one(repository: Path, distribution: str, variable: str) -> None:
+    assert dds_environment({"ROS_DISTRO": distribution}) == {variable: str(repository / "config" / "fastdds.xml")}
 
 
 @pytest.mark.parametrize("name", [*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS"])
@@ -48,7 +51,7 @@ def test_the_share_folder_of_an_installed_package_is_found(tmp_path: Path, monke
 
 def test_the_remedy_names_variable_file_and_parameter() -> None:
     text = remedy({})
-    for part in (*PROFILE_VARIABLES, "fastdds.xml", "reliable_input"):
+    for part in ("FASTDDS_DEFAULT_PROFILES_FILE=", "fastdds.xml", "reliable_input"):
         assert part in text
     other = remedy({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"})
     assert "rmw_cyclonedds_cpp" in other and "fastdds.xml" not in other

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-"""Kilted and later read the first, Humble and Jazzy the second."""
+"""Kilted and later read the first, and warn of the second, which Humble and Jazzy read."""
 
 _CHOICES_OF_THE_USER = (*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")
+_OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
 _PACKAGE = "thermal_kd_ros"
 
 
@@ -34,12 +35,17 @@ def profile(environ: Mapping[str, str] | None = None) -> Path | None:
     return folder / "config" / "fastdds.xml" if folder else None
 
 
+def profile_variable(environ: Mapping[str, str]) -> str:
+    """The variable that names a profile to the Fast DDS of the ROS distribution in use."""
+    return PROFILE_VARIABLES[environ.get("ROS_DISTRO", "") in _OLD_DISTRIBUTIONS]
+
+
 def dds_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables to add to a process's environment for large images; empty where the user has chosen a transport."""
     if any(environ.get(name) for name in _CHOICES_OF_THE_USER):
         return {}
     path = profile(environ)
-    return {name: str(path) for name in PROFILE_VARIABLES} if path else {}
+    return {profile_variable(environ): str(path)} if path else {}
 
 
 def remedy(environ: Mapping[str, str]) -> str:
@@ -50,4 +56,4 @@ def remedy(environ: Mapping[str, str]) -> str:
         return f"{middleware} loses large best-effort images when its buffers are small: enlarge them; or, {reliable}"
     path = profile(environ) or "the package's config/fastdds.xml"
     return (f"Fast DDS loses best-effort images larger than its shared-memory segment: start the camera driver with "
-            f"{PROFILE_VARIABLES[0]}={path} ({PROFILE_VARIABLES[1]} on Humble and Jazzy); or, {reliable}")
+            f"{profile_variable(environ)}={path}; or, {reliable}")

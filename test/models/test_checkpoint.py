@@ -20,6 +20,7 @@ def test_round_trip(tmp_path):
     assert card == CARD
     assert loaded.keys() == weights.keys()
     for name in weights:
+        assert loaded[name].shape == weights[name].shape and loaded[name].dtype == weights[name].dtype
         np.testing.assert_array_equal(loaded[name], weights[name])
     assert list(tmp_path.iterdir()) == [path]
 

@@ -169,6 +169,10 @@ class Perception(Process):
         stamp = (self.client.get_clock().now() - Duration(nanoseconds=int(age_s * 1e9))).to_msg()
         return image_message(Header(stamp=stamp, frame_id="thermal_optical"), pixels, encoding)
 
+    def wait_active(self) -> None:
+        """Wait until it has configured and activated itself."""
+        self.wait_log("]: active")
+
     def publish(self, message: Any) -> None:
         """Send it once the node listens."""
         wait_for(self._publisher.get_subscription_count, "the node's subscription")

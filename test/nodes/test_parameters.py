@@ -62,11 +62,6 @@ def test_impossible_values_are_refused_by_name(name: str, value: object) -> None
         merged(CONFIGS, {name: value})
 
 
-def test_values_that_only_together_make_no_sense_are_refused() -> None:
-    with pytest.raises(ConfigError, match="low_percentile"):
-        merged(CONFIGS, {"contrast.low_percentile": 49.0, "contrast.high_percentile": 48.0})
-
-
 def test_what_cannot_change_while_configured_is_known() -> None:
     values = {"thermal.input_mode": "celsius", "detector.nms_iou": 0.5, "reliable_input": True}
     assert fixed(CONFIGS, values) == ["reliable_input", "thermal.input_mode"]

@@ -20,7 +20,9 @@ EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "fa
 @pytest.fixture(scope="module")
 def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str]) -> Any:
     # Whole numbers for real ones and an empty list, as people write them.
-    return start({**models, **EVERYTHING, "max_age_s": 0, "diagnostics_period_s": 0.2, "detector.class_thresholds": []})
+    node = start({**models, **EVERYTHING, "max_age_s": 0, "diagnostics_period_s": 0.2, "detector.class_thresholds": []})
+    node.wait_active()
+    return node
 
 
 @pytest.fixture

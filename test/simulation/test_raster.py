@@ -137,4 +137,6 @@ def test_empty_and_invisible_input() -> None:
     behind = np.array([[0, 0, 1], [9, 0, 1], [0, 9, np.nan]])
     assert not rasterize(behind, np.array([[0, 1, 2]]), 4, 5).mask.any()
     assert np.isinf(nothing.depth).all()
-    np.testing.assert_array_equal(interpolate(nothing, np.zeros((0, 3), int), np.zeros((0, 2)), -1.0), -np.ones((4, 5, 2)))
+    np.testing.assert_array_equal(
+        interpolate(nothing, np.zeros((0, 3), int), np.zeros((0, 2)), -1.0), -np.ones((4, 5, 2))
+    )

@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--images", type=Path, metavar="DIR", help="play the images of this folder")
     parser.add_argument("--topic", help="image topic of --bag, where it has several")
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="where results go (default: %(default)s)")
-    parser.add_argument("--frames", type=int, default=160, metavar="N",
-                        help="frames to render, or most frames to play (default: %(default)s when rendering, else all)")
+    parser.add_argument("--frames", type=int, metavar="N",
+                        help="frames to render, or most frames to play (default: 160 rendered, all of a recording)")
     parser.add_argument("--rate", type=float, default=10.0, metavar="HZ",
                         help="rate at which frames are rendered, or images played (default: %(default)s)")
     parser.add_argument("--size", default="640x512", metavar="WxH", help="size of rendered frames (default: %(default)s)")
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         message = str(error) if isinstance(error, ConfigError) else f"--size {args.size}: must read like 640x512"
         print(f"error: {message}", file=sys.stderr)
         return 2
-    if not (args.frames >= 1 and args.rate > 0 and min(size) >= 64):
+    if not ((args.frames is None or args.frames >= 1) and args.rate > 0 and min(size) >= 64):
         print("error: --frames must be at least 1, --rate above 0, --size at least 64x64", file=sys.stderr)
         return 2
     try:

@@ -115,7 +115,7 @@ def write(path: Path, card: ModelCard, weights: dict[str, np.ndarray]) -> None:
     """Write a model file beside its place and rename it: never half a file."""
     from safetensors.numpy import save
 
-    data = save({name: np.ascontiguousarray(value) for name, value in weights.items()}, {"card": card.to_json()})
+    data = save({name: np.asarray(value, order="C") for name, value in weights.items()}, {"card": card.to_json()})
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

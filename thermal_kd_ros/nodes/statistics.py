@@ -102,7 +102,7 @@ class RateLimit:
             return True
         if now < self._due:
             return False
-        # Counting from when the frame was due keeps the average; a pause does not save up frames.
+        # Counting from when the frame was due keeps the average; a pause saves up one frame at most.
         self._due = max(self._due, now - 1.0 / rate_hz) + 1.0 / rate_hz
         return True
 

@@ -15,9 +15,9 @@ from thermal_kd_ros.simulation.people import Gesture, Person, PosedPerson
 class Path:
     """Where an actor is on the ground, and where it heads.
 
-    x, z: metres. heading: radians; 0 looks along -z, towards a camera at the origin. speed: m/s. length: metres after which
-    a straight path starts again (out of sight, if the scene is laid out well). radius: of a circle instead, 0 for straight;
-    (x, z) is then its centre. start: metres along the path at t = 0.
+    x, z: metres. heading: radians; 0 looks along -z, towards a camera at the origin. speed: m/s. length: metres after
+    which a straight path starts again (out of sight, if the scene is laid out well). radius: of a circle instead, 0
+    for straight; (x, z) is then its centre. start: metres along the path at t = 0.
     """
 
     x: float

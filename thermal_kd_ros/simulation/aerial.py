@@ -11,7 +11,7 @@ from thermal_kd_ros.simulation.ground import Patch, Strip, Terrain
 from thermal_kd_ros.simulation.mesh import Mesh
 from thermal_kd_ros.simulation.render import View, looking
 from thermal_kd_ros.simulation.scene import SceneSpec
-from thermal_kd_ros.simulation.surroundings import bush, building, clutter, fence, lamp_post, placed, tree
+from thermal_kd_ros.simulation.surroundings import building, bush, clutter, fence, lamp_post, placed, tree
 from thermal_kd_ros.simulation.vehicles import car, two_wheeler
 
 
@@ -73,15 +73,29 @@ def aerial(rng: np.random.Generator, view: View) -> SceneSpec:
             tall = min(rng.uniform(3, 10), 0.35 * height)
             scenery.append(placed(tree(rng, climate, tall), *place))
             if climate.sun > 0.2:
-                patches.append(Patch(place[0] + 0.4 * tall, place[1] + 0.3 * tall, 0.4 * tall, 0.3 * tall, 1.0, -climate.sun * 6, True, 0.5))
+                patches.append(
+                    Patch(
+                        place[0] + 0.4 * tall,
+                        place[1] + 0.3 * tall,
+                        0.4 * tall,
+                        0.3 * tall,
+                        1.0,
+                        -climate.sun * 6,
+                        True,
+                        0.5,
+                    )
+                )
     for _ in range(int(rng.integers(0, 7))):
         if place := plot.free(0.6):
             scenery.append(placed(bush(rng, climate, rng.uniform(0.6, 2.0)), *place, rng.uniform(0, 6)))
     for _ in range(int(rng.integers(1, 6))):
         if place := plot.free(0.8):
             thing = rng.random()
-            mesh = lamp_post(rng, climate, min(rng.uniform(5, 9), 0.3 * height), climate.sun == 0) if thing < 0.4 else (
-                fence(rng, climate, rng.uniform(4, 15)) if thing < 0.6 else clutter(rng, climate))  # fmt: skip
+            mesh = (
+                lamp_post(rng, climate, min(rng.uniform(5, 9), 0.3 * height), climate.sun == 0)
+                if thing < 0.4
+                else (fence(rng, climate, rng.uniform(4, 15)) if thing < 0.6 else clutter(rng, climate))
+            )
             scenery.append(placed(mesh, *place, rng.uniform(0, 6)))
     _crowd(rng, climate, plot, actors)
     if rng.random() < 0.6:
@@ -90,7 +104,15 @@ def aerial(rng: np.random.Generator, view: View) -> SceneSpec:
         x, z = plot.somewhere()
         heading = rng.uniform(0, 6)
         actors += rider(rng, climate, x + 20 * np.sin(heading), z + 20 * np.cos(heading), heading, 40)
-    terrain = Terrain(climate.grass, rng.uniform(0.15, 0.6), tuple(strips), tuple(patches), rng.normal(0, 0.002), int(rng.integers(2**31)), 30.0)
+    terrain = Terrain(
+        climate.grass,
+        rng.uniform(0.15, 0.6),
+        tuple(strips),
+        tuple(patches),
+        rng.normal(0, 0.002),
+        int(rng.integers(2**31)),
+        30.0,
+    )
     return outdoors(rng, view, height, down, 0.0, climate, terrain, scenery, actors)
 
 
@@ -103,27 +125,62 @@ def _roads(rng: np.random.Generator, climate: Climate, plot: _Plot) -> tuple[lis
         half = 60.0
     offset = x * np.cos(angle) - z * np.sin(angle)
     # Later strips cover earlier ones: pavement below, road above it. The traffic uses the first pavement's middle line.
-    strips = [Strip(angle, offset, half + rng.choice([0.0, rng.uniform(1, 4)]), side, 0.4), Strip(angle, offset, half, kelvin, 0.4)]
+    strips = [
+        Strip(angle, offset, half + rng.choice([0.0, rng.uniform(1, 4)]), side, 0.4),
+        Strip(angle, offset, half, kelvin, 0.4),
+    ]
     if rng.random() < 0.5:
         x, z = plot.somewhere()
         across = angle + np.pi / 2 + rng.normal(0, 0.15)
         strips.append(Strip(across, x * np.cos(across) - z * np.sin(across), rng.uniform(1.2, 5), kelvin, 0.4))
     for _ in range(int(rng.integers(1, 4))):
-        strips.append(Strip(angle, offset + rng.uniform(-1, 1) * min(half, 10), 0.08, rng.normal(0, 0.9), painted=True, dash=rng.choice([0.0, 2.0, 4.0])))
+        strips.append(
+            Strip(
+                angle,
+                offset + rng.uniform(-1, 1) * min(half, 10),
+                0.08,
+                rng.normal(0, 0.9),
+                painted=True,
+                dash=rng.choice([0.0, 2.0, 4.0]),
+            )
+        )
     patches = []
     for _ in range(int(rng.integers(2, 10))):
         x, z = plot.somewhere()
-        patches.append(Patch(x, z, rng.uniform(0.3, 5), rng.uniform(0.3, 3), rng.uniform(0, 3), rng.normal(0, 1.3 + 2 * climate.sun),
-                             bool(rng.random() < 0.5), rng.uniform(0.15, 1.2)))  # fmt: skip
+        patches.append(
+            Patch(
+                x,
+                z,
+                rng.uniform(0.3, 5),
+                rng.uniform(0.3, 3),
+                rng.uniform(0, 3),
+                rng.normal(0, 1.3 + 2 * climate.sun),
+                bool(rng.random() < 0.5),
+                rng.uniform(0.15, 1.2),
+            )
+        )
     if rng.random() < 0.3:  # a zebra crossing
         x, z = plot.somewhere()
         for step in range(8):
             shift = (step - 4) * 1.0
-            patches.append(Patch(x + shift * np.cos(angle), z - shift * np.sin(angle), 1.6, 0.25, angle, rng.normal(-0.8, 0.2), False, 0.1))
+            patches.append(
+                Patch(
+                    x + shift * np.cos(angle),
+                    z - shift * np.sin(angle),
+                    1.6,
+                    0.25,
+                    angle,
+                    rng.normal(-0.8, 0.2),
+                    False,
+                    0.1,
+                )
+            )
     return strips, patches
 
 
-def _car_park(rng: np.random.Generator, climate: Climate, plot: _Plot, actors: list[Actor], patches: list[Patch]) -> None:
+def _car_park(
+    rng: np.random.Generator, climate: Climate, plot: _Plot, actors: list[Actor], patches: list[Patch]
+) -> None:
     """One or two rows of bays; the bay of a car that has left keeps its cold (at night) or warm shape for a while."""
     x, z = plot.somewhere()
     angle, bay = rng.uniform(0, np.pi), rng.uniform(2.5, 3.2)
@@ -148,7 +205,9 @@ def _traffic(rng: np.random.Generator, climate: Climate, road: Strip, plot: _Plo
         heading = road.angle + (np.pi if lane > 0 else 0.0)
         moving = rng.random() < 0.6
         if moving and plot.take(x, z, 2.4):
-            start = Path(x + 45 * np.sin(heading), z + 45 * np.cos(heading), heading, rng.uniform(4, 11), 90, start=45.0)
+            start = Path(
+                x + 45 * np.sin(heading), z + 45 * np.cos(heading), heading, rng.uniform(4, 11), 90, start=45.0
+            )
             actors.append(MeshActor(car(rng, climate, "running"), start, "car"))
         elif plot.take(x, z, 2.4):
             actors.append(parked(rng, climate, x, z, heading))
@@ -177,4 +236,8 @@ def _bicycle_stand(rng: np.random.Generator, climate: Climate, plot: _Plot, acto
     angle, gap = rng.uniform(0, np.pi), rng.uniform(0.8, 1.8)
     for step in range(int(rng.integers(1, 9))):
         x, z = place[0] + step * gap * np.cos(angle), place[1] - step * gap * np.sin(angle)
-        actors.append(MeshActor(two_wheeler(rng, climate, bool(rng.random() < 0.1)), Path(x, z, angle + rng.normal(0, 0.15)), "bicycle"))
+        actors.append(
+            MeshActor(
+                two_wheeler(rng, climate, bool(rng.random() < 0.1)), Path(x, z, angle + rng.normal(0, 0.15)), "bicycle"
+            )
+        )

@@ -72,7 +72,9 @@ class CameraModel:
         uneven = 0.25 * config.drift_k * value_noise(rng, height, width, 0.35 * width, 2)
         self._drifted = (config.vignette_k * (0.33 - 0.5 * (x * x + y * y)) + uneven).astype(np.float32)
         self._dead = np.flatnonzero(rng.random((height, width)) < config.dead_pixels)
-        self._dead_kelvin = (rng.choice([-1, 1], len(self._dead)) * rng.uniform(4, 25, len(self._dead))).astype(np.float32)
+        self._dead_kelvin = (rng.choice([-1, 1], len(self._dead)) * rng.uniform(4, 25, len(self._dead))).astype(
+            np.float32
+        )
         self._corrections: dict[int, _Correction] = {}
 
     def _correction(self, event: int) -> _Correction:
@@ -85,7 +87,9 @@ class CameraModel:
             self._corrections = {event: _Correction(pattern, float(rng.normal(0, 0.3) * config.drift_k))}
         return self._corrections[event]
 
-    def measure(self, celsius: np.ndarray, frame: int, stamp: float = 0.0, event: int = 0, since: float = 0.0) -> np.ndarray:
+    def measure(
+        self, celsius: np.ndarray, frame: int, stamp: float = 0.0, event: int = 0, since: float = 0.0
+    ) -> np.ndarray:
         """(H, W) float32 °C as measured.
 
         Args:
@@ -97,7 +101,7 @@ class CameraModel:
         config = self.config
         seen = np.asarray(celsius, np.float32)
         if config.blur_px > 0:
-            seen = cv2.GaussianBlur(seen, (0, 0), config.blur_px)
+            seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), config.blur_px), np.float32)
         correction = self._correction(event)
         grown = 1 - np.exp(-since / 20.0)
         rng = np.random.Generator(np.random.SFC64((config.seed, 3, frame)))
@@ -135,11 +139,11 @@ class SimulatedCamera:
     def frame(self, index: int) -> SimulatedFrame:
         """Frame number ``index``, the same whatever was asked for before."""
         config = self.config
-        stamp, interval = index / config.rate_hz, config.shutter_interval_s
-        event, since = (int(stamp // interval), stamp % interval) if interval > 0 else (0, stamp)
-        if self._closed(index):
-            last_open = int(np.ceil(event * interval * config.rate_hz - 1e-9)) - 1
-            return replace(self.frame(last_open), stamp=stamp, shutter=True)
+        stamp = index / config.rate_hz
+        event, begun, closed = self._shutter(index)
+        if closed:
+            return replace(self.frame(begun - 1), stamp=stamp, shutter=True)
+        since = (index - begun) / config.rate_hz
         scene, clock = self.scene_at(stamp)
         truth = scene.render(clock)
         return frame_of(truth, self.model.measure(truth.celsius, index, stamp, event, since), config, stamp)
@@ -148,18 +152,25 @@ class SimulatedCamera:
         """The first ``n`` frames, or frames without end."""
         index, frame = 0, None
         while n is None or index < n:
-            if frame is not None and frame.shutter and self._closed(index):
+            if frame is not None and frame.shutter and self._shutter(index)[2]:
                 frame = replace(frame, stamp=index / self.config.rate_hz)  # spares drawing the repeated frame again
             else:
                 frame = self.frame(index)
             yield frame
             index += 1
 
-    def _closed(self, index: int) -> bool:
-        """Whether the shutter is closed at a frame."""
+    def _shutter(self, index: int) -> tuple[int, int, bool]:
+        """At a frame: number of the last shutter event, index of its first frame, and whether the shutter is closed.
+
+        Counted in whole frames, since times in floating point would now and then miss a boundary.
+        """
         config = self.config
-        stamp, interval = index / config.rate_hz, config.shutter_interval_s
-        return interval > 0 and stamp >= interval and stamp % interval < config.shutter_s
+        period = round(config.shutter_interval_s * config.rate_hz)
+        if period <= 0:
+            return 0, 0, False
+        event = index // period
+        begun = event * period
+        return event, begun, event > 0 and index - begun < round(config.shutter_s * config.rate_hz)
 
 
 def frame_of(truth: SceneImage, measured: np.ndarray, config: SimulationConfig, stamp: float) -> SimulatedFrame:

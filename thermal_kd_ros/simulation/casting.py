@@ -15,9 +15,16 @@ from thermal_kd_ros.simulation.vehicles import car, two_wheeler
 
 
 def outdoors(
-    rng: np.random.Generator, view: View, height: float, down: float, yaw: float, climate: Climate, terrain: Terrain,
-    scenery: list[Mesh], actors: list[Actor],
-) -> SceneSpec:  # fmt: skip
+    rng: np.random.Generator,
+    view: View,
+    height: float,
+    down: float,
+    yaw: float,
+    climate: Climate,
+    terrain: Terrain,
+    scenery: list[Mesh],
+    actors: list[Actor],
+) -> SceneSpec:
     """A scene under the sky, seen from ``height`` metres above the ground, turned by ``yaw`` and ``down`` radians."""
     view = View(view.k, looking(yaw, down), np.array([0.0, -height, 0.0]), view.width, view.height)
     canvas = paint_outdoors(view, climate, terrain, clouds=rng.uniform(0, 1))
@@ -25,19 +32,25 @@ def outdoors(
     return SceneSpec(view, yaw, down, canvas, tuple(scenery), tuple(actors), reflected)
 
 
-def walker(rng: np.random.Generator, climate: Climate, x: float, z: float, heading: float, length: float) -> PersonActor:
+def walker(
+    rng: np.random.Generator, climate: Climate, x: float, z: float, heading: float, length: float
+) -> PersonActor:
     """Someone who walks ``length`` metres from (x, z) along ``heading``, again and again."""
     speed = rng.uniform(0.9, 1.6)
     path = Path(x, z, heading, speed, length, start=rng.uniform(0, length))
     look = (rng.normal(0, 0.25), rng.normal(0.08, 0.12))
-    behaviour = Behaviour("walk", speed / 1.45, rng.uniform(0.7, 1.1), look, 0.2, bool(rng.random() < 0.3), seed=int(rng.integers(2**31)))
+    behaviour = Behaviour(
+        "walk", speed / 1.45, rng.uniform(0.7, 1.1), look, 0.2, bool(rng.random() < 0.3), seed=int(rng.integers(2**31))
+    )
     return PersonActor(Person(rng, climate.air), path, behaviour)
 
 
 def bystander(rng: np.random.Generator, climate: Climate, x: float, z: float, heading: float) -> PersonActor:
     """Someone who stands and looks around."""
     look = (rng.normal(0, 0.35), rng.normal(0.08, 0.15))
-    behaviour = Behaviour("stand", 0.3, 1.0, look, 0.25, bool(rng.random() < 0.5), rng.uniform(0, 0.8), int(rng.integers(2**31)))
+    behaviour = Behaviour(
+        "stand", 0.3, 1.0, look, 0.25, bool(rng.random() < 0.5), rng.uniform(0, 0.8), int(rng.integers(2**31))
+    )
     return PersonActor(Person(rng, climate.air), Path(x, z, heading), behaviour)
 
 
@@ -46,7 +59,10 @@ def rider(rng: np.random.Generator, climate: Climate, x: float, z: float, headin
     speed = rng.uniform(3.0, 6.0)
     path = Path(x, z, heading, speed, length, start=rng.uniform(0, length))
     behaviour = Behaviour("cycle", rng.uniform(0.8, 1.3), 1.0, (rng.normal(0, 0.2), 0.0), seed=int(rng.integers(2**31)))
-    return [MeshActor(two_wheeler(rng, climate, True), path, "bicycle"), PersonActor(Person(rng, climate.air), path, behaviour, 0.12)]
+    return [
+        MeshActor(two_wheeler(rng, climate, True), path, "bicycle"),
+        PersonActor(Person(rng, climate.air), path, behaviour, 0.12),
+    ]
 
 
 def parked(rng: np.random.Generator, climate: Climate, x: float, z: float, heading: float) -> MeshActor:

@@ -15,8 +15,8 @@ from thermal_kd_ros.simulation.render import Canvas, View
 class Strip:
     """An endless band on the ground: road, path, pavement, painted line.
 
-    angle: of its direction against +z (world), radians; offset: of its middle line, metres; kelvin: against the grass, or
-    if ``painted``, against what lies below. dash: metres of line and gap, 0 for a solid band.
+    angle: of its direction against +z (world), radians; offset: of its middle line, metres; kelvin: against the grass,
+    or if ``painted``, against what lies below. dash: metres of line and gap, 0 for a solid band.
     """
 
     angle: float
@@ -30,7 +30,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Patch:
-    """A soft-edged rectangle or ellipse on the ground: shadow, the trace of a parked car, puddle, flower bed, manhole."""
+    """A soft-edged rectangle or ellipse on the ground: shadow, trace of a parked car, puddle, flower bed, manhole."""
 
     x: float
     z: float
@@ -97,7 +97,9 @@ def _sky(direction: np.ndarray, climate: Climate, clouds: float, rng: np.random.
     return (clear + cover * 0.75 * (float(climate.air - 4) - clear)).astype(np.float32)
 
 
-def _ground(x: np.ndarray, z: np.ndarray, footprint: np.ndarray, terrain: Terrain, rng: np.random.Generator) -> np.ndarray:
+def _ground(
+    x: np.ndarray, z: np.ndarray, footprint: np.ndarray, terrain: Terrain, rng: np.random.Generator
+) -> np.ndarray:
     large, fine = WorldTexture(rng, terrain.size, 8, octaves=3), WorldTexture(rng, terrain.size / 8, 16)
     slow = large.sample(x, z) / (1 + (footprint / 3.0) ** 2)
     quick = fine.sample(x, z) / (1 + (footprint / 0.25) ** 2)

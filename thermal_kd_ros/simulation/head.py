@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from thermal_kd_ros.simulation.mesh import grid_faces
@@ -62,16 +63,27 @@ _BUMPS = (
     (0.0, 0.096, 0.0150, 0.0090, 0.0055),  # chin
 )
 
-# Jaw points 0..8 as (azimuth in degrees, y); the others as (|x|, y) of the subject's left half, where they are mirrored.
-_JAW = ((84, 0.004), (82, 0.023), (79, 0.042), (75, 0.058), (66, 0.074), (52, 0.087), (36, 0.097), (18, 0.104), (0, 0.107))
+# Jaw points 0..8 as (azimuth in degrees, y); the others as (|x|, y) of the subject's left half, where they are
+# mirrored.
+_JAW = (
+    (84, 0.004),
+    (82, 0.023),
+    (79, 0.042),
+    (75, 0.058),
+    (66, 0.074),
+    (52, 0.087),
+    (36, 0.097),
+    (18, 0.104),
+    (0, 0.107),
+)
 _BROW = ((0.016, -0.020), (0.026, -0.025), (0.036, -0.0265), (0.046, -0.0235), (0.054, -0.016))
 _NOSE = ((0.0, -0.004), (0.0, 0.010), (0.0, 0.024), (0.0, 0.037))
 _NOSTRILS = ((0.0, 0.0505), (0.0075, 0.0490), (0.0150, 0.0460))
 _EYE = ((0.0175, 0.003), (0.0265, -0.0045), (0.0365, -0.0045), (0.0455, 0.001), (0.0370, 0.0060), (0.0265, 0.0065))
-_MOUTH = (  # middle, then outwards to the corner, then back along the lower lip; then the same on the inner lips
-    (0.0, 0.0580), (0.0075, 0.0565), (0.0160, 0.0600), (0.0250, 0.0660), (0.0160, 0.0725), (0.0080, 0.0765), (0.0, 0.0772),
-    (0.0, 0.0652), (0.0080, 0.0650), (0.0205, 0.0656), (0.0080, 0.0668), (0.0, 0.0668),
-)  # fmt: skip
+_OUTER_LIPS = ((0.0, 0.0580), (0.0075, 0.0565), (0.0160, 0.0600), (0.0250, 0.0660), (0.0160, 0.0725), (0.0080, 0.0765))
+_INNER_LIPS = ((0.0, 0.0772), (0.0, 0.0652), (0.0080, 0.0650), (0.0205, 0.0656), (0.0080, 0.0668), (0.0, 0.0668))
+# Outer lips from the middle above over the corner to the middle below; then the same of the inner lips.
+_MOUTH = _OUTER_LIPS + _INNER_LIPS
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,9 @@ class Expression:
     smile: float = 0.0
     blink: float = 0.0
     brow_raise: float = 0.0
+
+
+NEUTRAL = Expression()
 
 
 @dataclass(frozen=True)
@@ -100,20 +115,21 @@ class Template:
     jaw_weight: np.ndarray
 
 
-def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
+def bump(x: npt.ArrayLike, y: npt.ArrayLike, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
     """A Gaussian bump at (+-cx, cy), values in [0, 1]."""
+    x, y = np.asarray(x), np.asarray(y)
     u = (np.abs(x) - cx) if cx else x
     return np.exp(-0.5 * ((u / sx) ** 2 + ((y - cy) / sy) ** 2))
 
 
-def smoothstep(value: np.ndarray, start: float, stop: float) -> np.ndarray:
+def smoothstep(value: npt.ArrayLike, start: float, stop: float) -> np.ndarray:
     """0 before ``start``, 1 after ``stop``, smooth between (``start`` may exceed ``stop``)."""
-    t = np.clip((value - start) / (stop - start), 0.0, 1.0)
+    t = np.clip((np.asarray(value) - start) / (stop - start), 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
 def surface(azimuth: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(..., 3) points of the mean head at azimuth (radians, 0 in front, positive to the subject's left) and height y."""
+    """(..., 3) points of the mean head at height y and azimuth (radians, 0 in front, positive to the subject's left)."""
     dense = np.linspace(-0.122, 0.118, 481)
     sections = np.stack([np.interp(dense, _SECTIONS[:, 0], _SECTIONS[:, k]) for k in (1, 2, 3)], axis=1)
     kernel = np.hanning(13) / np.hanning(13).sum()
@@ -134,7 +150,9 @@ def surface(azimuth: np.ndarray, y: np.ndarray) -> np.ndarray:
     neck = (-b + np.sqrt(np.maximum(b * b - a * c, 0))) / a
     neck = np.where(y > 0.02, neck, 0.0)
     blend = 0.012
-    radius = np.maximum(head, neck) + np.where(y > 0.02, np.maximum(blend - np.abs(head - neck), 0) ** 2 / (4 * blend), 0)
+    radius = np.maximum(head, neck) + np.where(
+        y > 0.02, np.maximum(blend - np.abs(head - neck), 0) ** 2 / (4 * blend), 0
+    )
     points = np.stack([radius * np.sin(azimuth), y + 0 * radius, -radius * cosine], axis=-1)
     facing = smoothstep(cosine, 0.0, 0.5)
     for cx, cy, sx, sy, height in _BUMPS:
@@ -166,8 +184,7 @@ def template(columns: int, rows: int) -> Template:
     faces = grid_faces(len(level), columns, True)
     row_of = faces.min(axis=1) // columns
     faces = faces[row_of != slit]  # no skin across the slit; outside the mouth both its rims move together
-    rim = np.arange(len(points)) // columns > slit
-    below_lip = rim.astype(float)
+    below_slit = np.arange(len(points)) // columns > slit
     index, weight = _landmarks(azimuth, level, slit, columns, faces)
     x, v, z = points.T
     front = smoothstep(z, -0.02, -0.06)
@@ -188,12 +205,20 @@ def template(columns: int, rows: int) -> Template:
     at_slit = outside * smoothstep(MOUTH_Y, 0.030, 0.078)
     lower_weight = at_slit + opening * (1 - at_slit)
     lower_weight = lower_weight + (1 - lower_weight) * smoothstep(v, MOUTH_Y, MOUTH_Y + 0.022)
-    jaw = np.where(below_lip > 0, lower_weight, upper_weight)
+    jaw = np.where(below_slit, lower_weight, upper_weight)
     jaw *= smoothstep(z, 0.010, -0.035) * smoothstep(v, 0.165, 0.118)
     return Template(
-        points.astype(np.float32), theta.reshape(-1), y.reshape(-1), faces, index, weight.astype(np.float32),
-        smile.astype(np.float32), blink.astype(np.float32), brow_raise.astype(np.float32), jaw.astype(np.float32),
-    )  # fmt: skip
+        points.astype(np.float32),
+        theta.reshape(-1),
+        y.reshape(-1),
+        faces,
+        index,
+        weight.astype(np.float32),
+        smile.astype(np.float32),
+        blink.astype(np.float32),
+        brow_raise.astype(np.float32),
+        jaw.astype(np.float32),
+    )
 
 
 def _landmarks(
@@ -211,11 +236,12 @@ def _landmarks(
     lookup = {tuple(face): index for index, face in enumerate(faces.tolist())}
     a, b = row * columns + column, row * columns + (column + 1) % columns
     index = np.array(
-        [lookup[(p, p + columns, q) if f else (q, p + columns, q + columns)] for p, q, f in zip(a.tolist(), b.tolist(), first)]
+        [
+            lookup[(p, p + columns, q) if f else (q, p + columns, q + columns)]
+            for p, q, f in zip(a.tolist(), b.tolist(), first, strict=True)
+        ]
     )
-    weight = np.where(
-        first[:, None], np.stack([1 - s - t, t, s], -1), np.stack([1 - t, 1 - s, s + t - 1], -1)
-    )
+    weight = np.where(first[:, None], np.stack([1 - s - t, t, s], -1), np.stack([1 - t, 1 - s, s + t - 1], -1))
     return index, weight
 
 
@@ -238,7 +264,11 @@ def _ibug_parameters() -> np.ndarray:
     eye_right, eye_left = both(_EYE)
     mouth_right, mouth_left = both(_MOUTH)
     eye_right = [eye_right[k] for k in (3, 2, 1, 0, 5, 4)]
-    outer = [mouth_right[k] for k in (3, 2, 1, 0)] + [mouth_left[k] for k in (1, 2, 3, 4, 5, 6)] + [mouth_right[k] for k in (5, 4)]
+    outer = (
+        [mouth_right[k] for k in (3, 2, 1, 0)]
+        + [mouth_left[k] for k in (1, 2, 3, 4, 5, 6)]
+        + [mouth_right[k] for k in (5, 4)]
+    )
     inner = [mouth_right[9], mouth_right[8], mouth_left[7], mouth_left[8], mouth_left[9]]
     inner += [mouth_left[10], mouth_left[11], mouth_right[10]]
     points = jaw_right + jaw_left + brow_right[::-1] + brow_left + [at(*point) for point in _NOSE]

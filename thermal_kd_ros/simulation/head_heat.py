@@ -1,13 +1,14 @@
 """Where a face is warm and where it is cool.
 
-Values follow the pattern that thermography of resting faces agrees on: inner canthi warmest, then orbits, forehead, neck
-and lips; cheeks and chin cooler; nose tip and ears coolest and the most dependent on the surroundings. Hair, cloth and
-glass sit between the skin below and the air.
+Values follow the pattern that thermography of resting faces agrees on: inner canthi warmest, then orbits, forehead,
+neck and lips; cheeks and chin cooler; nose tip and ears coolest and the most dependent on the surroundings. Hair,
+cloth and glass sit between the skin below and the air.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from thermal_kd_ros.simulation.noise import point_noise
 REFERENCE_AMBIENT = 22.0
 """Air temperature, °C, at which the regional temperatures below hold."""
 
-# Region: x (mirrored if not 0), y, sigma x, sigma y (m); kelvin against the forehead at 22 °C; kelvin per kelvin of air.
+# x (mirrored if not 0), y, sigma x, sigma y (m); kelvin against the forehead at 22 °C; kelvin per kelvin of air
 _REGIONS = (
     (0.043, 0.036, 0.019, 0.018, -1.10, 0.06),  # cheeks
     (0.0, 0.012, 0.009, 0.014, -0.40, 0.03),  # nose bridge
@@ -54,7 +55,7 @@ def skin_temperature(template: Template, skin: Skin, ambient: float) -> np.ndarr
     rng = np.random.default_rng(skin.seed)
     away = ambient - REFERENCE_AMBIENT
     front = smoothstep(z, -0.015, -0.055)
-    heat = np.full(len(x), _FOREHEAD + _FOREHEAD_SLOPE * away + skin.offset)
+    heat = np.full(x.shape, _FOREHEAD + _FOREHEAD_SLOPE * away + skin.offset)
     for index, (cx, cy, sx, sy, kelvin, slope) in enumerate(_REGIONS):
         own = {0: skin.cheeks, 2: skin.nose}.get(index, 0.0)
         heat += front * bump(x, y, cx, cy, sx, sy) * (kelvin + own + slope * away)
@@ -78,6 +79,6 @@ def breath_weight(template: Template) -> np.ndarray:
     return (smoothstep(z, -0.05, -0.08) * bump(x, y, 0.006, 0.0495, 0.006, 0.004)).astype(np.float32)
 
 
-def between(surface: np.ndarray | float, ambient: float, coupling: float) -> np.ndarray | float:
-    """Temperature of a layer over skin: ``coupling`` 0 is the air, 1 the skin."""
+def between(surface: Any, ambient: float, coupling: Any) -> Any:
+    """Temperature (scalar or array) of a layer over skin: ``coupling`` 0 is the air, 1 the skin."""
     return ambient + (surface - ambient) * coupling

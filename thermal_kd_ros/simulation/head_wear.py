@@ -30,7 +30,9 @@ def _line(azimuth: np.ndarray, degrees: tuple[float, ...], levels: tuple[float, 
     return np.interp(np.degrees(np.abs(azimuth)), degrees, levels)
 
 
-def hair(template: Template, rng: np.random.Generator, thickness: float, line: float = 0.0, nape: float = 0.05) -> Layer:
+def hair(
+    template: Template, rng: np.random.Generator, thickness: float, line: float = 0.0, nape: float = 0.05
+) -> Layer:
     """Hair ``thickness`` metres thick; ``line`` raises the hairline (negative recedes), ``nape`` is its end behind."""
     levels = (-0.066 + line, -0.056 + line, -0.034 + line / 2, 0.004, 0.012, nape - 0.02, nape)
     edge = _line(template.azimuth, (0, 45, 66, 80, 92, 115, 150), levels)
@@ -84,7 +86,8 @@ def hat(template: Template, rng: np.random.Generator, kind: str) -> tuple[Layer,
         rim = surface(azimuth, np.full_like(azimuth, -0.052))
         forward = np.cos(azimuth) * 0.072 * reach
         points = np.stack(
-            [rim[..., 0] * (1.07 - 0.02 * reach), -0.054 + 0.012 * reach + 0 * azimuth, rim[..., 2] - 0.006 - forward], -1
+            [rim[..., 0] * (1.07 - 0.02 * reach), -0.054 + 0.012 * reach + 0 * azimuth, rim[..., 2] - 0.006 - forward],
+            -1,
         )
         parts.append((_sheet(points), float(rng.uniform(0.05, 0.2))))
     return Layer(mask, mask * thick, coupling), parts
@@ -94,7 +97,10 @@ def ears(rng: np.random.Generator) -> Mesh:
     """Both ears (temperature 0, to be filled in)."""
     size = rng.uniform(0.9, 1.1)
     radii = (0.0075, 0.030 * size, 0.017)
-    turned = [ellipsoid((0, 0, 0), radii, 0.0, 10, 8).moved(rotation(s * 0.40, -0.25), (s * 0.0735, 0.013, 0.010)) for s in (1, -1)]
+    turned = [
+        ellipsoid((0, 0, 0), radii, 0.0, 10, 8).moved(rotation(s * 0.40, -0.25), (s * 0.0735, 0.013, 0.010))
+        for s in (1, -1)
+    ]
     return merge(turned)
 
 
@@ -112,7 +118,9 @@ def glasses(rng: np.random.Generator) -> tuple[Mesh, Mesh]:
         y = drop + reach * shape * np.sin(angle) * height
         parts.append(_sheet(np.stack([x, y, -0.108 + 5.0 * x**2], -1), wrap=True))
         outer = side * (middle + width - 0.001)
-        path = np.array([[outer, -0.002, -0.106 + 5.0 * outer**2], [side * 0.078, -0.004, -0.03], [side * 0.079, -0.002, 0.01]])
+        path = np.array(
+            [[outer, -0.002, -0.106 + 5.0 * outer**2], [side * 0.078, -0.004, -0.03], [side * 0.079, -0.002, 0.01]]
+        )
         bars.append(tube(path, np.full(3, 0.0022), 0.0, 5, side=(0, 1, 0)))
     bridge = np.array([[-0.012, -0.002, -0.108], [0, -0.004, -0.110], [0.012, -0.002, -0.108]])
     bars.append(tube(bridge, np.full(3, 0.0018), 0.0, 5, side=(0, 1, 0)))
@@ -121,7 +129,9 @@ def glasses(rng: np.random.Generator) -> tuple[Mesh, Mesh]:
 
 def surgical_mask(rng: np.random.Generator) -> tuple[Mesh, np.ndarray]:
     """A face mask (temperature 0) and (V,) how strongly the breath drives each of its vertices."""
-    azimuth, y = np.meshgrid(np.radians(np.linspace(-70, 70, 23)), np.linspace(0.016 + rng.uniform(0, 0.012), 0.119, 15))
+    azimuth, y = np.meshgrid(
+        np.radians(np.linspace(-70, 70, 23)), np.linspace(0.016 + rng.uniform(0, 0.012), 0.119, 15)
+    )
     points = surface(azimuth, np.minimum(y, 0.113))
     points[..., 1] = y
     centre = np.interp(y, (0.016, 0.035, 0.050, 0.070, 0.092, 0.12), (-0.110, -0.126, -0.129, -0.121, -0.106, -0.090))
@@ -145,12 +155,16 @@ def long_hair(rng: np.random.Generator, thickness: float) -> Mesh:
 
 
 def _sheet(points: np.ndarray, wrap: bool = False) -> Mesh:
-    """A surface seen from both sides, from a (rows, columns, 3) grid. Both sides have their own vertices (and normals)."""
+    """A surface seen from both sides, from a (rows, columns, 3) grid; each side has its own vertices and normals."""
     rows, columns = points.shape[:2]
     flat = points.reshape(-1, 3).astype(np.float32)
     faces = grid_faces(rows, columns, wrap)
     back = faces[:, ::-1] + len(flat)
-    return Mesh(np.concatenate([flat, flat]), np.concatenate([faces, back]).astype(np.int32), np.zeros(2 * len(flat), np.float32))
+    return Mesh(
+        np.concatenate([flat, flat]),
+        np.concatenate([faces, back]).astype(np.int32),
+        np.zeros(2 * len(flat), np.float32),
+    )
 
 
 def cover(skin: np.ndarray, layer: Layer, ambient: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Triangle meshes with a temperature at every vertex, and the primitives that everything is built from.
 
-Axes, the same for the world, bodies and the camera: x right, y down, z forward (away from the viewer), metres. Faces wind
-so that their right-hand normal points outwards.
+Axes, the same for the world, bodies and the camera: x right, y down, z forward (away from the viewer), metres. Faces
+wind so that their right-hand normal points outwards.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
+Vector = Sequence[float] | np.ndarray
+"""Three coordinates."""
+
 
 @dataclass(frozen=True)
 class Mesh:
@@ -21,7 +24,7 @@ class Mesh:
     faces: np.ndarray
     temperature: np.ndarray
 
-    def moved(self, rotation: np.ndarray | None = None, translation: Sequence[float] | None = None) -> Mesh:
+    def moved(self, rotation: np.ndarray | None = None, translation: Vector | None = None) -> Mesh:
         """The mesh rotated by (3, 3) and then shifted by (3,) metres."""
         vertices = self.vertices
         if rotation is not None:
@@ -40,7 +43,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
     offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
-        np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets)]).astype(np.int32),
+        np.concatenate([mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=True)]).astype(np.int32),
         np.concatenate([mesh.temperature for mesh in meshes]).astype(np.float32),
     )
 
@@ -104,7 +107,7 @@ def _bilinear(divisions: int) -> np.ndarray:
 
 
 def ellipsoid(
-    centre: Sequence[float], radii: Sequence[float], temperature: float, segments: int = 10, rings: int = 7
+    centre: Vector, radii: Vector, temperature: float | np.ndarray, segments: int = 10, rings: int = 7
 ) -> Mesh:
     """A closed ellipsoid with its poles up and down."""
     vertices = _unit_sphere(segments, rings) * np.asarray(radii, np.float32) + np.asarray(centre, np.float32)
@@ -116,7 +119,7 @@ def tube(
     radii: np.ndarray,
     temperature: float | np.ndarray,
     segments: int = 8,
-    side: Sequence[float] = (1.0, 0.0, 0.0),
+    side: Vector = (1.0, 0.0, 0.0),
     closed: bool = True,
 ) -> Mesh:
     """A tube around a polyline.
@@ -136,9 +139,7 @@ def tube(
     tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
     if closed:
         cap = 0.5 * radii.mean(axis=1)
-        path = np.concatenate(
-            [path[:1] - tangent[:1] * cap[0], path, path[-1:] + tangent[-1:] * cap[-1]]
-        )
+        path = np.concatenate([path[:1] - tangent[:1] * cap[0], path, path[-1:] + tangent[-1:] * cap[-1]])
         radii = np.concatenate([radii[:1] * 1e-3, radii, radii[-1:] * 1e-3])
         tangent = np.concatenate([tangent[:1], tangent, tangent[-1:]])
         heat = np.concatenate([heat[:1], heat, heat[-1:]])
@@ -147,15 +148,14 @@ def tube(
     v = np.cross(u, tangent)
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     ring = (
-        np.cos(angle)[None, :, None] * (u * radii[:, :1])[:, None] + np.sin(angle)[None, :, None] * (v * radii[:, 1:])[:, None]
+        np.cos(angle)[None, :, None] * (u * radii[:, :1])[:, None]
+        + np.sin(angle)[None, :, None] * (v * radii[:, 1:])[:, None]
     )
     vertices = (path[:, None] + ring).reshape(-1, 3).astype(np.float32)
     return Mesh(vertices, grid_faces(len(path), segments, True), np.repeat(heat, segments).astype(np.float32))
 
 
-def box(
-    low: Sequence[float], high: Sequence[float], temperature: float, divisions: int = 1, top: float | None = None
-) -> Mesh:
+def box(low: Vector, high: Vector, temperature: float, divisions: int = 1, top: float | None = None) -> Mesh:
     """An axis-aligned box with separate vertices on each side, so that edges stay sharp.
 
     Args:
@@ -171,9 +171,10 @@ def box(
     return Mesh(low + unit * (high - low), faces, heat)
 
 
-def quad(corners: np.ndarray, temperature: float | np.ndarray, divisions: int = 1) -> Mesh:
+def quad(corners: np.ndarray, temperature: float | Vector, divisions: int = 1) -> Mesh:
     """A flat or bilinear patch. Corners (4, 3): upper left, upper right, lower right, lower left as seen from outside;
-    temperature a scalar or the four corners' values."""
+    temperature a scalar or the four corners' values.
+    """
     weights = _bilinear(divisions)
     heat = np.broadcast_to(np.asarray(temperature, np.float64), (4,))
     vertices = (weights @ np.asarray(corners, np.float64)).astype(np.float32)

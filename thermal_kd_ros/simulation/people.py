@@ -1,7 +1,7 @@
 """Articulated, clothed people.
 
 Body frame: origin on the ground between the feet, the body looks along -z, y down, metres. A body is rigid pieces on a
-skeleton of twelve bones; its temperature is that of skin where skin is bare and lies between skin and air where cloth is.
+skeleton of twelve bones; its temperature is that of bare skin, or lies between skin and air under cloth.
 """
 
 from __future__ import annotations
@@ -10,11 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thermal_kd_ros.simulation.head import Expression
+from thermal_kd_ros.simulation.head import NEUTRAL, Expression
 from thermal_kd_ros.simulation.head_heat import between
 from thermal_kd_ros.simulation.mesh import Mesh, ellipsoid, merge, rotation, tube
 from thermal_kd_ros.simulation.noise import point_noise
-from thermal_kd_ros.simulation.portrait import COARSE, FINE, MEDIUM, Portrait, PosedHead, Traits, distant_head, random_traits
+from thermal_kd_ros.simulation.portrait import (
+    COARSE,
+    FINE,
+    MEDIUM,
+    Portrait,
+    PosedHead,
+    Traits,
+    distant_head,
+    random_traits,
+)
 
 _TORSO, _HEAD, _ARM, _FOREARM, _THIGH, _SHIN, _FOOT = 0, 1, (2, 3), (4, 5), (6, 7), (8, 9), (10, 11)
 
@@ -43,13 +52,13 @@ class Gesture:
     head_yaw: float = 0.0
     head_pitch: float = 0.0
     head_roll: float = 0.0
-    expression: Expression = Expression()
+    expression: Expression = NEUTRAL
     breath: float = 0.0
 
 
 @dataclass(frozen=True)
 class PosedPerson:
-    """A person in the world: mesh, the sf_tl54 points (54, 3) if the head is detailed enough, and the face's direction."""
+    """A person in the world: mesh, sf_tl54 points (54, 3) if the head is detailed enough, direction of the face."""
 
     mesh: Mesh
     landmarks: np.ndarray | None
@@ -77,7 +86,9 @@ class Person:
         self.ambient = ambient
         self.traits = random_traits(rng) if traits is None else traits
         self.clothes = random_clothes(rng, ambient)
-        self.height = float(np.clip(rng.normal(1.71, 0.09), 1.45, 1.98) if rng.random() > 0.08 else rng.uniform(1.05, 1.4))
+        self.height = float(
+            np.clip(rng.normal(1.71, 0.09), 1.45, 1.98) if rng.random() > 0.08 else rng.uniform(1.05, 1.4)
+        )
         self.girth = float(np.clip(rng.normal(1.0, 0.12), 0.75, 1.4))
         self.phase = float(rng.uniform(0, 2 * np.pi))
         self._seed = int(rng.integers(2**31))
@@ -93,7 +104,7 @@ class Person:
             heading: turn of the body about the vertical, radians, as in :func:`mesh.rotation`.
             pixels_per_metre: how large the person will appear; chooses the detail.
         """
-        body, bones = self._body(16 if pixels_per_metre > 150 else 8 if pixels_per_metre > 25 else 5)
+        body, bones = self._body(22 if pixels_per_metre > 200 else 8 if pixels_per_metre > 25 else 5)
         turns, origins = self._skeleton(gesture)
         vertices = np.einsum("vij,vj->vi", turns[bones], body.vertices) + origins[bones]
         head, landmarks = self._head(gesture, pixels_per_metre)
@@ -101,7 +112,9 @@ class Person:
         size = np.float32(0.5 + 0.5 * self.height / 1.71)
         head_vertices = (head.vertices * size) @ nod.T + origins[_HEAD]
         facing = rotation(heading)
-        merged = merge([Mesh(vertices, body.faces, body.temperature), Mesh(head_vertices, head.faces, head.temperature)])
+        merged = merge(
+            [Mesh(vertices, body.faces, body.temperature), Mesh(head_vertices, head.faces, head.temperature)]
+        )
         points = None
         if landmarks is not None:
             points = ((landmarks * size) @ nod.T + origins[_HEAD]) @ facing.T + np.asarray(position, np.float32)
@@ -174,33 +187,44 @@ class Person:
         top, legs, shoes = (float(between(skin, ambient, c)) for c in (clothes.top, clothes.legs, clothes.shoes))
         sleeve = bare if clothes.short_sleeves else top - 0.3
         lower = bare if clothes.short_legs else legs - 0.4
-        y = np.array([-0.555, -0.525, -0.49, -0.42, -0.30, -0.16, -0.05, 0.04, 0.09]) * s
-        wide = np.array([0.065, 0.115, 0.175, 0.195, 0.180, 0.155, 0.165, 0.165, 0.12]) * s * g
-        deep = np.array([0.065, 0.080, 0.095, 0.110, 0.120, 0.110, 0.118, 0.118, 0.09]) * s * g
-        heat = np.array([between(bare, top, 0.5), top + 0.4, top, top, top, top, legs, legs, legs])
+        y = np.array([-0.560, -0.535, -0.510, -0.475, -0.42, -0.30, -0.16, -0.05, 0.04, 0.09]) * s
+        wide = np.array([0.062, 0.105, 0.155, 0.185, 0.192, 0.180, 0.155, 0.165, 0.165, 0.12]) * s * g
+        deep = np.array([0.062, 0.075, 0.085, 0.098, 0.110, 0.120, 0.110, 0.118, 0.118, 0.09]) * s * g
+        heat = np.array([between(bare, top, 0.5), top + 0.5, top, top, top, top, top, legs, legs, legs])
         column = np.stack([0 * y, y, 0.012 * s + 0 * y], -1)
         pieces = [(tube(column, np.stack([wide, deep], 1), heat, segments), _TORSO)]
+
+        def down(*stops: float) -> np.ndarray:
+            return np.array(stops)[:, None] * np.array([0.0, s, 0.0])
+
         for side in (0, 1):
-            down = lambda *stops: np.stack([np.zeros(len(stops)), np.array(stops) * s, np.zeros(len(stops))], -1)  # noqa: E731
-            arm = tube(down(-0.045, -0.028, 0.015, 0.09, 0.18, 0.29), np.array([0.014, 0.034, 0.052, 0.053, 0.046, 0.040]) * s * g**0.5,
-                       np.array([top, top, top, top, top if clothes.short_sleeves else sleeve, sleeve]), segments)  # fmt: skip
+            arm_radii = np.array([0.014, 0.034, 0.052, 0.053, 0.046, 0.040]) * s * g**0.5
+            elbow = top if clothes.short_sleeves else sleeve
+            arm_heat = np.array([top, top, top, top, elbow, sleeve])
+            arm = tube(down(-0.045, -0.028, 0.015, 0.09, 0.18, 0.29), arm_radii, arm_heat, segments)
             fore = tube(down(0, 0.10, 0.24), np.array([0.042, 0.040, 0.029]) * s, sleeve, segments)
             hand = ellipsoid((0, 0.32 * s, 0), (0.022 * s, 0.085 * s, 0.040 * s), bare - 0.4, max(5, segments // 2), 5)
             pieces += [(arm, _ARM[side]), (fore, _FOREARM[side]), (hand, _FOREARM[side])]
             thigh = tube(down(-0.02, 0.12, 0.28, 0.43), np.array([0.088, 0.082, 0.068, 0.055]) * s * g, legs, segments)
             shin = tube(down(0, 0.12, 0.28, 0.40), np.array([0.055, 0.057, 0.045, 0.037]) * s * g**0.5, lower, segments)
-            foot = ellipsoid((0, 0.03 * s, -0.07 * s), (0.045 * s, 0.045 * s, 0.135 * s), shoes, max(6, segments // 2), 5)
+            foot = ellipsoid(
+                (0, 0.03 * s, -0.07 * s), (0.045 * s, 0.045 * s, 0.135 * s), shoes, max(6, segments // 2), 5
+            )
             pieces += [(thigh, _THIGH[side]), (shin, _SHIN[side]), (foot, _FOOT[side])]
         if clothes.coat:
             hem = np.array([[0, -0.20, 0.012], [0, 0.10, 0.012], [0, 0.42, 0.0]]) * s
             wide = np.array([[0.165, 0.125], [0.19, 0.15], [0.24, 0.20]]) * s * g
             pieces.append((tube(hem, wide, top - 0.2, segments, closed=False), _TORSO))
         if clothes.bag:
-            pieces.append((ellipsoid((0, -0.30 * s, 0.20 * s), (0.15 * s, 0.21 * s, 0.09 * s), ambient + 1.0, 8, 6), _TORSO))
+            pieces.append(
+                (ellipsoid((0, -0.30 * s, 0.20 * s), (0.15 * s, 0.21 * s, 0.09 * s), ambient + 1.0, 8, 6), _TORSO)
+            )
         body = merge([piece for piece, _ in pieces])
         bones = np.repeat([bone for _, bone in pieces], [len(piece.vertices) for piece, _ in pieces])
         rng = np.random.default_rng(self._seed)
-        folds = point_noise(rng, body.vertices + bones[:, None] * 0.37, 0.20) + 0.7 * point_noise(rng, body.vertices, 0.07)
+        folds = point_noise(rng, body.vertices + bones[:, None] * 0.37, 0.20) + 0.7 * point_noise(
+            rng, body.vertices, 0.07
+        )
         body = body.heated(folds * 0.045 * (skin - ambient))
         self._bodies[segments] = (body, bones)
         return body, bones

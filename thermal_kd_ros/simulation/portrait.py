@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from thermal_kd_ros.simulation import head_wear
-from thermal_kd_ros.simulation.head import Expression, HeadShape
+from thermal_kd_ros.simulation.head import NEUTRAL, Expression, HeadShape
 from thermal_kd_ros.simulation.head_heat import Skin, between, breath_weight, skin_temperature
 from thermal_kd_ros.simulation.mesh import Mesh, ellipsoid, grid_faces, merge
 from thermal_kd_ros.simulation.noise import point_noise
@@ -18,7 +18,7 @@ FINE, MEDIUM, COARSE = (112, 84), (64, 56), (36, 36)
 
 @dataclass(frozen=True)
 class Traits:
-    """Everything that makes one head; all random choices are made here, so that every resolution shows the same head."""
+    """Everything that makes one head. All random choices are made here: every resolution shows the same head."""
 
     identity: np.ndarray = field(default_factory=lambda: np.zeros(HeadShape.IDENTITIES))
     skin: Skin = Skin()
@@ -141,7 +141,7 @@ class Portrait:
         points = np.stack([x, y, -0.058 + 0.15 * (y - 0.056) - 20 * x**2], -1).reshape(-1, 3).astype(np.float32)
         return Mesh(points, grid_faces(5, 5), np.full(25, 35.0, np.float32))
 
-    def posed(self, expression: Expression = Expression(), breath: float = 0.0) -> PosedHead:
+    def posed(self, expression: Expression = NEUTRAL, breath: float = 0.0) -> PosedHead:
         """The head with an expression.
 
         Args:
@@ -164,9 +164,9 @@ class Portrait:
 def distant_head(traits: Traits, ambient: float) -> Mesh:
     """An ellipsoid for heads of a few pixels, in the head frame: warm in front, hair or hat behind and above."""
     skull = ellipsoid((0, -0.005, 0.008), (0.077, 0.118, 0.100), 0.0, 10, 8)
-    x, y, z = skull.vertices.T
+    _, y, z = skull.vertices.T
     face = 34.0 + traits.skin.offset + 0.09 * (ambient - 22)
     bald = traits.hair == "none" and traits.hat == "none"
     hairy = np.clip(np.maximum((z - 0.0) / 0.05, (-0.055 - y) / 0.03), 0, 1) * (0.0 if bald else 1.0)
-    heat = face + hairy * (between(face, ambient, 0.35) - face) - 0.8 * (x > 2)
+    heat = face + hairy * (between(face, ambient, 0.35) - face)
     return replace(skull, temperature=heat.astype(np.float32))

@@ -49,8 +49,9 @@ def random_scene_frame(
 
 
 def _tone_mapped(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A camera's own non-linear contrast: plateau equalisation and local detail, mixed to a random degree. The result only
-    orders the temperatures; it is meant for display8."""
+    """A camera's own non-linear contrast: plateau equalisation and local detail, mixed to a random degree. The result
+    only orders the temperatures; it is meant for display8.
+    """
     low, high = np.percentile(celsius[::4, ::4], (0.5, 99.5))
     grey = np.clip((celsius - low) / max(float(high - low), 2.0), 0, 1)
     counts, _ = np.histogram(grey[::2, ::2], 256, (0, 1))

@@ -1,9 +1,9 @@
 """A z-buffer triangle rasteriser in vectorised NumPy.
 
 Conventions: image x right, y down, pixel centres at integer coordinates; depth grows away from the viewer. Vertices are
-snapped to 1/4096 px, which makes the edge functions exact in float64 for coordinates within +-8192 px. Together with the
-top-left fill rule, every pixel centre on an edge shared by two faces then belongs to exactly one of them: meshes have
-neither cracks nor doubly drawn seams, whatever the order of their faces.
+snapped to 1/4096 px, which makes the edge functions exact in float64 for coordinates within +-8192 px. Together with
+the top-left fill rule, every pixel centre on an edge shared by two faces then belongs to exactly one of them: meshes
+have neither cracks nor doubly drawn seams, whatever the order of their faces.
 
 Method: Pineda, "A parallel algorithm for polygon rasterization", SIGGRAPH 1988 (edge functions), with the rows and then
 the pixels of all triangles unrolled into flat arrays instead of loops.
@@ -83,7 +83,7 @@ def rasterize(
     areas = (box[1] - box[0] + 1) * (box[3] - box[2] + 1)
     chunk = (np.cumsum(areas) - 1) // _CHUNK
     starts = np.flatnonzero(np.diff(chunk, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(kept)]):
+    for start, stop in zip(starts, [*starts[1:], len(kept)], strict=False):
         part = slice(start, stop)
         drawn = (box[:, part], a[:, part], b[:, part], c[:, part], threshold[:, part], plane[:, part])
         pixel, owner, z = _unroll(*drawn, width)
@@ -161,7 +161,7 @@ def vertex_visibility(vertices_px: np.ndarray, fragments: Fragments, tolerance: 
     height, width = fragments.depth.shape
     points = np.asarray(vertices_px, np.float64)
     finite = np.isfinite(points).all(axis=1)
-    x, y, z = np.where(finite[:, None], points, -1.0).T
+    x, y, z = np.nan_to_num(points, nan=-1.0, posinf=-1.0, neginf=-1.0).T
     inside = finite & (x >= -0.5) & (y >= -0.5) & (x <= width - 0.5) & (y <= height - 0.5)
     left = np.clip(np.floor(x), 0, width - 1).astype(np.int64)
     top = np.clip(np.floor(y), 0, height - 1).astype(np.int64)
@@ -174,7 +174,7 @@ def vertex_visibility(vertices_px: np.ndarray, fragments: Fragments, tolerance: 
 def _candidates(
     x: np.ndarray, y: np.ndarray, height: int, width: int, cull_backfaces: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Faces that may cover a pixel centre, and their inclusive pixel boxes (4, F): x0, x1, y0, y1, clipped to the image.
+    """Faces that may cover a pixel centre, and their inclusive, clipped pixel boxes (4, F): x0, x1, y0, y1.
 
     x, y: (3, F) snapped subpixel coordinates of the corners.
     """
@@ -245,7 +245,7 @@ def _unroll(
 
 
 def _ranges(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Concatenate the integer ranges first..last (inclusive, possibly empty): the owner of each value, and the values."""
+    """Concatenate integer ranges first..last (inclusive, possibly empty): the owner of each value, and the values."""
     count = np.maximum(last - first + 1, 0)
     owner = np.repeat(np.arange(len(count)), count)
     end = np.cumsum(count)
@@ -255,8 +255,9 @@ def _ranges(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def _weights(
     x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray | None, pixel: np.ndarray, owner: np.ndarray, width: int
 ) -> np.ndarray:
-    """(P, 3) float32 barycentric weights of the flat pixels in their faces: only of the winners, so that hidden fragments
-    never pay for them. x, y and inverse_depth are (3, F), the last in perspective only."""
+    """(P, 3) float32 barycentric weights of the flat pixels in their faces: only of the winners, so that hidden
+    fragments never pay for them. x, y and inverse_depth are (3, F), the last in perspective only.
+    """
     # In pixels relative to the first vertex of each face, which float32 holds well even for large meshes.
     origin_x, origin_y = x[0] / _SUBPIXEL, y[0] / _SUBPIXEL
     a, b, c, _ = _edges(x / _SUBPIXEL - origin_x, y / _SUBPIXEL - origin_y)

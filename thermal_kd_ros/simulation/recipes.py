@@ -24,7 +24,9 @@ _RECIPES: dict[str, Callable[[np.random.Generator, View], SceneSpec]] = {
 _MARGIN = 1.15  # the backdrop is this much larger than the image, so that the camera can turn
 
 
-def build_scene(kind: str, rng: np.random.Generator, k: np.ndarray, width: int, height: int, still: bool = False) -> Scene:
+def build_scene(
+    kind: str, rng: np.random.Generator, k: np.ndarray, width: int, height: int, still: bool = False
+) -> Scene:
     """A random scene of a kind (see ``config.KINDS``).
 
     Args:
@@ -36,7 +38,9 @@ def build_scene(kind: str, rng: np.random.Generator, k: np.ndarray, width: int, 
     spec = _RECIPES[kind](rng, view)
     if not still:
         room_left = (_MARGIN - 1) / 2 * np.array([width, height]) / k[0, 0]
-        sway = Sway((rng.uniform(0.3, 0.8) * room_left[0], rng.uniform(0.2, 0.7) * room_left[1], rng.uniform(0, 0.006)),
-                    tuple(rng.uniform(8, 20, 3)))  # fmt: skip
+        sway = Sway(
+            (rng.uniform(0.3, 0.8) * room_left[0], rng.uniform(0.2, 0.7) * room_left[1], rng.uniform(0, 0.006)),
+            tuple(rng.uniform(8, 20, 3)),
+        )
         spec = replace(spec, sway=sway)
     return Scene(spec, width, height)

@@ -16,7 +16,7 @@ NEAR = 0.12
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera: K (3, 3) in pixels with integer pixel centres, world-to-camera rotation (3, 3), position (3,) m."""
+    """A pinhole camera: K (3, 3) for integer pixel centres, world-to-camera rotation (3, 3), position (3,) metres."""
 
     k: np.ndarray
     rotation: np.ndarray
@@ -84,8 +84,8 @@ def intrinsics(width: int, height: int, hfov_deg: float) -> np.ndarray:
 class Footprint:
     """What one object covered when it was drawn alone.
 
-    region: (x0, x1, y0, y1) pixel window, half open. pixels: pixels it would fill with nothing before it. inside: share of
-    its extent that lies within the image.
+    region: (x0, x1, y0, y1) pixel window, half open. pixels: pixels it would fill with nothing before it. inside: the
+    share of its extent that lies within the image.
     """
 
     region: tuple[int, int, int, int]
@@ -95,7 +95,8 @@ class Footprint:
 
 class Canvas:
     """celsius (H, W) float32; distance (H, W) float32 metres from the lens (not along the axis, so that it survives a
-    rotation of the camera); objects (H, W) int16, number of the object seen, 0 for scenery."""
+    rotation of the camera); objects (H, W) int16, number of the object seen, 0 for scenery.
+    """
 
     def __init__(self, celsius: np.ndarray, distance: np.ndarray, objects: np.ndarray | None = None) -> None:
         self.celsius = celsius
@@ -122,7 +123,12 @@ class Canvas:
             return None
         local = np.stack([pixels[:, 0] - x0, pixels[:, 1] - y0, pixels[:, 2]], axis=1)
         fragments = rasterize(
-            local, mesh.faces, y1 - y0, x1 - x0, inverse_depth=1.0 / np.where(finite, camera[:, 2], np.nan), cull_backfaces=True
+            local,
+            mesh.faces,
+            y1 - y0,
+            x1 - x0,
+            inverse_depth=1.0 / np.where(finite, camera[:, 2], np.nan),
+            cull_backfaces=True,
         )
         heat = apparent_temperature(mesh, camera, surroundings)
         window = (slice(y0, y1), slice(x0, x1))

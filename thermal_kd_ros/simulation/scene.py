@@ -34,8 +34,8 @@ class Sway:
 class SceneSpec:
     """A scene ready to be drawn.
 
-    canvas: ground, sky or nothing, already painted for ``view``. scenery: what stands still and has no label. actors: with
-    or without labels; those that never move are drawn only once. reflected: °C that grazing surfaces mirror.
+    canvas: ground, sky or nothing, already painted for ``view``. scenery: what stands still and has no label. actors:
+    with or without labels; those that never move are drawn only once. reflected: °C that grazing surfaces mirror.
     """
 
     view: View
@@ -58,7 +58,9 @@ class Scene:
         k = wide.k.copy()
         k[0, 2] -= (wide.width - width) / 2
         k[1, 2] -= (wide.height - height) / 2
-        self._view = wide if (wide.width, wide.height) == (width, height) else replace(wide, k=k, width=width, height=height)
+        self._view = (
+            wide if (wide.width, wide.height) == (width, height) else replace(wide, k=k, width=width, height=height)
+        )
         if spec.scenery:
             spec.canvas.draw(merge(spec.scenery), wide, 0, spec.reflected)
         _mottle(spec.canvas)
@@ -78,7 +80,7 @@ class Scene:
         sway = self.spec.sway
         if not any(sway.amplitude):
             return self._view
-        turn = [a * np.sin(2 * np.pi * t / p) for a, p in zip(sway.amplitude, sway.period)]
+        turn = [a * np.sin(2 * np.pi * t / p) for a, p in zip(sway.amplitude, sway.period, strict=True)]
         return replace(self._view, rotation=looking(self.spec.yaw + turn[0], self.spec.down + turn[1], turn[2]))
 
     def render(self, t: float) -> SceneImage:
@@ -111,9 +113,11 @@ class Scene:
         corners = turn @ np.array([[x0, x1, x0, x1], [y0, y0, y1, y1], [1, 1, 1, 1]], float)
         x, y = corners[:2] / corners[2]
         region = (
-            max(int(x.min()) - 2, 0), min(int(x.max()) + 3, view.width),
-            max(int(y.min()) - 2, 0), min(int(y.max()) + 3, view.height),
-        )  # fmt: skip
+            max(int(x.min()) - 2, 0),
+            min(int(x.max()) + 3, view.width),
+            max(int(y.min()) - 2, 0),
+            min(int(y.max()) + 3, view.height),
+        )
         return replace(footprint, region=region)
 
     def _truth(
@@ -143,9 +147,16 @@ class Scene:
         k = view.k.copy()
         k[:2, 2] += 0.5
         return SceneImage(
-            canvas.celsius, canvas.objects, np.array(numbers, np.int64), np.array(boxes, np.float32).reshape(-1, 4),
-            tuple(labels), np.array(ignore, bool), np.array(visible, np.float32), tuple(faces.values()), k,
-        )  # fmt: skip
+            canvas.celsius,
+            canvas.objects,
+            np.array(numbers, np.int64),
+            np.array(boxes, np.float32).reshape(-1, 4),
+            tuple(labels),
+            np.array(ignore, bool),
+            np.array(visible, np.float32),
+            tuple(faces.values()),
+            k,
+        )
 
 
 def _mottle(canvas: Canvas) -> None:
@@ -155,7 +166,9 @@ def _mottle(canvas: Canvas) -> None:
     canvas.celsius += np.float32(0.12) * texture * np.isfinite(canvas.distance)
 
 
-def _face(canvas: Canvas, view: View, number: int, landmarks: np.ndarray, direction: np.ndarray) -> SimulatedFace | None:
+def _face(
+    canvas: Canvas, view: View, number: int, landmarks: np.ndarray, direction: np.ndarray
+) -> SimulatedFace | None:
     """The truth about one face; None if it looks away, lies outside the image or is all covered by other objects."""
     camera = view.to_camera(landmarks)
     pixels = view.project(camera)

@@ -1,4 +1,7 @@
-"""Picture sheets of simulated scenes and heads, to look at. ``python -m thermal_kd_ros.simulation.sheet sheet.png``"""
+"""Picture sheets of simulated scenes and heads, to look at.
+
+Run as ``python -m thermal_kd_ros.simulation.sheet sheet.png``.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def draw_truth(frame: SimulatedFrame) -> np.ndarray:
     """(H, W, 3) uint8 BGR picture of a frame with its boxes and landmarks; grey boxes are to be ignored."""
     grey, _ = encode(frame.celsius, "display8")
     picture = cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)
-    for box, label, ignore in zip(frame.boxes, frame.labels, frame.ignore):
+    for box, label, ignore in zip(frame.boxes, frame.labels, frame.ignore, strict=True):
         _rectangle(picture, box, _IGNORED if ignore else _COLOURS[label])
     for face in frame.faces:
         _rectangle(picture, face.box, _IGNORED if face.ignore else _FACE)
@@ -34,8 +37,10 @@ def draw_truth(frame: SimulatedFrame) -> np.ndarray:
     return picture
 
 
-def draw_head(traits: Traits, yaw: float, pitch: float, expression: Expression, size: int, ambient: float = 23.0) -> np.ndarray:
-    """(size * 5 // 4, size, 3) uint8 BGR portrait with visible landmarks green and hidden ones red (from 120 px upwards)."""
+def draw_head(
+    traits: Traits, yaw: float, pitch: float, expression: Expression, size: int, ambient: float = 23.0
+) -> np.ndarray:
+    """(size * 5 // 4, size, 3) uint8 BGR portrait; from 120 px, visible landmarks in green and hidden ones in red."""
     height = size * 5 // 4
     view = View(intrinsics(size, height, 22.0), np.eye(3), np.zeros(3), size, height)
     head = Portrait(traits, ambient, FINE if size > 80 else COARSE).posed(expression)
@@ -60,7 +65,9 @@ def sheet(path: str | Path, seed: int = 0, columns: int = 4) -> None:
     rows = []
     for kind in KINDS:
         frames = [random_scene_frame(seed + index, 640, 512, kind, "celsius") for index in range(columns)]
-        rows.append(np.hstack([cv2.resize(draw_truth(frame), (480, 384), interpolation=cv2.INTER_AREA) for frame in frames]))
+        rows.append(
+            np.hstack([cv2.resize(draw_truth(frame), (480, 384), interpolation=cv2.INTER_AREA) for frame in frames])
+        )
     width = rows[0].shape[1]
     rng = np.random.default_rng(seed)
     for size in (200, 40):
@@ -80,7 +87,7 @@ def _rectangle(picture: np.ndarray, box: np.ndarray, colour: tuple[int, int, int
 
 
 def _points(picture: np.ndarray, points: np.ndarray, visible: np.ndarray) -> None:
-    for (x, y), seen in zip(points, visible):
+    for (x, y), seen in zip(points, visible, strict=True):
         colour = (0, 255, 0) if seen else (0, 0, 255)
         # OpenCV puts the centre of the first pixel at 0; four fractional bits.
         cv2.circle(picture, (int((x - 0.5) * 16), int((y - 0.5) * 16)), 16, colour, -1, cv2.LINE_AA, 4)

@@ -1,26 +1,33 @@
-"""Things that stand around: buildings, trees, lamps, fences, clutter, animals. World or own frame: y down, ground y = 0."""
+"""Things that stand around: buildings, trees, lamps, fences, clutter, animals. y points down, the ground is y = 0."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from thermal_kd_ros.simulation.climate import Climate
-from thermal_kd_ros.simulation.mesh import Mesh, box, ellipsoid, grid_faces, merge, quad, quads, rotation, tube
+from thermal_kd_ros.simulation.mesh import Mesh, box, ellipsoid, merge, quad, quads, rotation, tube
 from thermal_kd_ros.simulation.noise import point_noise
 
 
 def building(rng: np.random.Generator, climate: Climate, width: float, depth: float, height: float) -> Mesh:
-    """A house or block with rows of windows, some lit and heated, some mirrors of the cold sky. Origin: middle of its plan."""
+    """A house or block with rows of windows, some heated, some mirrors of the cold sky. Origin: middle of its plan."""
     wall = climate.wall + rng.normal(0, 0.6)
     low, high = np.array([-width / 2, -height, -depth / 2]), np.array([width / 2, 0.0, depth / 2])
     shell = box(low, high, wall, divisions=6, top=climate.roof)
-    shell = shell.heated(0.35 * point_noise(rng, shell.vertices, 7.0) - 0.3 * np.clip(shell.vertices[:, 1] / height + 0.3, -1, 0))
+    shell = shell.heated(
+        0.35 * point_noise(rng, shell.vertices, 7.0) - 0.3 * np.clip(shell.vertices[:, 1] / height + 0.3, -1, 0)
+    )
     parts = [shell]
     storey, bay = rng.uniform(2.9, 3.6), rng.uniform(2.2, 4.0)
     pane_width, pane_height = rng.uniform(0.35, 0.8) * bay, rng.uniform(0.35, 0.6) * storey
     heated = rng.uniform(0.5, 3.0)
     reflect = rng.uniform(0.05, 0.3)
-    for axis, span, out in ((0, width, depth / 2), (0, width, -depth / 2), (2, depth, width / 2), (2, depth, -width / 2)):
+    for axis, span, out in (
+        (0, width, depth / 2),
+        (0, width, -depth / 2),
+        (2, depth, width / 2),
+        (2, depth, -width / 2),
+    ):
         columns, rows = int((span - 1.0) / bay), int((height - 0.4) / storey)
         if columns < 1 or rows < 1:
             continue
@@ -31,16 +38,14 @@ def building(rng: np.random.Generator, climate: Climate, width: float, depth: fl
     if rng.random() < 0.5:
         parts.append(_gable(width, depth, height, climate.roof))
     for _ in range(int(rng.integers(0, 4))):  # vents and air conditioners
-        x, z = rng.uniform(-0.4, 0.4) * width, -depth / 2
-        y = -rng.uniform(0.2, 0.8) * height
-        parts.append(box((x - 0.4, y - 0.3, z - 0.35), (x + 0.4, y + 0.3, z), wall + rng.uniform(-1, 9)))
+        x, z = float(rng.uniform(-0.4, 0.4)) * width, -depth / 2
+        vent = -float(rng.uniform(0.2, 0.8)) * height
+        parts.append(box((x - 0.4, vent - 0.3, z - 0.35), (x + 0.4, vent + 0.3, z), wall + rng.uniform(-1, 9)))
     return merge(parts)
 
 
-def _panes(
-    axis: int, out: float, u: np.ndarray, y: np.ndarray, width: float, height: float, heat: np.ndarray
-) -> Mesh:
-    """Windows (centres u, y; all (N,)) just outside the wall that runs along ``axis`` at the other coordinate ``out``."""
+def _panes(axis: int, out: float, u: np.ndarray, y: np.ndarray, width: float, height: float, heat: np.ndarray) -> Mesh:
+    """Windows with centres u, y (N,) just outside the wall along ``axis`` whose other coordinate is ``out``."""
     # Left and right as seen from outside.
     a, b = (-1, 1) if (out < 0) == (axis == 0) else (1, -1)
     corners = np.zeros((len(u), 4, 3))
@@ -56,8 +61,10 @@ def _gable(width: float, depth: float, height: float, heat: float) -> Mesh:
     eaves = [np.array([s * w, -height, t * d]) for t in (-1, 1) for s in (-1, 1)]
     front = quad(np.array([ridge[0], ridge[1], eaves[1], eaves[0]]), heat)
     back = quad(np.array([ridge[1], ridge[0], eaves[2], eaves[3]]), heat)
-    sides = [Mesh(np.array(t, np.float32), np.array([[0, 1, 2]], np.int32), np.full(3, heat + 1.5, np.float32))
-             for t in ((ridge[0], eaves[2], eaves[0]), (ridge[1], eaves[1], eaves[3]))]  # fmt: skip
+    sides = [
+        Mesh(np.array(t, np.float32), np.array([[0, 1, 2]], np.int32), np.full(3, heat + 1.5, np.float32))
+        for t in ((ridge[0], eaves[2], eaves[0]), (ridge[1], eaves[1], eaves[3]))
+    ]
     return merge([front, back, *sides])
 
 
@@ -81,11 +88,21 @@ def tree(rng: np.random.Generator, climate: Climate, height: float, kind: str | 
     if kind == "conifer":
         for level in range(4):
             y = -height * (0.25 + 0.2 * level)
-            crowns.append(tube(np.array([[0, y - 0.30 * height, 0], [0, y, 0]]),
-                               np.array([0.02, 0.24 - 0.045 * level]) * height, 0.0, 11))  # fmt: skip
+            crowns.append(
+                tube(
+                    np.array([[0, y - 0.30 * height, 0], [0, y, 0]]),
+                    np.array([0.02, 0.24 - 0.045 * level]) * height,
+                    0.0,
+                    11,
+                )
+            )
     else:
         for _ in range(int(rng.integers(7, 12))):
-            centre = rng.normal(0, 1, 3) * (0.16 * height, 0.10 * height, 0.16 * height) + (lean[0], -0.68 * height, lean[1])
+            centre = rng.normal(0, 1, 3) * (0.16 * height, 0.10 * height, 0.16 * height) + (
+                lean[0],
+                -0.68 * height,
+                lean[1],
+            )
             radii = height * rng.uniform(0.09, 0.20, 3)
             crowns.append(ellipsoid(centre, radii, 0.0, 14, 9))
     crown = merge(crowns)
@@ -95,9 +112,15 @@ def tree(rng: np.random.Generator, climate: Climate, height: float, kind: str | 
     outwards = crown.vertices - centre
     outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
     shaded = 0.4 * (1 + climate.sun) * np.clip(-(crown.vertices[:, 1] - centre[1]) / (0.3 * height), -1, 1)
-    heat = climate.tree + 0.5 * point_noise(rng, crown.vertices, 0.2 * height) + shaded * (1.0 if climate.sun > 0 else -1.0)
+    heat = (
+        climate.tree
+        + 0.5 * point_noise(rng, crown.vertices, 0.2 * height)
+        + shaded * (1.0 if climate.sun > 0 else -1.0)
+    )
     heat += 0.35 * rng.standard_normal(len(crown.vertices))
-    parts.append(Mesh((crown.vertices + outwards * ragged[:, None]).astype(np.float32), crown.faces, heat.astype(np.float32)))
+    parts.append(
+        Mesh((crown.vertices + outwards * ragged[:, None]).astype(np.float32), crown.faces, heat.astype(np.float32))
+    )
     return merge(parts)
 
 
@@ -106,8 +129,11 @@ def bush(rng: np.random.Generator, climate: Climate, size: float) -> Mesh:
     blob = ellipsoid((0, -0.4 * size, 0), (0.7 * size, 0.55 * size, 0.6 * size), climate.tree, 22, 14)
     ragged = 1 + 0.10 * point_noise(rng, blob.vertices, 0.5 * size, 14)[:, None]
     ragged += 0.05 * rng.standard_normal(ragged.shape)
-    return Mesh((blob.vertices * ragged).astype(np.float32), blob.faces,
-                (blob.temperature + 0.5 * point_noise(rng, blob.vertices, 0.4 * size)).astype(np.float32))  # fmt: skip
+    return Mesh(
+        (blob.vertices * ragged).astype(np.float32),
+        blob.faces,
+        (blob.temperature + 0.5 * point_noise(rng, blob.vertices, 0.4 * size)).astype(np.float32),
+    )
 
 
 def lamp_post(rng: np.random.Generator, climate: Climate, height: float, lit: bool) -> Mesh:
@@ -116,17 +142,22 @@ def lamp_post(rng: np.random.Generator, climate: Climate, height: float, lit: bo
     arm = rng.uniform(0.6, 1.8)
     path = np.array([[0, 0, 0], [0, -0.96 * height, 0], [0.3 * arm, -height, 0], [arm, -1.01 * height, 0]])
     head = climate.air + (rng.uniform(8, 35) if lit else rng.uniform(-2, 0))
-    return merge([
-        tube(path, np.array([0.10, 0.06, 0.05, 0.04]), pole, 6, side=(0.05, 0.1, 1)),
-        ellipsoid((arm + 0.15, -1.01 * height, 0), (0.34, 0.08, 0.15), head, 8, 6),
-    ])  # fmt: skip
+    return merge(
+        [
+            tube(path, np.array([0.10, 0.06, 0.05, 0.04]), pole, 6, side=(0.05, 0.1, 1)),
+            ellipsoid((arm + 0.15, -1.01 * height, 0), (0.34, 0.08, 0.15), head, 8, 6),
+        ]
+    )
 
 
 def fence(rng: np.random.Generator, climate: Climate, length: float) -> Mesh:
     """A railing along x."""
     heat = climate.air - rng.uniform(0, 3) + climate.sun * rng.uniform(0, 8)
     rails = [box((-length / 2, y - 0.03, -0.02), (length / 2, y + 0.03, 0.02), heat) for y in (-0.95, -0.5)]
-    posts = [box((x - 0.04, -1.05, -0.04), (x + 0.04, 0, 0.04), heat - 0.3) for x in np.arange(-length / 2, length / 2 + 0.1, 1.6)]
+    posts = [
+        box((x - 0.04, -1.05, -0.04), (x + 0.04, 0, 0.04), heat - 0.3)
+        for x in np.arange(-length / 2, length / 2 + 0.1, 1.6).tolist()
+    ]
     return merge(rails + posts)
 
 
@@ -138,7 +169,13 @@ def clutter(rng: np.random.Generator, climate: Climate) -> Mesh:
         return box((-0.3, -1.0, -0.3), (0.3, 0, 0.3), climate.air + rng.uniform(-1, 2), 2, top=metal)
     if kind == 1:
         legs = [box((x - 0.05, -0.45, -0.2), (x + 0.05, 0, 0.2), metal) for x in (-0.7, 0.7)]
-        return merge([box((-0.9, -0.5, -0.25), (0.9, -0.43, 0.25), metal + 0.6), box((-0.9, -0.9, 0.2), (0.9, -0.6, 0.26), metal), *legs])
+        return merge(
+            [
+                box((-0.9, -0.5, -0.25), (0.9, -0.43, 0.25), metal + 0.6),
+                box((-0.9, -0.9, 0.2), (0.9, -0.6, 0.26), metal),
+                *legs,
+            ]
+        )
     if kind == 2:
         plate = ellipsoid((0, -2.3, 0), (0.35, 0.35, 0.03), metal - 1.0, 12, 7)
         return merge([tube(np.array([[0, 0, 0.05], [0, -2.5, 0.05]]), np.array([0.035, 0.035]), metal, 6), plate])
@@ -148,9 +185,14 @@ def clutter(rng: np.random.Generator, climate: Climate) -> Mesh:
         path = np.array([[0, 0, 0], [0, -rng.uniform(0.8, 3), 0], [rng.uniform(0.5, 2), -rng.uniform(0.8, 3), 0]])
         return tube(path, np.full(3, rng.uniform(0.05, 0.15)), climate.air + rng.uniform(8, 40), 8, side=(0, 0.1, 1))
     if kind == 5:
-        return tube(np.array([[0, -0.9, 0], [0, -0.02, 0]]), np.array([0.3, 0.3]), climate.air + rng.uniform(-2, 18), 12)
-    crates = [box((x, -0.6 * (level + 1), -0.35), (x + 0.75, -0.6 * level, 0.35), metal + rng.normal(0, 0.6)) for level in range(2)
-              for x in rng.uniform(-0.6, 0.2, 1)]  # fmt: skip
+        return tube(
+            np.array([[0, -0.9, 0], [0, -0.02, 0]]), np.array([0.3, 0.3]), climate.air + rng.uniform(-2, 18), 12
+        )
+    crates = [
+        box((x, -0.6 * (level + 1), -0.35), (x + 0.75, -0.6 * level, 0.35), metal + rng.normal(0, 0.6))
+        for level in range(2)
+        for x in rng.uniform(-0.6, 0.2, 1)
+    ]
     return merge(crates)
 
 
@@ -163,61 +205,14 @@ def animal(rng: np.random.Generator, climate: Climate) -> Mesh:
     neck = tube(np.array([[0, -0.55, -0.30], [0, -0.72, -0.45]]), np.array([0.09, 0.08]), coat + 1, 8)
     head = ellipsoid((0, -0.75, -0.50), (0.085, 0.085, 0.12), coat + 2, 9, 7)
     snout = ellipsoid((0, -0.72, -0.62), (0.045, 0.045, 0.08), bare, 7, 5)
-    legs = [tube(np.array([[x, -0.45, z], [x, -0.02, z + rng.uniform(-0.12, 0.12)]]), np.array([0.05, 0.03]), coat + 0.5, 6)
-            for x in (-0.09, 0.09) for z in (-0.26, 0.28)]  # fmt: skip
+    legs = [
+        tube(np.array([[x, -0.45, z], [x, -0.02, z + rng.uniform(-0.12, 0.12)]]), np.array([0.05, 0.03]), coat + 0.5, 6)
+        for x in (-0.09, 0.09)
+        for z in (-0.26, 0.28)
+    ]
     tail = tube(np.array([[0, -0.54, 0.33], [0, -0.66, 0.55]]), np.array([0.03, 0.015]), coat - 1, 5)
     mesh = merge([trunk, neck, head, snout, tail, *legs])
     return mesh.heated(0.06 * (coat - climate.air) * point_noise(rng, mesh.vertices, 0.2)).moved(np.eye(3) * size)
-
-
-def room(rng: np.random.Generator, climate: Climate, width: float, depth: float, height: float) -> Mesh:
-    """An empty room around the origin's near wall: floor, ceiling, three walls, with everything that hangs on them.
-
-    The camera stands near z = 0 and looks along +z.
-    """
-    w = width / 2
-    wall = climate.wall
-    floor = quad(np.array([[-w, 0, depth], [w, 0, depth], [w, 0, -1], [-w, 0, -1]]), (wall - 0.7, wall - 0.7, wall - 0.4, wall - 0.4), 12)
-    ceiling = quad(np.array([[-w, -height, -1], [w, -height, -1], [w, -height, depth], [-w, -height, depth]]), wall + 0.8, 12)
-    back = quad(np.array([[-w, -height, depth], [w, -height, depth], [w, 0, depth], [-w, 0, depth]]), (wall + 0.5, wall + 0.5, wall - 0.4, wall - 0.4), 12)
-    left = quad(np.array([[-w, -height, -1], [-w, -height, depth], [-w, 0, depth], [-w, 0, -1]]), (wall + 0.5, wall + 0.5, wall - 0.4, wall - 0.4), 12)
-    right = quad(np.array([[w, -height, depth], [w, -height, -1], [w, 0, -1], [w, 0, depth]]), (wall + 0.5, wall + 0.5, wall - 0.4, wall - 0.4), 12)
-    shell = merge([floor, ceiling, back, left, right])
-    shell = shell.heated(0.22 * point_noise(rng, shell.vertices, 2.5) + 0.1 * point_noise(rng, shell.vertices, 0.8))
-    parts = [shell]
-
-    def panel(x: float, y: float, a: float, b: float, heat: float, thick: float = 0.05) -> Mesh:
-        return box((x - a, y - b, depth - thick), (x + a, y + b, depth - 0.005), heat, 3)
-
-    if rng.random() < 0.6:  # window or mirror
-        parts.append(panel(rng.uniform(-w, w) * 0.7, -1.5, rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.7), wall + rng.uniform(-4, 2)))
-    if rng.random() < 0.5:  # radiator
-        parts.append(panel(rng.uniform(-w, w) * 0.7, -0.45, 0.5, 0.3, wall + rng.uniform(3, 18), 0.12))
-    if rng.random() < 0.5:  # door
-        parts.append(panel(rng.uniform(-w, w) * 0.8, -1.0, 0.45, 1.0, wall + rng.uniform(-1.0, 1.0)))
-    if rng.random() < 0.6:  # screen
-        parts.append(panel(rng.uniform(-w, w) * 0.8, -1.35, rng.uniform(0.2, 0.5), rng.uniform(0.15, 0.3), wall + rng.uniform(2, 11), 0.08))
-    for _ in range(int(rng.integers(0, 5))):  # ceiling lamps
-        x, z = rng.uniform(-w, w) * 0.8, rng.uniform(0.6, depth)
-        parts.append(box((x - 0.6, -height + 0.01, z - 0.08), (x + 0.6, -height + 0.06, z + 0.08), wall + rng.uniform(2, 14)))
-    for _ in range(int(rng.integers(1, 5))):  # furniture
-        x, z = rng.uniform(-w, w) * 0.9, rng.uniform(0.55, 0.95) * depth
-        size = rng.uniform(0.2, 0.6, 3) * (1, 1.6, 0.7)
-        parts.append(box((x - size[0], -2 * size[1], z - size[2]), (x + size[0], 0, z + size[2]), wall + rng.uniform(-1.2, 0.8), 3))
-    if rng.random() < 0.5:  # a hot cup, kettle or lamp bulb
-        x, y, z = rng.uniform(-1, 1), rng.uniform(-1.9, -0.9), rng.uniform(1.2, depth)
-        parts.append(ellipsoid((x, y, z), (0.05, 0.06, 0.05), wall + rng.uniform(8, 40), 8, 6))
-    if rng.random() < 0.4:  # a cable or a hanging cloth
-        parts.append(_drape(rng, wall, w, depth))
-    return merge(parts)
-
-
-def _drape(rng: np.random.Generator, wall: float, w: float, depth: float) -> Mesh:
-    x, y = np.meshgrid(np.linspace(0, 0.8, 20), np.linspace(-2.2, -0.2, 8))
-    start = rng.uniform(-w, w - 0.8)
-    points = np.stack([x + start, y, depth - 0.12 + 0.05 * np.sin(x * 30)], -1).reshape(-1, 3).astype(np.float32)
-    heat = wall - 0.3 + 0.4 * np.sin(x * 30).reshape(-1)
-    return Mesh(points, grid_faces(8, 20), heat.astype(np.float32))
 
 
 def placed(mesh: Mesh, x: float, z: float, heading: float = 0.0) -> Mesh:

@@ -1,7 +1,7 @@
 """What is exactly known about a simulated frame.
 
-Coordinates are continuous source pixels: the image spans [0, width] x [0, height] and the centre of the top-left pixel is
-(0.5, 0.5). Boxes are x1, y1, x2, y2.
+Coordinates are continuous source pixels: the image spans [0, width] x [0, height] and the centre of the top-left pixel
+is (0.5, 0.5). Boxes are x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SceneImage:
 
     celsius: (H, W) float32. objects: (H, W) int16, which object each pixel shows, 0 for scenery. numbers: (N,) int, the
     object number of each box. boxes: (N, 4) float32, tight around the visible pixels. labels: (N,), 'person', 'car' or
-    'bicycle'. ignore: (N,) bool, too small or too little of it visible. visible: (N,) float32, visible share of the object.
+    'bicycle'. ignore: (N,) bool, too small or too little of it visible. visible: (N,) float32, its visible share.
     """
 
     celsius: np.ndarray
@@ -50,10 +50,10 @@ class SceneImage:
 class SimulatedFrame:
     """One frame of the simulated camera.
 
-    stamp: seconds since the start. celsius: (H, W) float32, the true apparent temperature before the sensor. image: what
-    the camera puts out, (H, W) in ``encoding`` 'mono16', '32FC1' or 'mono8'. boxes, labels, ignore, faces: see
-    :class:`SceneImage`. k: (3, 3) float64 camera matrix for continuous pixel coordinates. shutter: True while the camera
-    repeats a frame behind its closed shutter; image and truth are then those of the repeated frame.
+    stamp: seconds since the start. celsius: (H, W) float32, the true apparent temperature before the sensor. image:
+    what the camera puts out, (H, W) in ``encoding`` 'mono16', '32FC1' or 'mono8'. boxes, labels, ignore, faces: see
+    :class:`SceneImage`. k: (3, 3) float64 camera matrix for continuous pixel coordinates. shutter: True while the
+    camera repeats a frame behind its closed shutter; image and truth are then those of the repeated frame.
     """
 
     stamp: float

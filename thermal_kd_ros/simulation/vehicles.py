@@ -85,7 +85,12 @@ def car(rng: np.random.Generator, climate: Climate, state: str, style: str | Non
     style = str(rng.choice(list(SHAPES), p=[0.36, 0.26, 0.24, 0.08, 0.06])) if style is None else style
     shape, heat = SHAPES[style], car_heat(rng, climate, state)
     size = rng.uniform(0.95, 1.06)
-    parts = [_body(shape, heat), _cabin(shape, heat)] + _windows(shape, heat) + _wheels(shape, heat) + _front_and_rear(shape, heat)
+    parts = (
+        [_body(shape, heat), _cabin(shape, heat)]
+        + _windows(shape, heat)
+        + _wheels(shape, heat)
+        + _front_and_rear(shape, heat)
+    )
     mesh = merge(parts)
     mesh = mesh.heated(0.5 * point_noise(rng, mesh.vertices, 1.1))
     return mesh.moved(np.eye(3) * size)
@@ -114,16 +119,22 @@ def _body(shape: CarShape, heat: CarHeat) -> Mesh:
         w = 0.5 * shape.width * width
         xs = np.array([0.82, 0.97, 1.0, 0.97, 0.82, 0.45])
         ys = np.array([sill, sill + 0.08, 0.5 * (sill + belt), belt, crown, crown + 0.02])
-        ring = np.concatenate([np.stack([-w * xs, -ys], 1), [[0, -crown - 0.03]], np.stack([w * xs[::-1], -ys[::-1]], 1)])
+        ring = np.concatenate(
+            [np.stack([-w * xs, -ys], 1), [[0, -crown - 0.03]], np.stack([w * xs[::-1], -ys[::-1]], 1)]
+        )
         rows.append(np.column_stack([ring, np.full(len(ring), _z(shape, position))]))
-        over_engine = np.exp(-0.5 * ((position - 0.62 * shape.cowl) / 0.10) ** 2) if position <= shape.cowl + 0.02 else 0.0
+        over_engine = (
+            np.exp(-0.5 * ((position - 0.62 * shape.cowl) / 0.10) ** 2) if position <= shape.cowl + 0.02 else 0.0
+        )
         top = heat.paint_top + over_engine * (heat.hood - heat.paint_top)
         side = heat.paint_side + 0.15 * over_engine * (heat.hood - heat.paint_top)
         half = [0.5 * (heat.under + side), side, side, 0.7 * side + 0.3 * top, top, top]
         warmth.append(np.array(half + [top] + half[::-1]))
     points = np.stack(rows).astype(np.float32)
     columns = points.shape[1]
-    loft = Mesh(points.reshape(-1, 3), grid_faces(len(rows), columns)[:, ::-1].copy(), np.concatenate(warmth).astype(np.float32))
+    loft = Mesh(
+        points.reshape(-1, 3), grid_faces(len(rows), columns)[:, ::-1].copy(), np.concatenate(warmth).astype(np.float32)
+    )
     ends = []
     for row, reverse in ((0, False), (-1, True)):
         ring = points[row]
@@ -134,12 +145,12 @@ def _body(shape: CarShape, heat: CarHeat) -> Mesh:
         hot = heat.grille if not reverse else heat.paint_side
         end_heat = np.append(warmth[row], 0.4 * hot + 0.6 * heat.paint_side).astype(np.float32)
         ends.append(Mesh(np.concatenate([ring, hub]), fan.astype(np.int32), end_heat))
-    low = box((-0.40 * shape.width, -0.30, _z(shape, 0.03)), (0.40 * shape.width, -0.17, _z(shape, 0.97)), heat.under)
+    low = box((-0.40 * shape.width, -0.30, _z(shape, 0.07)), (0.40 * shape.width, -0.17, _z(shape, 0.92)), heat.under)
     return merge([loft, *ends, low])
 
 
 def _cabin_corners(shape: CarShape) -> np.ndarray:
-    """(2, 4, 3): base and roof corners; front left, front right, rear right, rear left (left is -x, seen from behind)."""
+    """(2, 4, 3): base and roof corners: front left, front right, rear right, rear left, where left is -x."""
     base, roof = 0.46 * shape.width, 0.36 * shape.width
     y, top = -shape.belt + 0.03, -shape.height
     zs = [_z(shape, f) for f in (shape.cowl, shape.roof_front, shape.roof_rear, shape.tail)]
@@ -171,11 +182,11 @@ def _windows(shape: CarShape, heat: CarHeat) -> list[Mesh]:
         outward = 0.012 * normal / np.linalg.norm(normal)
         spans = ((0.05, 0.95),) if (a, b) in ((0, 1), (2, 3)) else ((0.06, 0.48), (0.52, 0.93))
         for s0, s1 in spans:
-            def at(s: float, t: float) -> np.ndarray:
-                upper, lower = corners[0] + s * (corners[1] - corners[0]), corners[3] + s * (corners[2] - corners[3])
-                return upper + t * (lower - upper) + outward
-            pane = np.array([at(s0, 0.10), at(s1, 0.10), at(s1, 0.92), at(s0, 0.92)])
-            panes.append(quad(pane, (heat.glass - 0.8, heat.glass - 0.8, heat.glass + 0.6, heat.glass + 0.6), 2))
+            # Bilinear weights of the wall's corners at the pane's corners.
+            s, t = np.array([s0, s1, s1, s0]), np.array([0.10, 0.10, 0.92, 0.92])
+            weights = np.stack([(1 - s) * (1 - t), s * (1 - t), s * t, (1 - s) * t], axis=1)
+            warmth = heat.glass + np.array([-0.8, -0.8, 0.6, 0.6])
+            panes.append(quad(weights @ corners + outward, warmth, 2))
     return panes
 
 
@@ -187,10 +198,10 @@ def _wheels(shape: CarShape, heat: CarHeat) -> list[Mesh]:
             outer = side * (0.5 * shape.width + 0.015)
             inner = outer - side * 0.22
             path = np.array([[inner, 0, 0], [inner + side * 0.02, 0, 0], [outer - side * 0.02, 0, 0], [outer, 0, 0]])
-            radii = radius * np.array([0.9, 1.0, 1.0, 0.92])
-            wheel = tube(path, radii, heat.wheel, 12, side=(0, 1, 0))
-            rim = ellipsoid((outer, 0, 0), (0.025, 0.55 * radius, 0.55 * radius), heat.brake, 8, 5)
-            wheels += [piece.moved(translation=(0, -radius, _z(shape, fraction))) for piece in (wheel, rim)]
+            tyre = tube(path, radius * np.array([0.9, 1.0, 1.0, 0.92]), heat.wheel, 14, side=(0, 1, 0), closed=False)
+            wall = ellipsoid((outer, 0, 0), (0.012, 0.94 * radius, 0.94 * radius), heat.wheel + 0.3, 12, 9)
+            rim = ellipsoid((outer, 0, 0), (0.022, 0.55 * radius, 0.55 * radius), heat.brake, 8, 5)
+            wheels += [piece.moved(translation=(0, -radius, _z(shape, fraction))) for piece in (tyre, wall, rim)]
     return wheels
 
 
@@ -198,9 +209,13 @@ def _front_and_rear(shape: CarShape, heat: CarHeat) -> list[Mesh]:
     front, rear = _z(shape, 0.0) - 0.012, _z(shape, 1.0) + 0.01
     w = 0.5 * shape.width
     low, high = -0.40 * shape.hood, -0.66 * shape.hood
-    grille = quad(np.array([[-0.5 * w, high, front], [0.5 * w, high, front], [0.5 * w, low, front], [-0.5 * w, low, front]]), heat.grille)
+    grille = quad(
+        np.array([[-0.5 * w, high, front], [0.5 * w, high, front], [0.5 * w, low, front], [-0.5 * w, low, front]]),
+        heat.grille,
+    )
     plate = quad(
-        np.array([[0.26, -0.62, rear], [-0.26, -0.62, rear], [-0.26, -0.50, rear], [0.26, -0.50, rear]]), heat.paint_side - 1.0
+        np.array([[0.26, -0.62, rear], [-0.26, -0.62, rear], [-0.26, -0.50, rear], [0.26, -0.50, rear]]),
+        heat.paint_side - 1.0,
     )
     pipe = ellipsoid((0.6 * w, -0.28, rear - 0.05), (0.05, 0.04, 0.10), heat.exhaust, 7, 5)
     return [grille, plate, pipe]
@@ -216,9 +231,7 @@ def two_wheeler(rng: np.random.Generator, climate: Climate, running: bool, kind:
     radius, thick, base = (0.34, 0.022, 1.05) if bike else (0.24, 0.055, 1.25)
     angle = np.linspace(0, 2 * np.pi, 15)
     ring = np.stack([0 * angle, -radius + radius * np.sin(angle), radius * np.cos(angle)], -1)
-    parts = [
-        tube(ring + (0, 0, end * base / 2), np.full(15, thick), rubber, 5, closed=False) for end in (-1, 1)
-    ]
+    parts = [tube(ring + (0, 0, end * base / 2), np.full(15, thick), rubber, 5, closed=False) for end in (-1, 1)]
 
     def bar(*points: tuple[float, float, float], r: float = 0.022, heat: float = metal) -> Mesh:
         path = np.array(points)
@@ -236,8 +249,14 @@ def two_wheeler(rng: np.random.Generator, climate: Climate, running: bool, kind:
     else:
         engine = climate.air + (rng.uniform(12, 35) if running else 0.0)
         parts += [box((-0.14, -0.72, 0.05), (0.14, -0.34, 0.72), metal, top=climate.air + climate.sun * 12)]
-        parts += [box((-0.16, -0.36, -0.32), (0.16, -0.27, 0.10), metal), ellipsoid((0.12, -0.33, 0.50), (0.10, 0.10, 0.18), engine, 8, 6)]
-        parts += [bar((0, -1.02, -0.38), (0, -0.6, -0.50), (0, -radius, -h), r=0.05), box((-0.19, -0.80, -0.50), (0.19, -0.36, -0.40), metal)]
+        parts += [
+            box((-0.16, -0.36, -0.32), (0.16, -0.27, 0.10), metal),
+            ellipsoid((0.12, -0.33, 0.50), (0.10, 0.10, 0.18), engine, 8, 6),
+        ]
+        parts += [
+            bar((0, -1.02, -0.38), (0, -0.6, -0.50), (0, -radius, -h), r=0.05),
+            box((-0.19, -0.80, -0.50), (0.19, -0.36, -0.40), metal),
+        ]
         parts += [bar((-0.32, -1.03, -0.32), (0, -1.02, -0.38), (0.32, -1.03, -0.32))]
     mesh = merge(parts)
     return mesh.heated(0.3 * point_noise(rng, mesh.vertices, 0.6))

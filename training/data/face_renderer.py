@@ -57,15 +57,18 @@ class RenderedHead:
     style: Style
 
 
-def random_pose(rng: np.random.Generator) -> Pose:
-    """Mostly moderate, sometimes up to profile; seldom upside down (people lying)."""
+def random_pose(rng: np.random.Generator, away: bool = False) -> Pose:
+    """Mostly moderate, sometimes up to profile; seldom upside down (people lying). ``away`` shows the back of the head."""
+    distance = float(np.exp(rng.uniform(np.log(40), np.log(300))))
+    if away:
+        return Pose(float(rng.choice([-1, 1]) * rng.uniform(115, 180)), float(rng.normal(0, 12)), float(rng.normal(0, 10)),
+                    distance)
     if rng.random() < 0.65:
         yaw, pitch = rng.normal(0, 22), rng.normal(0, 13)
     else:
         yaw, pitch = rng.uniform(-78, 78), rng.normal(0, 16)
     roll = rng.uniform(-180, 180) if rng.random() < 0.03 else rng.normal(0, 13)
-    return Pose(float(np.clip(yaw, -80, 80)), float(np.clip(pitch, -40, 40)), float(roll),
-                float(np.exp(rng.uniform(np.log(40), np.log(300)))))
+    return Pose(float(np.clip(yaw, -80, 80)), float(np.clip(pitch, -40, 40)), float(roll), distance)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -115,7 +118,7 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     fit = own_points.std(axis=0) / neutral_points.std(axis=0)
     shift = own_points[27:48].mean(axis=0) - neutral_points[27:48].mean(axis=0) * fit
 
-    follow = rng.uniform(0.0, 0.35) + 0.35 * (abs(pose.yaw) > 40)
+    follow = rng.uniform(0.0, 0.35) + 0.35 * (abs(pose.yaw) > 40) + 0.3 * (abs(pose.yaw) > 100)
     head = rotation(pose.yaw, pose.pitch, pose.roll)
     trunk = rotation(pose.yaw * follow, 0.3 * pose.pitch, pose.roll * (0.3 if abs(pose.roll) < 60 else 1.0))
     weight = _head_weight(model.neutral)
@@ -190,16 +193,18 @@ def _start_worker(assets: str) -> None:
     _MODEL = load_head(Path(assets) / "ict_face.npz")
 
 
-def _render_one(seed: tuple[int, int]) -> tuple[np.ndarray, ...]:
+def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray, ...]:
     assert _MODEL is not None
-    head = render_head(_MODEL, np.random.default_rng(seed))
+    seed, index, away = job
+    rng = np.random.default_rng((seed, index))
+    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None)
     counts = np.where(np.isnan(head.temperature), 0, np.round((head.temperature + 273.15) * 100)).astype(np.uint16)
     pose = np.array([head.pose.yaw, head.pose.pitch, head.pose.roll], np.float32)
     return counts, head.points, head.surface_points, head.visible, head.axes, pose, np.float32(head.style.ambient)
 
 
-def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int) -> None:
-    """Render ``count`` heads into one archive, written aside and renamed.
+def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False) -> None:
+    """Render ``count`` heads (of people looking ``away``) into one archive, written aside and renamed.
 
     Arrays: ``patches`` (N, PATCH, PATCH) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
     (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C.
@@ -207,7 +212,7 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
     load_head(assets / "ict_face.npz")  # fails here, not in the workers
     rows = []
     with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(str(assets),)) as pool:
-        jobs = pool.map(_render_one, ((seed, i) for i in range(count)), chunksize=8)
+        jobs = pool.map(_render_one, ((seed, i, away) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -224,9 +229,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--assets", type=Path, required=True, help="folder with ict_face.npz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--away", action="store_true", help="backs of heads, which a face detector must not take for faces")
     args = parser.parse_args(argv)
     try:
-        render_cache(args.count, args.output, args.assets, args.seed, args.processes)
+        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -271,5 +271,122 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         return values[None], crop.forward(points).astype(np.float32)
 
 
+def with_trunk(patch: np.ndarray, mask: np.ndarray, side: int = 24, below: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    """A patch whose trunk goes on below and beside it, so that no bust hangs in the air."""
+    pad = ((0, below), (side, side))
+    return np.pad(patch, pad, mode="edge"), np.pad(mask, pad, mode="edge")
+
+
 class RenderedFaceScenes:
-    """Scenes with 0 to 6 rendered faces, for training.data.mixture.Mixture."""
+    """Scenes with 0 to 6 rendered faces, for training.data.mixture.Mixture.
+
+    Heads that look away from the camera, warm blobs, hands and drone images are there to be told from faces. Item
+    ``i`` depends on (seed, i) alone.
+
+    Args:
+        classes: the model's classes; only ``face`` is labelled here.
+        data: folder with hit_uav for backgrounds (may be absent).
+        cache: caches written by face_renderer, relative to ``data``, joined by ":".
+        length: scenes in an epoch.
+        size: height and width of a scene, pixels.
+    """
+
+    def __init__(self, classes: tuple[str, ...], data: Path, cache: str, length: int, seed: int = 0,
+                 size: tuple[int, int] = (256, 320)) -> None:
+        if "face" not in classes:
+            raise DataError(f"rendered faces have the class 'face', which is not among {list(classes)}")
+        self.cache = HeadCache([data / path for path in cache.split(":")])
+        self.photos = load_backgrounds(data)
+        self.length, self.seed, self.size = length, seed, tuple(size)
+        self.label = classes.index("face")
+        self.labelled = np.array([name == "face" for name in classes])
+        away = np.abs(self.cache.pose[:, 0]) > 100
+        self._front, self._away = np.flatnonzero(~away), np.flatnonzero(away)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, i: int) -> Sample:
+        rng = np.random.default_rng((self.seed, i))
+        height, width = self.size
+        count = int(rng.choice(7, p=[0.17, 0.38, 0.2, 0.1, 0.07, 0.05, 0.03]))
+        # One climate for the whole scene: that of the first head.
+        first = int(rng.choice(self._front))
+        ambient = float(self.cache.ambient[first])
+        canvas = background(rng, height, width, ambient, self.photos)
+        if rng.random() < 0.25:
+            occlude(canvas, rng, rng.uniform(0, 1, 2) * (width, height), rng.uniform(30, 200), ambient)
+        for _ in range(rng.poisson(1.0)):
+            self._torso(canvas, rng, ambient)
+        sides = np.sort(np.exp(rng.uniform(np.log(8), np.log(220 if count <= 2 else 90), count)))
+        boxes, owners, labels = [], np.full(self.size, -1, np.int16), []
+        for k, side in enumerate(sides):
+            away = len(self._away) > 0 and rng.random() < 0.12
+            index = first if k == 0 and not away else int(rng.choice(self._away if away else self._front))
+            box, cover, points = self._draw(canvas, rng, index, float(side), ambient)
+            owners[cover > 0.5] = k
+            if not away:
+                boxes.append(box)
+                labels.append(self.label)
+                if rng.random() < 0.12:
+                    occlude(canvas, rng, (box[:2] + box[2:]) / 2, float(side), ambient)
+            else:
+                boxes.append(np.zeros(4, np.float32))
+                labels.append(-2)
+        labels = np.array(labels, np.int64)
+        boxes_array = np.array(boxes, np.float32).reshape(-1, 4)
+        kept = self._judge(boxes_array, labels, owners)
+        return Sample(camera(canvas, rng), boxes_array[kept], labels[kept], self.labelled)
+
+    def _draw(self, canvas: np.ndarray, rng: np.random.Generator, index: int, side: float, ambient: float
+              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw a head with a face of ``side`` pixels somewhere; returns its box, coverage and points."""
+        height, width = canvas.shape
+        patch, mask, points = self.cache.head(index)
+        # Heads of another climate are brought to this one, so that not every head glows in the cold.
+        patch = patch + 0.5 * (ambient - float(self.cache.ambient[index])) * mask
+        patch, mask = with_trunk(patch, mask)
+        points = points + np.array([24.0, 0.0])
+        box = face_box(points)
+        goal = np.array([rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.9) * height])
+        if side > 0.5 * height:
+            goal = np.array([width, height]) * rng.uniform(0.35, 0.65, 2)
+        flip = bool(rng.random() < 0.5)
+        matrix = similarity(rng, side / FACE, (box[:2] + box[2:]) / 2, 6.0, flip, goal)
+        cover = place(canvas, patch, mask, matrix)
+        points = moved(points, matrix, flip)
+        return face_box(points), cover, points
+
+    def _judge(self, boxes: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        """Indices of the boxes to keep; faces mostly hidden or outside become ignore regions (in ``labels``)."""
+        height, width = owners.shape
+        kept = []
+        for k, box in enumerate(boxes):
+            if labels[k] == -2:
+                continue
+            area = float(np.prod(box[2:] - box[:2]))
+            clipped = np.clip(box, 0, (width, height, width, height))
+            if (clipped[2:] - clipped[:2]).min() < 2:
+                continue
+            x1, y1, x2, y2 = clipped.round().astype(int)
+            nearer = float((owners[y1:y2, x1:x2] > k).sum())
+            left = float(np.prod(clipped[2:] - clipped[:2])) - nearer
+            if left < 0.5 * area:
+                labels[k] = -1
+            boxes[k] = clipped
+            kept.append(k)
+        return np.array(kept, np.int64)
+
+    def _torso(self, canvas: np.ndarray, rng: np.random.Generator, ambient: float) -> None:
+        """A clothed body without a head, or warm limbs: from below, from the side, cut by the frame."""
+        height, width = canvas.shape
+        mask = np.zeros_like(canvas)
+        size = float(np.exp(rng.uniform(np.log(8), np.log(120))))
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        cv2.ellipse(mask, ((x, y), (size, size * float(rng.uniform(1.3, 2.6))), float(rng.normal(0, 12))), 1.0, -1)
+        for _ in range(int(rng.integers(0, 4))):
+            tip = np.array([x, y]) + rng.normal(0, 1.2, 2) * size
+            cv2.line(mask, (int(x), int(y)), tuple(tip.astype(int).tolist()), 1.0, max(1, int(size * 0.25)))
+        mask = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.03 * size))
+        value = ambient + (34.0 - ambient) * rng.random() + 0.8 * value_noise(rng, height, width, max(4.0, size / 2), 2)
+        canvas += mask * (value.astype(np.float32) - canvas)

@@ -32,6 +32,8 @@ class DataPart:
     root: str = ""
     """Folder of a coco set, relative to the data folder, or absolute."""
     repeat: float = 1.0
+    absent: tuple[str, ...] = ()
+    """Classes that are not labelled because none is in the set: background there, not unknown."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
@@ -76,19 +78,34 @@ class Experiment:
 
 
 _AERIAL = AugmentConfig(vertical_flip=0.5, rotate_deg=15.0)
+_AERIAL_MILD = AugmentConfig(vertical_flip=0.5, rotate_deg=10.0, scale=(0.75, 1.4), mosaic=0.15, polarity=0.08,
+                             gain=0.25, noise=0.03, blur=0.2)
 _GROUND = AugmentConfig(scale=(0.35, 1.3))
-HIT_UAV = DataPart("coco", "hit_uav", 1.0, _AERIAL,
+HIT_UAV = DataPart("coco", "hit_uav", 1.0, ("dog", "cheetah"), _AERIAL,
                    "HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0")
 GROUND_PARTS = (
-    DataPart("coco", "dogs_people", 2.0, _GROUND, "Roboflow Thermal Dogs and People, public domain"),
-    DataPart("coco", "cheetah", 2.0, _GROUND, "Roboflow Thermal Cheetah, CC BY 4.0, citing Roboflow"),
+    DataPart("coco", "dogs_people", 2.0, ("cheetah",), _GROUND, "Roboflow Thermal Dogs and People, public domain"),
+    DataPart("coco", "cheetah", 2.0, ("dog", "bicycle", "car", "other_vehicle"), _GROUND, "Roboflow Thermal Cheetah, CC BY 4.0, citing Roboflow"),
 )
+SCENES = DataPart("coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
+                  "1600 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0")
+REAL = (HIT_UAV, *GROUND_PARTS)
+MIXED = (dataclasses.replace(HIT_UAV, augment=_AERIAL_MILD), *GROUND_PARTS, SCENES)
+FACES = DataPart(
+    "rendered_faces", augment=AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.15, polarity=0.08, gain=0.25,
+                                            noise=0.02, blur=0.15, stripes=0.05, large_shrink=0.7),
+    licence="scenes of heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
+            "backgrounds and images of HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
+    options={"cache": "rendered_faces/heads.npz:rendered_faces/heads_away.npz", "length": 8000})
 
 EXPERIMENTS: dict[str, Experiment] = {
-    "nano": Experiment(parts=(HIT_UAV, *GROUND_PARTS)),
-    "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4",
-                               parts=(HIT_UAV, *GROUND_PARTS)),
-    "small": Experiment(name="detector_small", architecture="small", parts=(HIT_UAV, *GROUND_PARTS)),
+    "nano_real": Experiment(name="detector_nano_real", parts=REAL),
+    "nano": Experiment(parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100, mosaic_off=4),
+    "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
+    "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
+    "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=(FACES,),
+                       train_size=(256, 320), input_size=(256, 320), epochs=5, mosaic_off=2, batch=16, lr=2e-3,
+                       warmup_steps=100),
 }
 """The runs that made the shipped detectors, and those compared with them."""
 

@@ -32,7 +32,7 @@ from training.losses.detection import Targets, detection_loss
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> DetectionSource:
     """The data set of one part of an experiment."""
     if part.kind == "coco":
-        return CocoDetection(data / part.root, "train", classes)
+        return CocoDetection(data / part.root, "train", classes, part.absent)
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 
@@ -195,13 +195,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--start", help="model to start from")
+    parser.add_argument("--lr", type=float, help="highest learning rate")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare images")
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    changes = {key: value for key in ("epochs", "seed", "start") if (value := getattr(args, key)) is not None}
+    changes = {key: value for key in ("epochs", "seed", "start", "lr") if (value := getattr(args, key)) is not None}
     try:
         experiment = load(args.experiment, changes)
         path = train(experiment, args.output, args.data, torch.device(args.device), args.workers)

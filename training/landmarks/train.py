@@ -18,12 +18,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from thermal_kd_ros.faces import CROP_MARGIN
-from thermal_kd_ros.models.checkpoint import ModelCard, write
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.coco import DataError
 from training.data.rendered_faces import CropConfig, HeadCache, LandmarkCrops, load_backgrounds
@@ -54,6 +55,8 @@ class Settings:
     likelihood: float = 1.0
     """Weight of the sigma's likelihood, which does not move the points, against the Wing loss."""
     seed: int = 0
+    start: str = ""
+    """Model file whose weights the run starts from."""
 
     def to_json(self) -> str:
         """All values, for logs and comparisons."""
@@ -89,6 +92,8 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
     total = steps_per_epoch * settings.epochs
 
     model = Landmarker(settings.spec).to(device, memory_format=torch.channels_last)
+    if settings.start:
+        model.load_state_dict({key: torch.from_numpy(value) for key, value in read(resolve(settings.start))[1].items()})
     average = copy.deepcopy(model).eval()
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -112,7 +117,9 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
         crops.epoch = epoch
         order = torch.randperm(len(crops), generator=torch.Generator().manual_seed(settings.seed * 10007 + epoch))
         rest = order[first * settings.batch : steps_per_epoch * settings.batch].tolist()
-        loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers)
+        # OpenCV's own threads in the workers would only fight with the network's.
+        loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers,
+                            worker_init_fn=lambda _: cv2.setNumThreads(0))
         sums = {"wing": 0.0, "likelihood": 0.0, "error_px": 0.0}
         model.train()
         for count, (images, target) in enumerate(loader, 1):
@@ -167,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
     parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
+    parser.add_argument("--lr", type=float, default=Settings.lr)
+    parser.add_argument("--start", default="", help="model to start from")
     parser.add_argument("--seed", type=int, default=Settings.seed)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
@@ -174,10 +183,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    settings = Settings(epochs=args.epochs, seed=args.seed)
+    settings = Settings(epochs=args.epochs, lr=args.lr, seed=args.seed, start=args.start)
     try:
         path = train(settings, args.heads, args.output, args.data, torch.device(args.device), args.workers)
-    except (DataError, FloatingPointError) as error:
+    except (DataError, ModelError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"model: {path}")

@@ -51,6 +51,10 @@ def test_coco_maps_names_clips_boxes_and_keeps_empty_images(tree):
     assert sample.labels.tolist() == [2, -1, 0, -1]
 
 
+def test_absent_classes_are_background_and_not_unknown(tree):
+    assert CocoDetection(tree, "train", CLASSES, ("bicycle",)).labelled.tolist() == [True, True, True]
+
+
 def test_unusable_sets_are_named(tree, tmp_path):
     with pytest.raises(DataError, match="none of the model's classes"):
         CocoDetection(tree, "train", ("boat",))

@@ -1,0 +1,46 @@
+"""Metrics, and what the shipped models reach on people that no training saw."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER  # noqa: E402
+from training.landmarks.evaluate import area_under_curve, driver_predictions, nme, summary  # noqa: E402
+
+
+def _need(data: Path, model: str) -> None:
+    if not (WEIGHTS_FOLDER / f"{model}.safetensors").is_file():
+        pytest.skip(f"{model} is not shipped")
+    if not (data / "driver_faces").is_dir():
+        pytest.skip("driver_faces is not on this machine")
+
+
+def test_nme_is_the_mean_distance_over_the_outer_eye_corners():
+    truth = np.random.default_rng(0).uniform(0, 100, (3, 54, 2))
+    truth[:, 36], truth[:, 45] = (10, 50), (60, 50)
+    found = truth + np.array([3.0, 4.0])
+    np.testing.assert_allclose(nme(found, truth), 5.0 / 50.0)
+
+
+def test_area_under_curve_by_counting():
+    errors = np.array([0.0, 0.02, 0.05, 0.2])
+    steps = (np.arange(100_000) + 0.5) / 100_000 * 0.08
+    counted = (errors[:, None] <= steps[None]).mean()
+    assert area_under_curve(errors) == pytest.approx(counted, abs=1e-4)
+
+
+def test_landmarks_on_people_never_seen(shared_data):
+    _need(shared_data, "landmarks_light")
+    found = summary(driver_predictions("landmarks_light", shared_data, "2", step=4))
+    assert found["nme_percent"] <= 6.0
+    assert found["confidence_error_correlation"] < 0.0
+
+
+def test_faces_of_people_never_seen(shared_data):
+    _need(shared_data, "face_detector")
+    from training.detector.evaluate_faces import FaceFinder, driver_scores
+
+    assert driver_scores(FaceFinder("face_detector"), None, shared_data, "2", step=6)["recall_iou50"] >= 0.90

@@ -1,0 +1,162 @@
+"""Measure the landmark network on real, labelled faces.
+
+    python3 -m training.landmarks.evaluate landmarks_light --data shared/data
+
+NME is the mean point error over the distance of the outer eye corners. FR@8 is the part of faces with an NME above
+8 %, AUC@8 the area under the cumulative curve up to 8 %, as in Sagonas et al., "300 Faces in-the-Wild", 2013.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from thermal_kd_ros.faces import normalise_crop
+from thermal_kd_ros.geometry import FaceCrop
+from thermal_kd_ros.layouts import LAYOUTS
+from thermal_kd_ros.models.blocks import fuse_batch_norm
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.confidence import confidence
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from training.data.coco import DataError
+from training.data.driver_faces import DriverFaces
+from training.data.face_renderer import face_box
+
+_THRESHOLD = 0.08
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """N faces in source pixels."""
+
+    points: np.ndarray
+    """(N, 54, 2) predicted."""
+    truth: np.ndarray
+    """(N, 54, 2) labelled."""
+    sigma: np.ndarray
+    """(N, 54) predicted standard deviation per axis."""
+    side: np.ndarray
+    """(N,) longer side of the face box."""
+
+
+def load(name: str) -> tuple[ModelCard, Landmarker]:
+    """A landmark network ready for inference; raises ModelError."""
+    card, weights = read(resolve(name))
+    network = Landmarker(LandmarkerSpec.from_dict(card.architecture))
+    network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
+    return card, fuse_batch_norm(network.eval())  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
+            ) -> Predictions:
+    """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does."""
+    points, truth, sigma, side = [], [], [], []
+    margin = float(card.normalisation["crop_margin"])
+    for image, box, labelled in faces:
+        crop = FaceCrop.around(box, card.input_width, margin)
+        values = torch.from_numpy(normalise_crop(crop.apply(image.astype(np.float32))))[None, None]
+        found, spread = network(values)
+        points.append(crop.inverse(found[0].numpy().astype(np.float64)))
+        sigma.append(spread[0].numpy() * crop.side / crop.size)
+        truth.append(labelled)
+        side.append(float((box[2:] - box[:2]).max()))
+    return Predictions(np.array(points), np.array(truth), np.array(sigma), np.array(side))
+
+
+def nme(points: np.ndarray, truth: np.ndarray, layout: str = "sf_tl54") -> np.ndarray:
+    """(N,) mean point error of each face over its labelled distance of the outer eye corners."""
+    right, left = LAYOUTS[layout].outer_eyes
+    scale = np.linalg.norm(truth[:, right] - truth[:, left], axis=1)
+    return np.linalg.norm(points - truth, axis=2).mean(axis=1) / scale
+
+
+def area_under_curve(errors: np.ndarray, threshold: float = _THRESHOLD) -> float:
+    """Area under the cumulative error curve up to ``threshold``, in [0, 1]; exact for the step curve."""
+    return float(np.clip(1 - errors / threshold, 0, None).mean())
+
+
+def summary(found: Predictions) -> dict[str, float]:
+    """NME, failure rate, area under curve in percent, and how confidence goes with error."""
+    errors = nme(found.points, found.truth)
+    distance = np.linalg.norm(found.points - found.truth, axis=2)
+    sure = confidence(found.sigma, found.side[:, None])
+    relative = distance / found.side[:, None]
+    return {
+        "nme_percent": 100 * float(errors.mean()),
+        "nme_median_percent": 100 * float(np.median(errors)),
+        "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).mean()),
+        "auc_8_percent": 100 * area_under_curve(errors),
+        "confidence_error_correlation": float(np.corrcoef(sure.ravel(), relative.ravel())[0, 1]),
+        "confidence_mean": float(sure.mean()),
+        "within_tolerance": float((relative <= 0.05).mean()),
+    }
+
+
+def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, jitter: float = 0.0) -> Predictions:
+    """Predictions on driver_faces with the labelled boxes, moved and scaled at random by ``jitter`` of their side."""
+    card, network = load(name)
+    rng = np.random.default_rng(0)
+
+    def faces() -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        frames = DriverFaces(data / "driver_faces", person, step)
+        for i in range(len(frames)):
+            frame = frames[i]
+            side = float((frame.box[2:] - frame.box[:2]).max())
+            grow = np.array([-1, -1, 1, 1]) * side * rng.normal(0, jitter) / 2
+            yield frame.values, frame.box + np.tile(rng.normal(0, jitter, 2) * side, 2) + grow, frame.points
+
+    return predict(network, card, faces())
+
+
+def sample_predictions(name: str, data: Path) -> Predictions:
+    """Predictions on the two labelled frames of sf_tl54_sample; the box is that of the labelled points."""
+    card, network = load(name)
+    faces = []
+    for path in sorted((data / "sf_tl54_sample").glob("*.npy")):
+        image = np.load(path)
+        rows = np.loadtxt(path.with_suffix(".txt"))
+        points = (rows[np.argsort(rows[:, 0]), 1:3] * (image.shape[1], image.shape[0])).astype(np.float32)
+        faces.append((image, face_box(points), points))
+    return predict(network, card, faces)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="shipped model or path of a .safetensors file")
+    parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
+    parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are the test people")
+    parser.add_argument("--step", type=int, default=1, help="take every so many frames")
+    parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
+    parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
+    args = parser.parse_args(argv)
+    try:
+        results = {f"driver_faces people {args.person}_*, labelled boxes":
+                   summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
+        if (args.data / "sf_tl54_sample").is_dir():
+            results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data))
+        print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in results.items()}, indent=1))
+        if args.write_card:
+            path = resolve(args.model)
+            card, weights = read(path)
+            command = "python3 -m training.landmarks.evaluate landmarks_light --data shared/data"
+            metrics = tuple({"metric": key, "value": round(values[key], 3), "on": on, "command": command}
+                            for on, values in results.items()
+                            for key in ("nme_percent", "failure_rate_8_percent", "auc_8_percent"))
+            write(path, replace(card, metrics=metrics), weights)
+    except (DataError, ModelError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
