@@ -19,6 +19,8 @@ _CLASSES = ((255, 210, 60), (90, 240, 90), (255, 150, 230), (190, 255, 190), (25
 """BGR, one a class: none of them occurs in the palette, which runs from black over purple and orange to pale yellow."""
 _UNSURE, _SURE = np.array([150.0, 110.0, 110.0]), np.array([130.0, 255.0, 90.0])
 """BGR of landmarks with confidence 0 and 1."""
+_SMALL = 24
+"""Boxes with a side of less than this many pixels of the picture get a thin line, or it would hide what is in them."""
 _WARM_PERCENTILE = 98.0
 """The warmest 2 % of a box are left out, or one hot or dead pixel would be its temperature."""
 
@@ -46,13 +48,14 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
     boxes = []
     for box, score, label, track in zip(objects.boxes, objects.scores, objects.labels, objects.track_ids, strict=True):
         colour = _CLASSES[int(label) % len(_CLASSES)]
-        boxes.append((box, colour, caption(objects.class_names[label], score, track, _warmest(celsius, box))))
+        boxes.append((box, colour, caption(objects.class_names[label], score, track, warmest(celsius, box))))
     for box, score, track in zip(faces.boxes, faces.scores, faces.track_ids, strict=True):
-        boxes.append((box, _FACE, caption("face", score, track, _warmest(celsius, box))))
+        boxes.append((box, _FACE, caption("face", score, track, warmest(celsius, box))))
     for box, colour, _ in boxes:
         corners = _box_corners(box * scale)
-        cv2.rectangle(picture, *corners, _DARK, 3)
-        cv2.rectangle(picture, *corners, colour, 1)
+        small = float(np.nan_to_num((box[2:] - box[:2]) * scale).min()) < _SMALL
+        cv2.rectangle(picture, *corners, _DARK, 3 if small else 4)
+        cv2.rectangle(picture, *corners, colour, 1 if small else 2)
     for box, points, sure in zip(faces.boxes, faces.points, faces.confidence, strict=True):
         side = float(np.nan_to_num(np.max(box[2:] - box[:2]))) * scale
         _draw_points(picture, points * scale, sure, 1 if side < 120 else 2)
@@ -95,8 +98,8 @@ def put_text(picture: np.ndarray, text: str, origin: tuple[int, int], colour: tu
     return x
 
 
-def _warmest(celsius: np.ndarray | None, box: np.ndarray) -> float:
-    """Robust maximum in degrees Celsius of the pixels that lie in a box (4,); NaN if there are none."""
+def warmest(celsius: np.ndarray | None, box: np.ndarray) -> float:
+    """Robust maximum of the pixels of ``celsius`` (H, W) that lie in a box (4,), degrees Celsius; NaN if there are none."""
     if celsius is None or not np.isfinite(box).all():
         return float("nan")
     x1, y1, x2, y2 = (float(v) for v in box)

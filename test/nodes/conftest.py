@@ -19,7 +19,7 @@ import yaml
 
 from thermal_kd_ros.dds import dds_environment
 
-PATIENCE_S = 40.0
+PATIENCE_S = 30.0
 """No answer should take so long, however busy the machine is."""
 
 
@@ -169,9 +169,14 @@ class Perception(Process):
         stamp = (self.client.get_clock().now() - Duration(nanoseconds=int(age_s * 1e9))).to_msg()
         return image_message(Header(stamp=stamp, frame_id="thermal_optical"), pixels, encoding)
 
-    def wait_active(self) -> None:
-        """Wait until it has configured and activated itself."""
+    def wait_answering(self, message: Any) -> None:
+        """Wait until it is active and answers; a best-effort frame is lost while publisher and node still meet."""
         self.wait_log("]: active")
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.answered(message):
+            assert time.monotonic() < deadline, f"the node does not answer:\n{self.log()}"
+            self.publish(message)
+            time.sleep(0.3)
 
     def publish(self, message: Any) -> None:
         """Send it once the node listens."""
@@ -182,7 +187,11 @@ class Perception(Process):
         """Publish an image; the detections and landmarks with its stamp."""
         key = message.header.stamp.sec, message.header.stamp.nanosec
         self.publish(message)
-        wait_for(lambda: key in self.detections and key in self.landmarks, "the answer to a frame")
+        deadline = time.monotonic() + PATIENCE_S
+        while not (key in self.detections and key in self.landmarks):
+            if time.monotonic() > deadline:
+                pytest.fail(f"no answer to a frame; {self.diagnostics[-1]}\n{self.log()[-3000:]}")
+            time.sleep(0.005)
         return self.detections[key], self.landmarks[key]
 
     def answered(self, message: Any) -> bool:

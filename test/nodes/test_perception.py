@@ -18,10 +18,10 @@ EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "fa
 
 
 @pytest.fixture(scope="module")
-def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str]) -> Any:
+def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str], scene: Callable[..., np.ndarray]) -> Any:
     # Whole numbers for real ones and an empty list, as people write them.
     node = start({**models, **EVERYTHING, "max_age_s": 0, "diagnostics_period_s": 0.2, "detector.class_thresholds": []})
-    node.wait_active()
+    node.wait_answering(node.image(scene()))
     return node
 
 
@@ -112,12 +112,13 @@ def test_size_and_encoding_may_change_from_frame_to_frame(node: Any, scene: Call
     assert f"{pixels.shape[1]} x {pixels.shape[0]} {encoding}" in node.log()
 
 
-BAD = {
+# Sentences that differ in numbers only are logged once in a while, not for every frame.
+BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown encoding": (dict(encoding="yuv422"), "encoding 'yuv422'"),
     "no rows": (dict(height=0), "320 x 0 pixels"),
-    "no columns": (dict(width=0), "0 x 256 pixels"),
+    "no columns": (dict(width=0), "the driver sends an empty image"),
     "cut data": (dict(data=1000), "data has 1000 bytes"),
-    "no data": (dict(data=0), "data has 0 bytes"),
+    "no data": (dict(data=0), "the message was cut"),
     "small step": (dict(step=639), "step is 639 bytes"),
     "all NaN": (dict(encoding="32FC1", step=1280, nan=True), "all NaN"),
 }
@@ -127,7 +128,7 @@ BAD = {
 def test_bad_images_are_dropped_counted_and_named(node: Any, scene: Callable[..., np.ndarray], case: str) -> None:
     import array
 
-    change, said = BAD[case]
+    change, said = dict(BAD[case][0]), BAD[case][1]
     before = int(node.report()["dropped bad"])
     message = node.image(scene())
     if change.pop("nan", False):
@@ -271,7 +272,7 @@ def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Ca
         kinds = [m.type for m in array.markers[1:]]
         assert kinds.count(Marker.LINE_STRIP) == kinds.count(Marker.TEXT_VIEW_FACING) == len(detections.detections)
         texts = [m.text for m in array.markers if m.type == Marker.TEXT_VIEW_FACING]
-        assert all(text.endswith(" C") for text in texts), texts
+        assert all(text.endswith("°C") for text in texts), texts
         assert [len(m.points) for m in array.markers if m.type == Marker.POINTS] == [54 * landmarks.height]
         assert array.markers[-1].header.frame_id == "thermal_optical"
     finally:
@@ -333,7 +334,7 @@ def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, 
     assert node.change_state("deactivate") and node.change_state("cleanup") and node.state() == "unconfigured"
     node.set_ok(thermal__input_mode="optris")
     assert node.change_state("configure") and node.change_state("activate")
-    node.ask(node.image(scene()))
+    node.wait_answering(node.image(scene()))
     assert node.report(lambda d: d["input mode"] == "optris")["dropped bad"] == "0"
 
 

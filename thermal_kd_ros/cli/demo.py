@@ -6,6 +6,7 @@ The recording is rendered by the simulated thermal camera, unless --bag or --ima
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="frames to render, or most frames to play (default: 160 rendered, all of a recording)")
     parser.add_argument("--rate", type=float, default=10.0, metavar="HZ",
                         help="rate at which frames are rendered, or images played (default: %(default)s)")
-    parser.add_argument("--size", default="640x512", metavar="WxH", help="size of rendered frames (default: %(default)s)")
+    parser.add_argument("--size", default="640x512", metavar="WxH",
+                        help="size of rendered frames (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed renders other scenes")
     parser.add_argument("--startup-timeout", type=float, default=180.0, metavar="S",
                         help="seconds within which the node must answer its first frame (default: %(default)s)")
@@ -58,13 +60,17 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.bags import BagError
     from ..frames import FrameError
 
+    # Asked to end, the demo ends the node too.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     settings = Settings(args.out, args.bag, args.images, args.topic, args.frames, args.rate, size, args.seed,
                         args.startup_timeout, parameters)
     try:
         return run_demo(settings)
-    except (DemoError, BagError, FrameError) as error:
+    except (DemoError, BagError, ConfigError, FrameError) as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",
               file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 1

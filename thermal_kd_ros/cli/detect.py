@@ -172,11 +172,13 @@ class _Job:
         try:
             values = read_image(file)
         except FrameError as error:
-            return self._fail(str(error))
+            self._fail(str(error))
+            return None
         try:
             frame = ThermalFrame.from_array(values, self.config.thermal)
         except FrameError as error:
-            return self._fail(f"{file}: {error}")
+            self._fail(f"{file}: {error}")
+            return None
         self._warn(file, values, frame)
         return frame
 

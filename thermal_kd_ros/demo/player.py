@@ -11,6 +11,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
@@ -44,14 +45,16 @@ class Player:
         self._changed = threading.Condition()
 
     def __enter__(self) -> Player:
-        rclpy.init(args=[], signal_handler_options=rclpy.signals.SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("demo_player", namespace=self.namespace)
+        # A context of its own: the caller may use ROS for itself.
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("demo_player", namespace=self.namespace, context=self._context)
         self._images = self._node.create_publisher(Image, "image", _CAMERA_QOS)
         self._infos = self._node.create_publisher(CameraInfo, "camera_info", _CAMERA_QOS)
         for topic, (kind, name) in _OUTPUTS.items():
             qos = _LATCHED_QOS if topic == LABELS else _RESULTS_QOS
             self._node.create_subscription(kind, topic, self._keeper(topic, name), qos, raw=True)
-        self._executor = SingleThreadedExecutor()
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="player", daemon=True)
         self._thread.start()
@@ -62,7 +65,7 @@ class Player:
         self._executor.shutdown()
         self._thread.join(5.0)
         self._node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.try_shutdown(context=self._context)
 
     def _spin(self) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,18 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from ..evaluation.bags import BagReader, BagWriter, Record
-from ..evaluation.report import FACE, IGNORE, FrameTruth
+from ..evaluation.bags import BagReader, BagWriter, Record, header_stamp
+from ..evaluation.report import IGNORE, FrameTruth
 from ..frames import FrameError
 from ..images import find_images, read_image
-from ..nodes.messages import detections_from_message, detections_message, image_message, landmarks_from_message
-from ..nodes.messages import landmarks_message
+from ..layouts import get_layout
+from ..nodes.messages import (
+    detections_from_message,
+    detections_message,
+    image_message,
+    landmarks_from_message,
+    landmarks_message,
+)
 from ..nodes.simulated_camera import camera_info_message
 from ..results import Detections, FaceLandmarks
 from ..simulation.camera import SimulatedCamera
@@ -31,6 +36,7 @@ _FRAME_ID = "thermal_camera_optical_frame"
 _BEGAN_NS = 1_700_000_000_000_000_000
 """Stamp of the first frame: the same rendering gives the same file."""
 _TRUE_CLASSES = ("person", "car", "bicycle", IGNORE)
+_TRUE_LAYOUT = "sf_tl54"
 
 
 def render(path: Path, frames: int, rate_hz: float, size: tuple[int, int], seed: int) -> None:
@@ -77,8 +83,6 @@ def from_images(path: Path, folder: Path, rate_hz: float, limit: int | None) -> 
 
 def read_truth(bag: BagReader, stamps: dict[int, int]) -> dict[int, FrameTruth]:
     """The truth by index of the frame, if the recording has any; ``stamps`` is {header stamp: index}."""
-    from ..evaluation.bags import header_stamp
-
     topics = bag.topics
     if TRUE_DETECTIONS not in topics:
         return {}
@@ -106,13 +110,14 @@ def _truth_of(frame: SimulatedFrame) -> tuple[Detections, FaceLandmarks]:
     objects = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32),
                          np.array([_TRUE_CLASSES.index(name) for name in names], np.int64), _TRUE_CLASSES)
     shown = [face for face in frame.faces if not face.ignore]
-    points = np.array([face.landmarks for face in shown], np.float32).reshape(len(shown), -1, 2)
     if not shown:
-        return objects, FaceLandmarks.empty("sf_tl54", 54)
+        layout = get_layout(_TRUE_LAYOUT)
+        return objects, FaceLandmarks.empty(layout.name, layout.points)
+    points = np.array([face.landmarks for face in shown], np.float32)
     visible = np.array([face.visible for face in shown], np.float32)
     return objects, FaceLandmarks(np.array([face.box for face in shown], np.float32),
                                   np.ones(len(shown), np.float32), points, visible,
-                                  np.full(visible.shape, np.nan, np.float32), "sf_tl54")
+                                  np.full(visible.shape, np.nan, np.float32), _TRUE_LAYOUT)
 
 
 def _header(seconds: float) -> tuple[Header, int]:

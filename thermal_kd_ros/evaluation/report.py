@@ -102,7 +102,7 @@ def summarise(playback: Playback, truths: Mapping[int, FrameTruth], classes: tup
 
 def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], classes: tuple[str, ...], layout: str
              ) -> dict[str, Any]:
-    """``map50`` and ``ap50`` by class, over the classes that the truth has and the model knows; ``nme`` and the like."""
+    """``map50`` and ``ap50`` by class, over the classes that truth and model share; ``nme`` and what concerns faces."""
     names: dict[str, Any] = {"map50": None, "ap50": {}, "nme": None, "face_recall": None, "face_precision": None}
     if not truths:
         return names

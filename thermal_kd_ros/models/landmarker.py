@@ -43,6 +43,8 @@ class LandmarkerSpec:
 class Landmarker(nn.Module):
     """Encoder to stride 16, one step back up to stride 8, heat maps at stride 4."""
 
+    grid: torch.Tensor
+
     def __init__(self, spec: LandmarkerSpec) -> None:
         super().__init__()
         if spec.size % 16:

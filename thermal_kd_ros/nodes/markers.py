@@ -9,8 +9,8 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from ..drawing import caption, warmest
 from ..frames import ThermalFrame
-from ..overlay import box_temperatures, caption
 from ..results import PerceptionResult
 
 _OBJECT = ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0)
@@ -28,13 +28,13 @@ def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResul
     """
     message = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     objects, faces = result.detections, result.faces
+    celsius = frame.celsius(frame.values) if frame.radiometric else None
     groups = [
         ("objects", _OBJECT, objects.boxes, objects.scores, objects.track_ids,
          [objects.class_names[label] for label in objects.labels]),
         ("faces", _FACE, faces.boxes, faces.scores, faces.track_ids, ["face"] * len(faces)),
     ]
     for group, colour, boxes, scores, tracks, names in groups:
-        celsius = box_temperatures(frame, boxes)
         for i, box in enumerate(boxes):
             corners = rays(np.array([box[[0, 1]], box[[2, 1]], box[[2, 3]], box[[0, 3]], box[[0, 1]]]))
             strip = _marker(header, f"{group}/boxes", i, Marker.LINE_STRIP, colour)
@@ -42,7 +42,7 @@ def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResul
             strip.points = [_point(corner) for corner in corners]
             text = _marker(header, f"{group}/texts", i, Marker.TEXT_VIEW_FACING, colour)
             text.scale.z = _TEXT_HEIGHT
-            text.text = caption(names[i], float(scores[i]), int(tracks[i]), float(celsius[i]))
+            text.text = caption(names[i], float(scores[i]), int(tracks[i]), warmest(celsius, box))
             text.pose.position = _point(corners[0] - np.array([0.0, _TEXT_HEIGHT, 0.0], np.float32))
             message.markers += [strip, text]
     if len(faces):

@@ -12,8 +12,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from ..drawing import annotate
 from ..frames import ThermalFrame
-from ..overlay import annotate
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, image_message, label_info_message, landmarks_message

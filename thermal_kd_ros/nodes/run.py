@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from types import FrameType
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 from ..config import ConfigError
 from ..dds import dds_environment
 
+_LISTEN_S = 0.2
+"""A signal that arrives while the middleware waits is noticed after so long."""
 
-class Closeable(Protocol):
-    """A node that has threads of its own to stop."""
 
-    def close(self) -> None:
-        """Stop them; called once, before the node is destroyed."""
-        ...
+class StopRequest:
+    """Turns SIGINT and SIGTERM into KeyboardInterrupt in the main thread, once.
+
+    rclpy's own handlers end the context at once, and everything that still runs fails with an error; here the node
+    stops in order, with its context alive.
+    """
+
+    def __init__(self) -> None:
+        self.made = False
+        for request in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(request, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if not self.made:
+            self.made = True
+            raise KeyboardInterrupt
 
 
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -29,13 +44,15 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     os.environ.update(dds_environment(os.environ))
     node: Node | None = None
     try:
-        rclpy.init(args=None if arguments is None else list(arguments))
+        stop = StopRequest()
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
         node = create()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        # The two ways in which rclpy reports the request to stop.
+        # The flag too, because an exception raised inside a destructor is lost.
+        while rclpy.ok() and not stop.made:
+            executor.spin_once(timeout_sec=_LISTEN_S)
+    except KeyboardInterrupt:
         return 0
     except ConfigError as error:
         get_logger("thermal_kd_ros").error(f"{error}. Correct the parameter and start the node again")

@@ -102,8 +102,9 @@ class RateLimit:
             return True
         if now < self._due:
             return False
-        # Counting from when the frame was due keeps the average; a pause saves up one frame at most.
-        self._due = max(self._due, now - 1.0 / rate_hz) + 1.0 / rate_hz
+        period = 1.0 / rate_hz
+        # Counting from when the frame was due keeps the average; but a pause must not save up frames.
+        self._due = (self._due if now - self._due < period else now) + period
         return True
 
 

@@ -6,6 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 
 
+_FEW = 4
+"""So many lost frames are no reason to complain: some are lost whenever a camera and a node meet."""
+
+
 @dataclass(frozen=True)
 class Complaint:
     """What is wrong with the input."""
@@ -50,7 +54,7 @@ class InputWatch:
         if came == 0 and not self._matched:
             return Complaint("absent", f"nobody publishes on {self._topic}; start the camera, or remap the topic with "
                              "-r image:=<the camera's topic>")
-        if missed > came:
+        if missed > max(came, _FEW):
             return Complaint("lossy", f"{self._topic}: {missed} of {missed + came} frames were lost on the way in the "
                              f"last {period:.0f} s. {self._remedy}")
         if came == 0:

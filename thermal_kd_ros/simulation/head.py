@@ -129,7 +129,7 @@ def smoothstep(value: npt.ArrayLike, start: float, stop: float) -> np.ndarray:
 
 
 def surface(azimuth: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(..., 3) points of the mean head at height y and azimuth (radians, 0 in front, positive to the subject's left)."""
+    """(..., 3) points of the mean head at height y and azimuth (radians, 0 in front, positive to the left side)."""
     dense = np.linspace(-0.122, 0.118, 481)
     sections = np.stack([np.interp(dense, _SECTIONS[:, 0], _SECTIONS[:, k]) for k in (1, 2, 3)], axis=1)
     kernel = np.hanning(13) / np.hanning(13).sum()

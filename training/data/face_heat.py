@@ -16,13 +16,13 @@ from thermal_kd_ros.simulation.noise import point_noise
 
 # x (mirrored unless 0), y, sigma x, sigma y of the neutral face, cm; mean and spread of kelvin against the forehead.
 _REGIONS = (
-    (5.2, 0.2, 1.9, 1.8, -0.9, 0.8),  # cheeks
+    (5.2, 0.2, 1.9, 1.8, -1.1, 0.9),  # cheeks
     (0.0, 2.2, 0.8, 1.4, -0.4, 0.5),  # nose bridge
     (0.0, 0.2, 1.2, 1.3, -1.9, 1.7),  # nose tip
     (1.5, -0.4, 0.6, 0.6, -0.8, 0.9),  # nose wings
     (0.0, -6.3, 2.0, 1.2, -0.6, 0.6),  # chin
-    (3.1, 3.4, 1.7, 1.1, 0.6, 0.5),  # orbits
-    (3.1, 3.4, 1.1, 0.40, -0.5, 0.6),  # the eyes or closed lids themselves
+    (3.1, 3.4, 1.6, 1.0, 0.4, 0.4),  # orbits, their soft part
+    (3.1, 3.6, 1.1, 0.40, -0.3, 0.4),  # the eyes or closed lids themselves
     (3.3, 6.1, 1.7, 0.35, -0.5, 0.6),  # brows
     (0.0, -3.0, 1.9, 0.45, 0.3, 0.7),  # upper lip
     (0.0, -4.1, 1.7, 0.50, 0.3, 0.7),  # lower lip
@@ -35,6 +35,8 @@ _REGIONS = (
     (6.5, -3.0, 1.2, 1.8, -0.2, 0.5),  # jaw
 )
 _CANTHI = (1.75, 3.25, 0.55, 0.45)
+_ORBIT = (3.1, 3.5, 2.0, 1.25)
+"""x, y and half axes of the eye socket, whose thin lids stand out with a rather sharp edge."""
 _BEARDS = ("stubble", "moustache", "goatee", "full")
 
 
@@ -47,6 +49,9 @@ class Style:
     regions: np.ndarray
     """(len(_REGIONS),) kelvin."""
     canthi: float
+    orbit: float
+    orbit_size: float
+    neck: float
     vessels: float
     flatness: float
     """0: all regional differences; 1: none."""
@@ -89,13 +94,16 @@ def random_style(rng: np.random.Generator) -> Style:
     between = lambda low, high: float(ambient + (skin - ambient) * rng.uniform(low, high))  # noqa: E731
     return Style(
         ambient=ambient, skin=float(skin), regions=regions, canthi=float(rng.uniform(0.2, 1.6)),
-        vessels=float(rng.uniform(0.05, 0.45)), flatness=float(rng.beta(1.2, 3.0)), ear=float(rng.normal(-1.2, 1.2)),
+        orbit=float(max(0.0, rng.normal(0.8, 0.6))), orbit_size=float(rng.uniform(0.85, 1.15)),
+        neck=float(rng.normal(0.7, 0.5)),
+        vessels=float(rng.uniform(0.05, 0.45)), flatness=float(rng.beta(1.0, 4.5)), ear=float(rng.normal(-1.2, 1.2)),
         hair=hair, hair_line=float(rng.normal(9.6, 0.9) - (rng.uniform(1, 3) if rng.random() < 0.12 else 0)),
-        hair_coupling=float(rng.uniform(0.15, 0.8)),
+        hair_coupling=float(rng.uniform(0.15, 1.0)),
         hair_thickness=float(np.exp(rng.uniform(np.log(0.2), np.log(3.0)))),
         beard=beard, beard_coupling=float(rng.uniform(*coupling[beard])) if beard else 1.0,
         cover=str(rng.choice(covers, p=[0.72, 0.07, 0.06, 0.03, 0.03, 0.05, 0.04])),
-        glasses=glasses, glasses_temperature=between(0.0, 0.75), mask=between(0.3, 0.95) if rng.random() < 0.08 else np.nan,
+        glasses=glasses, glasses_temperature=between(0.0, 0.75),
+        mask=between(0.3, 0.95) if rng.random() < 0.08 else np.nan,
         cloth=between(-0.05, 0.75), collar=float(rng.uniform(-16.5, -11.0)), seed=int(rng.integers(2**31)))
 
 
@@ -187,15 +195,18 @@ def temperatures(points: np.ndarray, material: np.ndarray, style: Style) -> np.n
     rng = np.random.default_rng(style.seed)
     x, y, z = points.T
     front = smoothstep(z, 1.0, 5.0)
-    heat = np.zeros(len(points), np.float32)
+    heat: np.ndarray = np.zeros(len(points), np.float32)
     for (cx, cy, sx, sy, *_), kelvin in zip(_REGIONS, style.regions, strict=True):
         heat += np.float32(kelvin) * _bump(x, y, cx, cy, sx, sy)
     heat *= front
-    heat += 0.5 * smoothstep(y, -7.5, -9.5) - 0.5 * smoothstep(np.abs(x), 6.0, 7.6)
+    heat += style.neck * smoothstep(y, -7.3, -9.0) - 0.5 * smoothstep(np.abs(x), 6.0, 7.6)
     ears = smoothstep(np.abs(x), 7.5, 8.2) * smoothstep(z, 4.0, 2.5) * (np.abs(y - 2.0) < 4.5)
     heat += np.float32(style.ear) * ears
     ridges = np.exp(-0.5 * (point_noise(rng, points, 6.0) / 0.22) ** 2)
     heat += style.vessels * (ridges - 0.3) + 0.3 * point_noise(rng, points, 14.0) + 0.12 * point_noise(rng, points, 3.0)
+    socket = ((np.abs(x) - _ORBIT[0]) / (_ORBIT[2] * style.orbit_size)) ** 2
+    socket = socket + ((y - _ORBIT[1]) / (_ORBIT[3] * style.orbit_size)) ** 2
+    heat += style.orbit * np.exp(-(socket**2)) * front
     heat += style.canthi * _bump(x, y, *_CANTHI) * front
     heat = style.skin + heat * np.float32(1 - style.flatness)
     away = style.ambient - style.skin

@@ -1,6 +1,6 @@
 """Render random thermal heads with exact landmarks into a cache that training reads.
 
-    python3 -m training.data.face_renderer --count 6000 --output heads.npz --assets shared/data/render_assets
+``python3 -m training.data.face_renderer --count 6000 --output heads.npz --assets shared/data/render_assets``
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from thermal_kd_ros.simulation.raster import interpolate, rasterize, vertex_normals, vertex_visibility
+from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
@@ -58,11 +58,11 @@ class RenderedHead:
 
 
 def random_pose(rng: np.random.Generator, away: bool = False) -> Pose:
-    """Mostly moderate, sometimes up to profile; seldom upside down (people lying). ``away`` shows the back of the head."""
+    """Mostly moderate, sometimes up to profile, seldom upside down (people lying); or ``away`` from the camera."""
     distance = float(np.exp(rng.uniform(np.log(40), np.log(300))))
     if away:
-        return Pose(float(rng.choice([-1, 1]) * rng.uniform(115, 180)), float(rng.normal(0, 12)), float(rng.normal(0, 10)),
-                    distance)
+        yaw = rng.choice([-1, 1]) * rng.uniform(115, 180)
+        return Pose(float(yaw), float(rng.normal(0, 12)), float(rng.normal(0, 10)), distance)
     if rng.random() < 0.65:
         yaw, pitch = rng.normal(0, 22), rng.normal(0, 13)
     else:
@@ -126,7 +126,8 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     faces, heat, base = [model.faces], [np.full(len(raised), np.nan, np.float32)], len(raised)
     for part in parts:
         vertices = part.vertices * fit + shift if part.on_head else part.vertices
-        turned.append(_turned(vertices.astype(np.float32), np.full(len(vertices), float(part.on_head), np.float32), head, trunk))
+        follows = np.full(len(vertices), float(part.on_head), np.float32)
+        turned.append(_turned(vertices.astype(np.float32), follows, head, trunk))
         faces.append(part.faces + base)
         heat.append(part.heat)
         base += len(vertices)
@@ -164,8 +165,8 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
                         axes.astype(np.float32), pose, style)
 
 
-def _shade(model: HeadModel, fragments, faces: np.ndarray, vertices: np.ndarray, extra: np.ndarray, style: Style
-           ) -> np.ndarray:
+def _shade(model: HeadModel, fragments: Fragments, faces: np.ndarray, vertices: np.ndarray, extra: np.ndarray,
+           style: Style) -> np.ndarray:
     """(H, W) °C of a z-buffer, NaN without a surface."""
     neutral = np.zeros((len(vertices), 3), np.float32)
     neutral[: len(model.neutral)] = model.neutral
@@ -193,7 +194,7 @@ def _start_worker(assets: str) -> None:
     _MODEL = load_head(Path(assets) / "ict_face.npz")
 
 
-def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray, ...]:
+def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray | np.float32, ...]:
     assert _MODEL is not None
     seed, index, away = job
     rng = np.random.default_rng((seed, index))
@@ -217,19 +218,21 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
-        np.savez(file, **{name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)})
+        columns = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+        np.savez(file, **columns)  # type: ignore[arg-type]
     os.replace(file.name, output)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.data.face_renderer", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m training.data.face_renderer",
+                                     description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=6000)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--assets", type=Path, required=True, help="folder with ict_face.npz")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--away", action="store_true", help="backs of heads, which a face detector must not take for faces")
+    parser.add_argument("--away", action="store_true", help="backs of heads, which are no faces")
     args = parser.parse_args(argv)
     try:
         render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away)

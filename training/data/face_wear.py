@@ -40,7 +40,8 @@ def _bar(path: list[tuple[float, float, float]], radius: float, heat: float) -> 
 def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
     """Lenses and frame; glass and plastic are opaque in the long-wave infrared."""
     wrap = style.glasses == "wrap"
-    half, tall = (rng.uniform(2.9, 3.5), rng.uniform(1.7, 2.5)) if wrap else (rng.uniform(2.0, 2.9), rng.uniform(1.2, 2.2))
+    half = rng.uniform(2.9, 3.5) if wrap else rng.uniform(2.0, 2.9)
+    tall = rng.uniform(1.7, 2.5) if wrap else rng.uniform(1.2, 2.2)
     power, middle_y = rng.uniform(2.0, 3.8), rng.uniform(2.6, 3.7)
     gap = rng.uniform(0.5, 0.9)
     bend = rng.uniform(0.07, 0.12) if wrap else rng.uniform(0.03, 0.07)
@@ -128,7 +129,6 @@ def trunk(style: Style, rng: np.random.Generator) -> Part:
     heat = style.cloth + 0.8 * point_noise(rng, points, 9.0) + 0.5 * point_noise(rng, points, 4.0)
     bare = points[:, 1] + opening > style.collar
     heat = np.where(bare, style.skin + 0.3 * point_noise(rng, points, 8.0), heat)
-    # Rows run down and columns from the front to the subject's left: outwards as grid_faces expects is mirrored here.
     return _sheet(grid, heat, wrap=True, on_head=False)
 
 

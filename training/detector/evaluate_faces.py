@@ -1,6 +1,6 @@
 """Measure a face detector, and landmarks in its boxes, on real people, through the pipeline that runs on the robot.
 
-    python3 -m training.detector.evaluate_faces face_detector --landmarks landmarks_light --data shared/data
+``python3 -m training.detector.evaluate_faces face_detector --landmarks landmarks_light --data shared/data``
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class FaceFinder:
         """Image (H, W) to boxes (N, 4) in its pixels and scores (N,), best first."""
         contrast = PerceptionConfig().contrast
         image = robust_span(values, contrast, min_span(values, contrast)).apply(values)
-        letterbox = Letterbox(*values.shape, self.card.input_height, self.card.input_width)
+        height, width = values.shape
+        letterbox = Letterbox(height, width, self.card.input_height, self.card.input_width)
         boxes, scores = self.network(torch.from_numpy(letterbox.apply(image))[None, None])
         label = self.card.classes.index("face")
         kept, score, _ = select(boxes[0].numpy(), scores[0, :, label : label + 1].numpy(), np.array([self.threshold]),
@@ -85,13 +86,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("model", help="shipped model or path of a .safetensors file")
     parser.add_argument("--landmarks", help="landmark model to run in the detected boxes")
     parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces")
-    parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are the test people")
+    parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--threshold", type=float, default=FaceConfig.score_threshold)
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
     try:
-        scores = driver_scores(FaceFinder(args.model, args.threshold), args.landmarks, args.data, args.person, args.step)
+        finder = FaceFinder(args.model, args.threshold)
+        scores = driver_scores(finder, args.landmarks, args.data, args.person, args.step)
         print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
         if args.write_card:
             path = resolve(args.model)

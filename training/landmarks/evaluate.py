@@ -1,6 +1,6 @@
 """Measure the landmark network on real, labelled faces.
 
-    python3 -m training.landmarks.evaluate landmarks_light --data shared/data
+``python3 -m training.landmarks.evaluate landmarks_light --data shared/data``
 
 NME is the mean point error over the distance of the outer eye corners. FR@8 is the part of faces with an NME above
 8 %, AUC@8 the area under the cumulative curve up to 8 %, as in Sagonas et al., "300 Faces in-the-Wild", 2013.
@@ -130,10 +130,11 @@ def sample_predictions(name: str, data: Path) -> Predictions:
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate",
+                                     description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="shipped model or path of a .safetensors file")
     parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
-    parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are the test people")
+    parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")

@@ -1,6 +1,6 @@
 """Train the landmark network on rendered heads: data, network, steps, model file. Reads from top to bottom.
 
-    python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks
+``python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks``
 
 A run that was killed goes on where it stopped when the same command is given again.
 """
@@ -91,7 +91,7 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
     steps_per_epoch = len(crops) // settings.batch
     total = steps_per_epoch * settings.epochs
 
-    model = Landmarker(settings.spec).to(device, memory_format=torch.channels_last)
+    model = Landmarker(settings.spec).to(device).to(memory_format=torch.channels_last)
     if settings.start:
         model.load_state_dict({key: torch.from_numpy(value) for key, value in read(resolve(settings.start))[1].items()})
     average = copy.deepcopy(model).eval()
@@ -121,8 +121,9 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
         loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers,
                             worker_init_fn=lambda _: cv2.setNumThreads(0))
         sums = {"wing": 0.0, "likelihood": 0.0, "error_px": 0.0}
+        count = 0
         model.train()
-        for count, (images, target) in enumerate(loader, 1):
+        for images, target in loader:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, total, settings)
             images, target = images.to(device, memory_format=torch.channels_last), target.to(device)
@@ -140,6 +141,7 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
             optimiser.step()
             update_average(average, model, step, settings.ema)
             step += 1
+            count += 1
             bar.update()
             for key, value in (("wing", wing), ("likelihood", likelihood), ("error_px", squared.sqrt().mean())):
                 sums[key] += value.item()
@@ -169,7 +171,8 @@ def write_model(settings: Settings, model: Landmarker, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.train", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.train",
+                                     description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
     parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")

@@ -19,7 +19,8 @@ def test_wing_loss_is_the_papers_equation():
     for index in np.ndindex(a.shape):
         d = abs(a[index] - b[index])
         expected[index] = w * math.log(1 + d / eps) if d < w else d - (w - w * math.log(1 + w / eps))
-    np.testing.assert_allclose(wing_loss(torch.from_numpy(a), torch.from_numpy(b), w, eps).numpy(), expected, atol=1e-12)
+    found = wing_loss(torch.from_numpy(a), torch.from_numpy(b), w, eps).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_wing_loss_is_continuous_and_has_a_finite_gradient_at_zero():

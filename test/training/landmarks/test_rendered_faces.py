@@ -5,7 +5,16 @@ import pytest
 
 from thermal_kd_ros.layouts import get_layout
 from training.data.face_renderer import PATCH, Pose, face_box, random_pose, render_head
-from training.data.rendered_faces import HeadCache, LandmarkCrops, RenderedFaceScenes, camera, moved, place, similarity
+from training.data.rendered_faces import (
+    HeadCache,
+    LandmarkCrops,
+    RenderedFaceScenes,
+    camera,
+    even_jaw,
+    moved,
+    place,
+    similarity,
+)
 
 LAYOUT = get_layout("sf_tl54")
 
@@ -34,7 +43,7 @@ def cache_file(tmp_path_factory):
     pose[5, 0] = 170.0
     path = tmp_path_factory.mktemp("cache") / "heads.npz"
     np.savez(path, patches=patches, points=points, surface_points=points, visible=np.ones((6, 54), bool),
-             axes=np.zeros((6, 3, 2), np.float32), pose=pose, ambient=np.full(6, 22.0, np.float32))
+             axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (6, 1, 1)), pose=pose, ambient=np.full(6, 22.0, np.float32))
     return path
 
 
@@ -127,3 +136,15 @@ def test_the_camera_gives_degrees_or_grey_levels():
     scene = np.random.default_rng(1).normal(25, 3, (60, 80)).astype(np.float32)
     kinds = {camera(scene, rng).dtype for _ in range(40)}
     assert kinds == {np.dtype(np.uint8), np.dtype(np.float32)}
+
+
+def test_jaw_points_are_spread_evenly_between_their_ends():
+    points = np.random.default_rng(0).uniform(0, 100, (54, 2))
+    angle = np.linspace(0, np.pi, 17) ** 1.3
+    points[:17] = np.stack([-50 * np.cos(angle), 50 * np.sin(angle)], axis=1)
+    even = even_jaw(points)
+    np.testing.assert_allclose(even[[0, 8, 16]], points[[0, 8, 16]])
+    np.testing.assert_array_equal(even[17:], points[17:])
+    for half in (even[:9], even[8:17]):
+        steps = np.linalg.norm(np.diff(half, axis=0), axis=1)
+        assert steps.std() / steps.mean() < 0.02

@@ -1,0 +1,174 @@
+"""The demo: a short recording through the real node in its own process, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from thermal_kd_ros import __main__
+from thermal_kd_ros.evaluation.bags import BagReader, BagWriter, Record, header_stamp
+
+pytestmark = pytest.mark.ros
+
+FILES = ["input.mcap", "node.log", "output.mcap", "overlay.mp4", "sheet.png", "summary.json"]
+
+
+def demo(*arguments: Any) -> int:
+    return __main__.main(["demo", *(str(argument) for argument in arguments)])
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory, model_options: list[str]) -> Path:
+    """The folder that a demo with a rendered recording of 40 frames left."""
+    out: Path = tmp_path_factory.mktemp("demo") / "out"
+    code = demo("--frames", 40, "--size", "320x256", "--out", out, "--set", "detector.score_threshold=0.0",
+                "--set", "detector.max_detections=5", "--set", "face.score_threshold=0.0", "--set", "face.max_faces=2",
+                *model_options)
+    assert code == 0
+    return out
+
+
+def test_it_leaves_every_file_whole(rendered: Path) -> None:
+    assert sorted(path.name for path in rendered.iterdir()) == FILES
+    sheet = cv2.imread(str(rendered / "sheet.png"))
+    assert sheet is not None and sheet.shape[1] > 4 * 320
+    film = cv2.VideoCapture(str(rendered / "overlay.mp4"))
+    assert int(film.get(cv2.CAP_PROP_FRAME_COUNT)) == 40
+    assert film.get(cv2.CAP_PROP_FPS) == pytest.approx(10.0, abs=0.1)
+
+
+def test_the_summary_says_what_happened(rendered: Path) -> None:
+    summary = json.loads((rendered / "summary.json").read_text())
+    assert summary["frames_in"] == 40 and 38 <= summary["results_out"] <= 40
+    assert sum(summary["drops"].values()) >= 40 - summary["results_out"]
+    assert {"superseded", "stale", "bad", "lost"} <= summary["drops"].keys()
+    latency = summary["latency_ms"]
+    assert 0.0 < latency["p50"] <= latency["p95"] <= latency["p99"] < 5000.0
+    assert 0.0 < summary["fps"] < 15.0 and 0.0 < summary["realtime_factor"] <= 1.0
+    assert summary["recorded_rate_hz"] == pytest.approx(10.0, rel=0.01)
+    assert 0 < sum(summary["detections"].values()) <= 5 * 40 and summary["faces"] > 0
+    assert 0.0 <= summary["map50"] <= 1.0 and 0.0 <= summary["face_recall"] <= 1.0
+
+
+def test_the_recording_holds_radiometric_images_and_truth(rendered: Path) -> None:
+    with BagReader(rendered / "input.mcap") as bag:
+        assert bag.topics == {
+            "/thermal/camera_info": "sensor_msgs/msg/CameraInfo",
+            "/thermal/image": "sensor_msgs/msg/Image",
+            "/thermal/truth/detections": "vision_msgs/msg/Detection2DArray",
+            "/thermal/truth/landmarks": "sensor_msgs/msg/PointCloud2",
+        }
+        images = [bag.message(record) for record in bag.records(["/thermal/image"])]
+        assert len(images) == 40
+        assert {(image.encoding, image.width, image.height) for image in images} == {("mono16", 320, 256)}
+        values = np.asarray(images[20].data).view(np.uint16)
+        assert -60.0 < np.median(values) / 100 - 273.15 < 60.0
+        truths = [bag.message(record) for record in bag.records(["/thermal/truth/detections"])]
+        names = {found.results[0].hypothesis.class_id for truth in truths for found in truth.detections}
+        assert {"person", "car", "face"} <= names
+        clouds = [bag.message(record) for record in bag.records(["/thermal/truth/landmarks"])]
+        assert {cloud.width for cloud in clouds} == {54} and any(cloud.height for cloud in clouds)
+
+
+def test_the_answers_are_kept_as_they_came(rendered: Path) -> None:
+    summary = json.loads((rendered / "summary.json").read_text())
+    with BagReader(rendered / "output.mcap") as bag:
+        assert set(bag.topics) == {"/thermal/detections", "/thermal/landmarks", "/thermal/label_info", "/diagnostics"}
+        found = list(bag.records(["/thermal/detections"]))
+        clouds = list(bag.records(["/thermal/landmarks"]))
+        assert len(found) == len(clouds) == summary["results_out"]
+        assert {header_stamp(r.data) for r in found} == {header_stamp(r.data) for r in clouds}
+        message = bag.message(found[0])
+        assert message.header.frame_id == "thermal_camera_optical_frame"
+        (labels,) = (bag.message(record) for record in bag.records(["/thermal/label_info"]))
+        assert [entry.class_name for entry in labels.class_map] == ["person", "car", "bicycle", "face"]
+
+
+def test_a_recording_of_others_is_played_without_truth(rendered: Path, tmp_path: Path, model_options: list[str],
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    with BagReader(rendered / "input.mcap") as bag, BagWriter(tmp_path / "theirs.mcap") as copy:
+        for record in bag.records(["/thermal/image"]):
+            copy.add(Record("/lepton/image_raw", record.type, record.stamp_ns, record.data))
+    out = tmp_path / "out"
+    assert demo("--bag", tmp_path / "theirs.mcap", "--frames", 10, "--out", out, *model_options, "--no-faces") == 0
+    assert sorted(path.name for path in out.iterdir()) == FILES[1:]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["frames_in"] == 10 and summary["map50"] is None and summary["nme"] is None
+    assert summary["faces"] == 0
+    assert "results out" in capsys.readouterr().out
+
+
+def test_a_node_that_cannot_start_is_reported_and_old_results_go(rendered: Path, tmp_path: Path,
+                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "summary.json").write_text("old")
+    code = demo("--bag", rendered / "input.mcap", "--out", out, "--model", "no_such_model", "--no-faces")
+    assert code == 1
+    message = capsys.readouterr().err
+    assert "no_such_model" in message and "cannot be configured" in message
+    assert sorted(path.name for path in out.iterdir()) == ["node.log"]
+
+
+def test_a_node_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    from thermal_kd_ros.demo.errors import DemoError
+    from thermal_kd_ros.demo.node_process import NodeProcess
+
+    with NodeProcess("/short_life", {"detector.nms_iou": 7.5}, tmp_path / "node.log") as node:
+        node._process.wait(60)
+        with pytest.raises(DemoError, match="exit code 1") as error:
+            node.check()
+    assert "nms_iou" in str(error.value)
+
+
+def test_useless_recordings_and_folders_are_named(tmp_path: Path, rendered: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "corrupt.mcap").write_bytes((rendered / "input.mcap").read_bytes()[:5000])
+    with BagReader(rendered / "input.mcap") as bag, BagWriter(tmp_path / "no_image.mcap") as copy:
+        for record in bag.records(["/thermal/camera_info"]):
+            copy.add(record)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.png").write_text("no picture")
+    cases = [("--bag", "corrupt.mcap", "mcap recover"), ("--bag", "absent.mcap", "no such recording"),
+             ("--bag", "no_image.mcap", "camera_info"), ("--images", "empty", "has no image"),
+             ("--images", "absent", "no such file"), ("--images", "text", "none of its 1 images")]
+    for option, name, words in cases:
+        assert demo(option, tmp_path / name, "--out", tmp_path / "out") == 1
+        message = capsys.readouterr().err
+        assert name in message and words in message and "Traceback" not in message
+
+
+def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (["--size", "large"], ["--frames", "0"], ["--rate", "-1"], ["--set", "x=1"]):
+        assert demo(*options, "--out", tmp_path / "out") == 2
+        assert "error:" in capsys.readouterr().err
+
+
+def test_images_become_a_recording_that_keeps_their_values(tmp_path: Path) -> None:
+    from thermal_kd_ros.demo.recording import from_images
+    from thermal_kd_ros.evaluation.bags import image_values
+
+    images = [np.full((8, 10), 30000, np.uint16), np.full((8, 10), 21.5, np.float32),
+              np.full((8, 10, 3), 9, np.uint8), np.full((8, 10), 9, np.uint8)]
+    for i, values in enumerate(images):
+        np.save(tmp_path / f"{i}.npy", values)
+    from_images(tmp_path / "bag.mcap", tmp_path, 4.0, None)
+    with BagReader(tmp_path / "bag.mcap") as bag:
+        records = list(bag.records([bag.image_topic()]))
+        assert np.diff([record.stamp_ns for record in records]).tolist() == [250_000_000] * 3
+        for record, values in zip(records, images, strict=True):
+            read = image_values(bag.message(record))
+            assert read.dtype == values.dtype and (read == values).all()
+
+
+def test_the_rate_is_lowered_only_for_a_node_that_cannot_follow() -> None:
+    from thermal_kd_ros.demo.play import affordable_rate
+
+    assert affordable_rate(10.0, 0.01) == 10.0
+    assert affordable_rate(30.0, 0.2) == pytest.approx(3.0)

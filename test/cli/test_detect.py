@@ -1,0 +1,212 @@
+"""``detect`` over real files: every kind of image, what cannot be read, and the numbers of the shipped detector."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from thermal_kd_ros import __main__
+from thermal_kd_ros.config import PerceptionConfig, with_values
+from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card
+from thermal_kd_ros.pipeline import ThermalPerception
+
+
+def thermal(height: int = 96, width: int = 120) -> np.ndarray:
+    """Degrees Celsius of a warm body in front of a wall."""
+    y, x = np.mgrid[:height, :width]
+    body = 14.0 * np.exp(-((x - width / 2) ** 2 / 200 + (y - height / 2) ** 2 / 800))
+    noise = np.random.default_rng(0).normal(0, 0.1, (height, width))
+    return (19.0 + body + noise).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("images")
+    celsius = thermal()
+    centikelvin = ((celsius + 273.15) * 100).astype(np.uint16)
+    grey = ((celsius - 18) * 12).clip(0, 255).astype(np.uint8)
+    (folder / "deep").mkdir()
+    cv2.imwrite(str(folder / "a16.png"), centikelvin)
+    cv2.imwrite(str(folder / "b16.tiff"), centikelvin)
+    cv2.imwrite(str(folder / "c8.jpg"), grey)
+    cv2.imwrite(str(folder / "d8.png"), grey)
+    cv2.imwrite(str(folder / "deep" / "e_colour.png"), cv2.applyColorMap(grey, cv2.COLORMAP_JET))
+    np.save(folder / "f.npy", celsius)
+    np.save(folder / "g_large.npy", thermal(200, 300))
+    return folder
+
+
+def detect(*arguments: Any) -> int:
+    return __main__.main(["detect", *(str(argument) for argument in arguments)])
+
+
+def check_schema(content: dict[str, Any], layout: str) -> None:
+    assert set(content) == {"images"}
+    for image in content["images"]:
+        assert set(image) == {"file", "width", "height", "detections", "faces"}
+        for found in (*image["detections"], *image["faces"]):
+            x, y, width, height = found["box"]
+            assert 0 <= x <= x + width <= image["width"] + 0.01 and 0 <= y <= y + height <= image["height"] + 0.01
+            assert 0.0 <= found["score"] <= 1.0
+        assert all(set(found) == {"class", "score", "box"} for found in image["detections"])
+        for face in image["faces"]:
+            assert set(face) == {"score", "box", "landmarks", "layout"} and face["layout"] == layout
+            assert len(face["landmarks"]) == 54
+            assert all(len(point) == 3 and 0.0 <= point[2] <= 1.0 for point in face["landmarks"])
+
+
+def test_a_folder_with_good_and_broken_files(folder: Path, tmp_path: Path, model_options: list[str],
+                                             repository: Path) -> None:
+    broken = {"broken.png": (folder / "a16.png").read_bytes()[:500], "empty.tif": b""}
+    for name, data in broken.items():
+        (tmp_path / name).write_bytes(data)
+    output, overlay = tmp_path / "out" / "found.json", tmp_path / "overlay"
+    done = subprocess.run(
+        [sys.executable, "-m", "thermal_kd_ros", "detect", str(folder), *(str(tmp_path / name) for name in broken),
+         str(tmp_path / "absent.png"), "--json", str(output), "--overlay", str(overlay), "--score", "0.0",
+         "--set", "face.min_size_px=1", *model_options], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for name in (*broken, "absent.png"):
+        assert sum(name in line for line in done.stderr.splitlines()) == 1
+    assert done.stderr.count("palette") == 1
+    assert "3 of 10" in done.stderr
+    content = json.loads(output.read_text())
+    check_schema(content, "sf_tl54")
+    assert [Path(image["file"]).name for image in content["images"]] == [
+        "a16.png", "b16.tiff", "c8.jpg", "d8.png", "e_colour.png", "f.npy", "g_large.npy"]
+    assert [(image["width"], image["height"]) for image in content["images"]][-2:] == [(120, 96), (300, 200)]
+    assert all(image["detections"] and image["faces"] for image in content["images"])
+    assert content["images"][0]["detections"] == content["images"][1]["detections"]
+    pictures = sorted(p.relative_to(overlay).as_posix() for p in overlay.rglob("*") if p.is_file())
+    assert pictures == ["a16.png.png", "b16.tiff.png", "c8.jpg.png", "d8.png.png", "deep/e_colour.png.png",
+                        "f.npy.png", "g_large.npy.png"]
+    assert sorted(p.name for p in output.parent.iterdir()) == ["found.json"]
+
+
+def test_the_command_line_gives_what_the_pipeline_gives(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
+    assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--for-metrics", *model_options) == 0
+    (image,) = json.loads((tmp_path / "r.json").read_text())["images"]
+    config = with_values(PerceptionConfig(), {
+        "detector.model": model_options[1], "face.detector_model": model_options[3],
+        "face.landmark_model": model_options[5], "detector.score_threshold": 0.01, "detector.max_detections": 300,
+        "face.score_threshold": 0.01})
+    frame = ThermalFrame.from_array(np.load(folder / "f.npy"), config.thermal)
+    found = ThermalPerception(config).process([frame])[0].detections
+    assert [entry["score"] for entry in image["detections"]] == pytest.approx(found.scores.tolist(), abs=1e-5)
+    corners = [[x, y, x + w, y + h] for x, y, w, h in (entry["box"] for entry in image["detections"])]
+    assert np.array(corners).reshape(-1, 4) == pytest.approx(found.boxes, abs=0.02)
+
+
+def test_a_higher_score_leaves_out_what_is_below(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
+    for score in (0.0, 1.0):
+        assert detect(folder / "f.npy", "--json", tmp_path / f"{score}.json", "--score", score, *model_options) == 0
+    (all_of_it,), (none,) = (json.loads((tmp_path / f"{score}.json").read_text())["images"] for score in (0.0, 1.0))
+    assert all_of_it["detections"] and not none["detections"] and not none["faces"]
+
+
+def test_units_change_nothing_but_the_temperatures(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
+    for unit in ("centikelvin", "counts", "fahrenheit"):
+        assert detect(folder / "a16.png", "--json", tmp_path / f"{unit}.json", "--unit", unit, "--score", 0.0,
+                      "--set", "contrast.min_span_k=0.01", "--set", "contrast.min_span_counts=1", *model_options) == 0
+    first, *others = ((tmp_path / f"{unit}.json").read_text() for unit in ("centikelvin", "counts", "fahrenheit"))
+    assert all(other == first for other in others)
+
+
+def test_a_unit_that_cannot_be_is_pointed_out(folder: Path, tmp_path: Path, model_options: list[str],
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder / "a16.png", folder / "b16.tiff", "--json", tmp_path / "r.json", "--unit", "celsius",
+                  *model_options) == 0
+    assert capsys.readouterr().err.count("check --unit") == 1
+
+
+@pytest.mark.parametrize("options, word", [
+    ([], "--json"),
+    (["--json", "r.json", "--score", "1.5"], "score_threshold"),
+    (["--json", "r.json", "--scale", "0.1"], "--unit linear"),
+    (["--json", "r.json", "--batch", "0"], "--batch"),
+    (["--json", "r.json", "--set", "no.such=1"], "no such parameter"),
+])
+def test_senseless_options_are_refused(folder: Path, options: list[str], word: str,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder, *options) == 2
+    assert word in capsys.readouterr().err
+
+
+def test_an_unknown_unit_is_refused_with_the_known_ones(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        detect(folder, "--json", "r.json", "--unit", "banana")
+    assert stop.value.code == 2 and "centikelvin" in capsys.readouterr().err
+
+
+def test_missing_and_corrupt_weights_are_named(folder: Path, tmp_path: Path,
+                                               capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "corrupt.safetensors").write_bytes(b"\x00" * 100)
+    for model in ("no_such_model", str(tmp_path / "corrupt.safetensors")):
+        assert detect(folder, "--json", tmp_path / "r.json", "--model", model, "--no-faces") == 1
+        assert model in capsys.readouterr().err
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert detect(tmp_path / "empty", "--json", tmp_path / "r.json", *model_options) == 1
+    assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, model_options: list[str],
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert detect(folder / "f.npy", "--json", tmp_path / "file" / "r.json", *model_options) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_shipped_detector_reaches_the_numbers_of_its_card(shared_data: Path, tmp_path: Path) -> None:
+    name = PerceptionConfig().detector.model
+    path = WEIGHTS_FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not in this checkout")
+    promised = [entry["value"] for entry in read_card(path).metrics
+                if entry["metric"] == "map50" and "hit_uav" in entry["on"].lower().replace("-", "_")]
+    assert promised, "the card gives no map50 on HIT-UAV"
+    assert detect(shared_data / "hit_uav" / "val", "--json", tmp_path / "r.json", "--for-metrics", "--no-faces") == 0
+    measured = coco_map50(shared_data / "hit_uav" / "val.json", json.loads((tmp_path / "r.json").read_text()))
+    assert measured == pytest.approx(promised[0], abs=0.005)
+    assert measured >= 0.75
+
+
+def coco_map50(truth_file: Path, found: dict[str, Any]) -> float:
+    """mAP50 of person, car and bicycle by pycocotools alone; ``dont_care`` regions are a crowd of every class."""
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    truth = json.loads(truth_file.read_text())
+    ids = {entry["name"]: entry["id"] for entry in truth["categories"]}
+    wanted = [ids[name] for name in ("person", "car", "bicycle")]
+    real = [a for a in truth["annotations"] if a["category_id"] in wanted]
+    ignored = [{**a, "category_id": category, "iscrowd": 1} for a in truth["annotations"]
+               if a["category_id"] == ids["dont_care"] for category in wanted]
+    truth["annotations"] = [{**a, "id": i} for i, a in enumerate((*real, *ignored), 1)]
+    coco = COCO()
+    coco.dataset = {"info": {}, **truth}
+    coco.createIndex()
+    images = {entry["file_name"]: entry["id"] for entry in truth["images"]}
+    rows = [{"image_id": images[Path(image["file"]).name], "category_id": ids[row["class"]], "bbox": row["box"],
+             "score": row["score"]} for image in found["images"] for row in image["detections"] if row["class"] in ids]
+    run = COCOeval(coco, coco.loadRes(rows), "bbox")
+    run.params.catIds = wanted
+    run.params.maxDets = [1, 10, 300]
+    run.evaluate()
+    run.accumulate()
+    precision = run.eval["precision"][0, :, :, 0, -1]
+    return float(precision[precision > -1].mean())

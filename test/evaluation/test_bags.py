@@ -1,0 +1,174 @@
+"""Recordings: what is written is read again, stamps can be changed in place, and damage is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores, get_typestore
+
+from thermal_kd_ros.evaluation.bags import (
+    BagError,
+    BagReader,
+    BagWriter,
+    Record,
+    header_stamp,
+    image_values,
+    message_definition,
+    with_header_stamp,
+)
+
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+IMAGE = "sensor_msgs/msg/Image"
+VALUES = np.arange(12, dtype=np.uint16).reshape(3, 4) + 30000
+
+
+def image(seconds: int = 5, nanoseconds: int = 7) -> bytes:
+    types = STORE.types
+    stamp = types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    header = types["std_msgs/msg/Header"](stamp=stamp, frame_id="thermal")
+    message = types[IMAGE](header=header, height=3, width=4, encoding="mono16", is_bigendian=0, step=8,
+                           data=VALUES.view(np.uint8).reshape(-1))
+    return bytes(STORE.serialize_cdr(message, IMAGE))
+
+
+def text(words: str) -> bytes:
+    return bytes(STORE.serialize_cdr(STORE.types["std_msgs/msg/String"](data=words), "std_msgs/msg/String"))
+
+
+def definitions_are_installed() -> bool:
+    try:
+        return bool(message_definition(IMAGE))
+    except BagError:
+        return False
+
+
+needs_definitions = pytest.mark.skipif(not definitions_are_installed(), reason="message definitions are not installed")
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "some" / "recording.mcap"
+    with BagWriter(path) as bag:
+        for i in range(5):
+            bag.add(Record("/thermal/image", IMAGE, 1000 + i, image(i)))
+            bag.add(Record("/words", "std_msgs/msg/String", 1000 + i, text(f"word {i}")))
+    return path
+
+
+@needs_definitions
+def test_a_recording_is_read_as_it_was_written(recording: Path) -> None:
+    with BagReader(recording) as bag:
+        assert bag.topics == {"/thermal/image": IMAGE, "/words": "std_msgs/msg/String"}
+        assert bag.image_topic() == "/thermal/image"
+        records = list(bag.records(["/thermal/image"]))
+        assert [record.stamp_ns for record in records] == [1000, 1001, 1002, 1003, 1004]
+        assert records[3].data == image(3)
+        assert (image_values(bag.message(records[0])) == VALUES).all()
+        assert [bag.message(record).data for record in bag.records(["/words"])] == [f"word {i}" for i in range(5)]
+        assert list(bag.records(["/absent"])) == []
+
+
+@needs_definitions
+def test_the_schemas_are_those_that_other_readers_need(recording: Path) -> None:
+    from mcap.reader import make_reader
+    from mcap_ros2.decoder import DecoderFactory
+
+    with recording.open("rb") as file:
+        decoded = [(channel.topic, message) for _, channel, _, message in
+                   make_reader(file, decoder_factories=[DecoderFactory()]).iter_decoded_messages()]
+    images = [message for topic, message in decoded if topic == "/thermal/image"]
+    assert len(images) == 5 and images[2].header.stamp.sec == 2 and bytes(images[2].data) == VALUES.tobytes()
+
+
+@needs_definitions
+def test_definitions_carry_every_type_in_them_once() -> None:
+    parts = message_definition("sensor_msgs/msg/PointCloud2").split("=" * 80)
+    names = sorted(part.strip().splitlines()[0] for part in parts[1:])
+    assert names == ["MSG: builtin_interfaces/Time", "MSG: sensor_msgs/PointField", "MSG: std_msgs/Header"]
+    with pytest.raises(BagError, match="no-such-msgs"):
+        message_definition("no_such_msgs/msg/Nothing")
+
+
+@needs_definitions
+def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"), BagWriter(tmp_path / "half.mcap") as bag:
+        bag.add(Record("/thermal/image", IMAGE, 1, image()))
+        raise RuntimeError("on purpose")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rosbag2_folder_is_read_too(tmp_path: Path) -> None:
+    with Writer(tmp_path / "bag", version=8) as writer:
+        connection = writer.add_connection("/camera/image_raw", IMAGE, typestore=STORE)
+        writer.write(connection, 42, image())
+    with BagReader(tmp_path / "bag") as bag:
+        record = next(bag.records([bag.image_topic()]))
+        assert (record.stamp_ns, record.data) == (42, image())
+
+
+def test_a_stamp_is_changed_and_nothing_else() -> None:
+    data = image(5, 7)
+    assert header_stamp(data) == 5_000_000_007
+    changed = with_header_stamp(data, 1_700_000_000_123_456_789)
+    assert header_stamp(changed) == 1_700_000_000_123_456_789
+    assert changed[12:] == data[12:] and len(changed) == len(data)
+    big = bytes([0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 7]) + b"rest"
+    assert header_stamp(big) == 5_000_000_007
+    assert with_header_stamp(big, 6_000_000_001) == bytes([0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1]) + b"rest"
+
+
+def fails(path: Path, then: Any = None) -> str:
+    with pytest.raises(BagError) as error, BagReader(path) as bag:
+        (then or (lambda bag: list(bag.records(bag.topics))))(bag)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_useless_files_are_named(tmp_path: Path) -> None:
+    assert "no such recording" in fails(tmp_path / "absent.mcap")
+    for name, data in {"empty.mcap": b"", "text.mcap": b"hello", "movie.avi": b"RIFF", "x.db3": b"no"}.items():
+        (tmp_path / name).write_bytes(data)
+        fails(tmp_path / name)
+    (tmp_path / "folder").mkdir()
+    fails(tmp_path / "folder")
+
+
+@needs_definitions
+@pytest.mark.parametrize("part", (0.1, 0.5, 0.95))
+def test_a_cut_recording_is_named_with_the_remedy(recording: Path, part: float) -> None:
+    data = recording.read_bytes()
+    recording.write_bytes(data[: int(part * len(data))])
+    assert "mcap recover" in fails(recording)
+
+
+@needs_definitions
+def test_damage_in_the_middle_is_named(recording: Path) -> None:
+    data = bytearray(recording.read_bytes())
+    at = len(data) // 4
+    data[at : at + 200] = bytes(200)
+    recording.write_bytes(data)
+    fails(recording)
+
+
+@needs_definitions
+def test_the_image_topic_must_be_clear(tmp_path: Path) -> None:
+    def write(*topics: tuple[str, str, bytes]) -> Path:
+        path = tmp_path / "bag.mcap"
+        with BagWriter(path) as bag:
+            for topic, kind, data in topics:
+                bag.add(Record(topic, kind, 1, data))
+        return path
+
+    path = write(("/words", "std_msgs/msg/String", text("a")))
+    assert "/words" in fails(path, lambda bag: bag.image_topic())
+    path = write(("/left/image", IMAGE, image()), ("/right/image", IMAGE, image()))
+    assert "--topic" in fails(path, lambda bag: bag.image_topic())
+    assert "/left/image" in fails(path, lambda bag: bag.image_topic("/middle/image"))
+    path = write(("/thermal/image", IMAGE, image()), ("/colour/image", IMAGE, image()))
+    with BagReader(path) as bag:
+        assert bag.image_topic() == "/thermal/image"
+        assert bag.image_topic("/colour/image") == "/colour/image"

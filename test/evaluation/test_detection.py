@@ -1,0 +1,109 @@
+"""Average precision against a small implementation of COCO's rules that shares no code with the tested one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.results import Detections
+
+CLASSES = ("person", "car")
+
+
+def overlap(detection: list[float], truth: list[float], crowd: bool) -> float:
+    wide = min(detection[2], truth[2]) - max(detection[0], truth[0])
+    high = min(detection[3], truth[3]) - max(detection[1], truth[1])
+    shared = max(0.0, wide) * max(0.0, high)
+    own = (detection[2] - detection[0]) * (detection[3] - detection[1])
+    other = (truth[2] - truth[0]) * (truth[3] - truth[1])
+    return shared / own if crowd else shared / (own + other - shared)
+
+
+def brute_force_ap(truths: list[Truth], results: list[Detections], name: str, iou: float) -> float:
+    """AP of one class at one IoU: greedy matching, 101 recall points, ignore regions absorb what overlaps nothing."""
+    verdicts: list[tuple[float, bool]] = []
+    positives = 0
+    for truth, result in zip(truths, results, strict=True):
+        labelled = list(zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True))
+        real = [box for box, label, ignore in labelled if label == name and not ignore]
+        regions = [box for box, _, ignore in labelled if ignore]
+        positives += len(real)
+        free = set(range(len(real)))
+        mine = [(float(s), b) for s, b, k in zip(result.scores, result.boxes.tolist(), result.labels, strict=True)
+                if result.class_names[k] == name]
+        for score, box in sorted(mine, key=lambda entry: -entry[0]):
+            best = max(free, key=lambda j: overlap(box, real[j], False), default=None)
+            if best is not None and overlap(box, real[best], False) >= iou:
+                free.remove(best)
+                verdicts.append((score, True))
+            elif not any(overlap(box, region, True) >= iou for region in regions):
+                verdicts.append((score, False))
+    if not positives:
+        return math.nan
+    verdicts.sort(key=lambda entry: -entry[0])
+    hits, curve = 0, []
+    for rank, (_, hit) in enumerate(verdicts, 1):
+        hits += hit
+        curve.append((hits / positives, hits / rank))
+    best_after = [max((precision for recall, precision in curve if recall >= step), default=0.0)
+                  for step in np.linspace(0.0, 1.0, 101)]
+    return sum(best_after) / 101
+
+
+def random_scene(rng: np.random.Generator) -> tuple[Truth, Detections]:
+    count, extra = int(rng.integers(0, 6)), int(rng.integers(0, 5))
+    corners = rng.uniform(0, 400, (count, 2))
+    boxes = np.hstack([corners, corners + rng.uniform(12, 90, (count, 2))])
+    ignore = rng.random(count) < 0.25
+    names = tuple("" if i else str(rng.choice(CLASSES)) for i in ignore)
+    near = boxes[rng.random(count) < 0.8]
+    near = near + rng.normal(0, 4, near.shape)
+    corners = rng.uniform(0, 400, (extra, 2))
+    found = np.vstack([near, np.hstack([corners, corners + rng.uniform(12, 60, (extra, 2))])]).astype(np.float32)
+    labels = rng.integers(0, 2, len(found))
+    order = rng.permutation(len(found))
+    scores = rng.random(len(found)).astype(np.float32)
+    return (Truth(boxes.astype(np.float32), names, ignore),
+            Detections(found[order], scores, labels[order], CLASSES))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_average_precision_agrees_with_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truths, results = (list(part) for part in zip(*(random_scene(rng) for _ in range(25)), strict=True))
+    scores = average_precision(truths, results, CLASSES)
+    expected = {name: brute_force_ap(truths, results, name, 0.5) for name in CLASSES}
+    for name, value in expected.items():
+        assert scores[f"ap50/{name}"] == pytest.approx(value, abs=1e-6)
+    assert scores["map50"] == pytest.approx(np.mean(list(expected.values())), abs=1e-6)
+    levels = [brute_force_ap(truths, results, name, iou) for name in CLASSES for iou in np.arange(0.5, 0.96, 0.05)]
+    assert scores["map"] == pytest.approx(np.mean(levels), abs=1e-6)
+
+
+def one(boxes: list[list[float]], names: tuple[str, ...], ignore: list[bool]) -> Truth:
+    return Truth(np.array(boxes, np.float32).reshape(-1, 4), names, np.array(ignore, bool))
+
+
+def test_detections_in_an_ignore_region_count_neither_way() -> None:
+    truth = one([[0, 0, 50, 50], [100, 100, 300, 300]], ("person", ""), [False, True])
+    found = Detections(np.array([[0, 0, 50, 50], [120, 120, 140, 140], [200, 200, 230, 240]], np.float32),
+                       np.array([0.5, 0.9, 0.8], np.float32), np.array([0, 0, 1]), CLASSES)
+    assert average_precision([truth], [found], CLASSES)["map50"] == pytest.approx(1.0)
+    without = one([[0, 0, 50, 50]], ("person",), [False])
+    assert average_precision([without], [found], CLASSES)["map50"] == pytest.approx(0.5)
+
+
+def test_classes_without_truth_and_unknown_classes_do_not_count() -> None:
+    truth = one([[0, 0, 50, 50], [60, 60, 90, 90]], ("person", "tree"), [False, False])
+    found = Detections(np.array([[0, 0, 50, 50], [60, 60, 90, 90]], np.float32), np.array([0.9, 0.8], np.float32),
+                       np.array([0, 1]), ("person", "tree"))
+    scores = average_precision([truth], [found], CLASSES)
+    assert scores["map50"] == pytest.approx(1.0) and "ap50/car" not in scores
+
+
+def test_nothing_found_is_zero() -> None:
+    truth = one([[0, 0, 50, 50]], ("person",), [False])
+    assert average_precision([truth], [Detections.empty(CLASSES)], CLASSES)["map50"] == 0.0

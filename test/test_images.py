@@ -1,0 +1,132 @@
+"""Image files: every kind keeps its values, and every unusable one is named with a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from thermal_kd_ros.frames import FrameError
+from thermal_kd_ros.images import find_images, read_image
+
+COUNTS = (np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 7 + 29000)
+GREY = (COUNTS // 13 % 256).astype(np.uint8)
+CELSIUS = (COUNTS / 100 - 273.15).astype(np.float32)
+
+
+def encoded(suffix: str, values: np.ndarray, *options: int) -> bytes:
+    done, data = cv2.imencode(suffix, values, list(options))
+    assert done
+    return bytes(data.tobytes())
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(FrameError) as error:
+        read_image(path)
+    message = str(error.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("suffix, values", [(".png", COUNTS), (".png", GREY), (".tiff", COUNTS), (".tif", GREY),
+                                            (".tiff", CELSIUS), (".pgm", GREY), (".bmp", GREY)])
+def test_pictures_keep_their_values(tmp_path: Path, suffix: str, values: np.ndarray) -> None:
+    path = tmp_path / f"image{suffix}"
+    path.write_bytes(encoded(suffix, values))
+    read = read_image(path)
+    assert read.dtype == values.dtype and (read == values).all()
+
+
+def test_a_grey_jpeg_is_grey(tmp_path: Path) -> None:
+    path = tmp_path / "image.JPG"
+    path.write_bytes(encoded(".jpg", GREY))
+    assert read_image(path).shape == GREY.shape
+
+
+@pytest.mark.parametrize("values, kind", [(COUNTS, np.uint16), (GREY, np.uint8), (COUNTS.astype(np.int32), np.uint16),
+                                          (COUNTS.astype(">u2"), np.uint16), (CELSIUS, np.float32),
+                                          (CELSIUS.astype(float), np.float32), (CELSIUS[..., None], np.float32)])
+def test_arrays_keep_their_values(tmp_path: Path, values: np.ndarray, kind: type) -> None:
+    path = tmp_path / "image.npy"
+    np.save(path, values)
+    read = read_image(path)
+    assert read.dtype == kind and read.dtype.isnative
+    assert read == pytest.approx(values.reshape(48, 64))
+
+
+def test_the_orientation_tag_does_not_turn_the_stored_raster(tmp_path: Path) -> None:
+    data = encoded(".jpg", GREY)
+    # An Exif block that asks for a quarter turn.
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    exif = b"Exif\0\0" + tiff
+    path = tmp_path / "turned.jpg"
+    path.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    assert read_image(path).shape == (48, 64)
+
+
+def test_colour_stays_colour_and_16_bit_grey_in_three_channels_becomes_grey(tmp_path: Path) -> None:
+    colour = np.dstack([GREY, GREY.T[:48, :48].repeat(2, 1)[:, :64], 255 - GREY])
+    cv2.imwrite(str(tmp_path / "colour.png"), colour)
+    assert (read_image(tmp_path / "colour.png") == colour).all()
+    cv2.imwrite(str(tmp_path / "grey.png"), np.dstack([COUNTS] * 3))
+    assert (read_image(tmp_path / "grey.png") == COUNTS).all()
+    cv2.imwrite(str(tmp_path / "deep.png"), np.dstack([COUNTS, COUNTS, COUNTS + 1]))
+    assert "16-bit colour" in refused(tmp_path / "deep.png")
+
+
+@pytest.mark.parametrize("suffix", (".jpg", ".png", ".tiff"))
+@pytest.mark.parametrize("part", (0.02, 0.3, 0.7, 0.98))
+def test_a_file_that_was_cut_is_refused(tmp_path: Path, suffix: str, part: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160), np.uint8)
+    data = encoded(suffix, noise)
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(data[: int(part * len(data))])
+    assert "again" in refused(path) or "damaged" in refused(path)
+
+
+@pytest.mark.parametrize("progressive", (0, 1))
+def test_data_behind_the_end_of_a_jpeg_does_no_harm(tmp_path: Path, progressive: int) -> None:
+    data = encoded(".jpg", GREY, cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, 4)
+    path = tmp_path / "image.jpg"
+    path.write_bytes(data + b"maker's data \xff\xda and more")
+    assert read_image(path).shape == GREY.shape
+
+
+def test_what_is_not_an_image_is_named(tmp_path: Path) -> None:
+    cases = {"empty.png": b"", "text.jpg": b"hello", "noise.npy": b"\x93NUMPY nothing", "text.npy": b"1 2 3"}
+    for name, data in cases.items():
+        (tmp_path / name).write_bytes(data)
+        refused(tmp_path / name)
+    assert "cannot be read" in refused(tmp_path / "absent.png")
+    assert "cannot be read" in refused(tmp_path)
+
+
+def test_arrays_of_objects_and_archives_are_refused_without_running_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    refused(tmp_path / "objects.npy")
+    with (tmp_path / "archive.npy").open("wb") as file:
+        np.savez(file, a=COUNTS)
+    assert "archive" in refused(tmp_path / "archive.npy")
+    np.save(tmp_path / "negative.npy", np.full((4, 4), -5, np.int16))
+    assert "float32" in refused(tmp_path / "negative.npy")
+    np.save(tmp_path / "complex.npy", CELSIUS.astype(np.complex64))
+    assert "complex64" in refused(tmp_path / "complex.npy")
+
+
+def test_folders_are_searched_in_order_without_hidden_files(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/10.PNG", "a.tiff", "notes.txt", ".hidden.png", ".cache/x.png", "c/z.npy"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    found = [p.relative_to(tmp_path).as_posix() for p in find_images(tmp_path)]
+    assert found == ["a.tiff", "b/10.PNG", "b/2.png", "c/z.npy"]
+    assert find_images(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+
+
+def test_a_folder_without_images_and_a_missing_path_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FrameError, match="has no image"):
+        find_images(tmp_path)
+    with pytest.raises(FrameError, match="no such file"):
+        find_images(tmp_path / "absent")

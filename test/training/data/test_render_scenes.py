@@ -1,0 +1,33 @@
+"""Rendered scenes as a COCO set."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from training.data.coco import CocoDetection  # noqa: E402
+from training.data.render_scenes import main  # noqa: E402
+
+CLASSES = ("person", "bicycle", "car")
+
+
+def test_scenes_are_a_coco_set_and_are_rendered_once(tmp_path):
+    command = ["--output", str(tmp_path), "--count", "3", "--processes", "1"]
+    assert main(command) == 0
+    data = CocoDetection(tmp_path, "train", CLASSES)
+    assert len(data) == 3 and data.labelled.all()
+    assert sum((data[i].labels >= 0).sum() for i in range(3)) > 0
+    for i in range(3):
+        sample = data[i]
+        height, width = sample.values.shape
+        assert (width, height) == (data.images[i]["width"], data.images[i]["height"])
+        assert (sample.boxes >= 0).all() and (sample.boxes <= [width, height, width, height]).all()
+
+    first = tmp_path / "train" / "000000.png"
+    cv2.imwrite(str(first), np.zeros((512, 640), np.uint8))
+    (tmp_path / "train" / "000001.json").unlink()
+    assert main(command) == 0
+    # What has its sidecar is kept; what lacks it is rendered again.
+    assert cv2.imread(str(first), cv2.IMREAD_UNCHANGED).max() == 0
+    assert cv2.imread(str(tmp_path / "train" / "000001.png"), cv2.IMREAD_UNCHANGED).max() > 0

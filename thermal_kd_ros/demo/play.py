@@ -1,0 +1,213 @@
+"""One play of a recording: how fast the node is, the frames in their own rhythm, and the answers to them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import PointCloud2
+from tqdm import tqdm
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from ..evaluation.bags import BagReader, header_stamp
+from ..evaluation.report import FACE, Answer, Playback
+from ..nodes.diagnostics import values_from_message
+from ..nodes.messages import detections_from_message, landmarks_from_message
+from .errors import DemoError
+from .node_process import NodeProcess
+from .player import DETECTIONS, DIAGNOSTICS, LABELS, LANDMARKS, Player
+
+_PROBES = 8
+_RESEND_S = 2.0
+_LOAD = 0.6
+"""The node is given frames at most at this part of the rate that it reached with one frame at a time."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is known of a recording before it is played."""
+
+    image_topic: str
+    info_topic: str | None
+    stamps: tuple[int, ...]
+    """When each image was recorded, nanoseconds."""
+    headers: dict[int, int]
+    """{header stamp: index of the image}."""
+    rate_hz: float
+
+    @classmethod
+    def of(cls, bag: BagReader, topic: str | None, limit: int | None, default_rate_hz: float) -> Recording:
+        """Look through a recording; raises BagError, or DemoError if it has no image."""
+        images = bag.image_topic(topic)
+        info = images.rpartition("/")[0] + "/camera_info"
+        stamps: list[int] = []
+        headers: dict[int, int] = {}
+        for record in bag.records([images]):
+            if limit is not None and len(stamps) == limit:
+                break
+            headers.setdefault(header_stamp(record.data), len(stamps))
+            stamps.append(record.stamp_ns)
+        if not stamps:
+            raise DemoError(f"{bag.path}: has no message on {images}")
+        steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False) if b > a]
+        rate = 1e9 / statistics.median(steps) if steps else default_rate_hz
+        return cls(images, info if info in bag.topics else None, tuple(stamps), headers, rate)
+
+    def frames(self, bag: BagReader) -> Iterator[tuple[int, bytes, bytes | None]]:
+        """(index, image, camera_info) of every frame; the camera_info is the latest before it."""
+        index, info = 0, None
+        for record in bag.records([self.image_topic, *([self.info_topic] if self.info_topic else [])]):
+            if record.topic != self.image_topic:
+                info = record.data
+            elif index < len(self.stamps):
+                yield index, record.data, info
+                index += 1
+
+
+def wait_until_active(player: Player, node: NodeProcess, timeout_s: float) -> None:
+    """Wait for the node's latched labels and its diagnostics to say active; raises DemoError."""
+    deadline = time.monotonic() + timeout_s
+
+    def ready() -> bool:
+        node.check()
+        state = diagnostics(player)
+        if "cannot be configured" in state.get("message", ""):
+            raise DemoError(f"the node {state['message']}")
+        return bool(player.received(LABELS)) and state.get("state") == "active" and player.camera_is_matched()
+
+    if not player.wait(ready, max(0.0, deadline - time.monotonic())):
+        raise DemoError(f"the node was not active after {timeout_s:.0f} s; raise --startup-timeout if this machine is "
+                        f"slow. Its last words:\n{node.last_words()}")
+
+
+def measure(player: Player, node: NodeProcess, recording: Recording, bag: BagReader, timeout_s: float) -> float:
+    """Seconds from sending a frame to its answer, upper quartile, with one frame at a time; raises DemoError.
+
+    The frames are spread over the recording, because faces cost time.
+    """
+    count = len(recording.stamps)
+    wanted = {round(i * (count - 1) / max(1, _PROBES - 1)) for i in range(_PROBES)}
+    times: list[float] = []
+    for index, image, info in recording.frames(bag):
+        if index not in wanted:
+            continue
+        times.append(_round_trip(player, node, image, info, timeout_s))
+        if len(times) == 1:
+            # The first one waits for the two sides to find each other.
+            times = [_round_trip(player, node, image, info, timeout_s)]
+    return sorted(times)[(3 * len(times)) // 4] if len(times) > 1 else times[0]
+
+
+def _round_trip(player: Player, node: NodeProcess, image: bytes, info: bytes | None, timeout_s: float) -> float:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        stamp = player.send(image, info)
+
+        def answered(sent: int = stamp) -> bool:
+            node.check()
+            return player.arrival(sent) is not None
+
+        if player.wait(answered, _RESEND_S):
+            arrival = player.arrival(stamp)
+            assert arrival is not None
+            return (arrival - stamp) * 1e-9
+    raise DemoError(f"the node did not answer a frame within {timeout_s:.0f} s. Its last words:\n{node.last_words()}")
+
+
+def affordable_rate(recorded_hz: float, seconds_per_frame: float) -> float:
+    """The recording's own rate, or a lower one that the node can follow."""
+    return min(recorded_hz, _LOAD / max(1e-6, seconds_per_frame))
+
+
+def play(player: Player, node: NodeProcess, recording: Recording, bag: BagReader, rate_hz: float) -> Playback:
+    """Send every frame when its time has come, then wait for the answers. Raises DemoError if the node dies."""
+    before = _next_diagnostics(player, node)
+    slower = recording.rate_hz / rate_hz
+    sent: dict[int, int] = {}
+    began = time.monotonic()
+    with tqdm(total=len(recording.stamps), desc=f"play at {rate_hz:.1f} Hz", unit="frame", disable=None) as bar:
+        for index, image, info in recording.frames(bag):
+            due = began + (recording.stamps[index] - recording.stamps[0]) * 1e-9 * slower
+            time.sleep(max(0.0, due - time.monotonic()))
+            node.check()
+            sent[player.send(image, info)] = index
+            bar.update()
+    _wait_for_answers(player, node, list(sent))
+    answers = _answers(player, sent)
+    arrivals = [t for t in map(player.arrival, sent) if t is not None]
+    after = _next_diagnostics(player, node)
+    duration = (max(arrivals) - min(sent)) * 1e-9 if arrivals else 0.0
+    return Playback(len(sent), answers, _drops(before, after, len(sent)), duration)
+
+
+def _wait_for_answers(player: Player, node: NodeProcess, stamps: list[int]) -> None:
+    """Until all are there, or no further one comes for a while."""
+    missing = set(stamps)
+    while missing:
+        count = len(missing)
+
+        def progress(before: int = count) -> bool:
+            node.check()
+            missing.difference_update([stamp for stamp in missing if player.arrival(stamp) is not None])
+            return len(missing) < before
+
+        if not player.wait(progress, 3.0):
+            return
+
+
+def _answers(player: Player, sent: Mapping[int, int]) -> dict[int, Answer]:
+    names = class_names(player)
+    clouds = {header_stamp(record.data): record.data for record in player.received(LANDMARKS)}
+    found: dict[int, Answer] = {}
+    for record in player.received(DETECTIONS):
+        stamp = header_stamp(record.data)
+        arrival = player.arrival(stamp)
+        if stamp not in sent or arrival is None:
+            continue
+        message = deserialize_message(record.data, Detection2DArray)
+        faces = landmarks_from_message(deserialize_message(clouds[stamp], PointCloud2), message)
+        found[sent[stamp]] = Answer(detections_from_message(message, names), faces, (arrival - stamp) * 1e-6)
+    return found
+
+
+def class_names(player: Player) -> tuple[str, ...]:
+    """The classes of objects that the node named on ``label_info``."""
+    labels = deserialize_message(player.received(LABELS)[-1].data, LabelInfo)
+    return tuple(entry.class_name for entry in labels.class_map if entry.class_name != FACE)
+
+
+def diagnostics(player: Player) -> dict[str, str]:
+    """The latest state of the node of this demo; empty before the first."""
+    for record in reversed(player.received(DIAGNOSTICS)):
+        message = deserialize_message(record.data, DiagnosticArray)
+        values = values_from_message(message, f"{player.namespace.strip('/')}/")
+        if values is not None:
+            return values
+    return {}
+
+
+def _next_diagnostics(player: Player, node: NodeProcess) -> dict[str, str]:
+    """A state that the node gave after this call; the latest one if none comes."""
+    known = len(player.received(DIAGNOSTICS))
+
+    def newer() -> bool:
+        node.check()
+        return len(player.received(DIAGNOSTICS)) > known
+
+    player.wait(newer, 5.0)
+    return diagnostics(player)
+
+
+def _drops(before: Mapping[str, Any], after: Mapping[str, Any], sent: int) -> dict[str, int]:
+    """Frames without an answer by reason; ``lost``: they never reached the node."""
+    word = "dropped "
+    drops = {key.removeprefix(word): int(after[key]) - int(before.get(key, 0)) for key in after if key.startswith(word)}
+    if "frames received" in after:
+        received = int(after["frames received"]) - int(before.get("frames received", 0))
+        drops["lost"] = max(0, sent - received)
+    return drops
