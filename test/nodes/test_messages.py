@@ -12,8 +12,17 @@ from sensor_msgs.msg import CameraInfo, PointField  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
 from thermal_kd_ros.nodes.messages import (  # noqa: E402
-    LANDMARK_DTYPE, NO_TRACK, detections_from_message, detections_message, image_message, label_info_message,
-    landmark_points, landmarks_from_message, landmarks_message, seconds)
+    LANDMARK_DTYPE,
+    NO_TRACK,
+    detections_from_message,
+    detections_message,
+    image_message,
+    label_info_message,
+    landmark_points,
+    landmarks_from_message,
+    landmarks_message,
+    seconds,
+)
 from thermal_kd_ros.nodes.rays import NominalRays, Rays  # noqa: E402
 from thermal_kd_ros.results import Detections, FaceLandmarks  # noqa: E402
 
@@ -35,8 +44,9 @@ def two_faces(points: int = 54) -> FaceLandmarks:
     boxes = np.array([[100, 100, 160, 180], [300, 50, 340, 90]], np.float32)
     temperature = rng.uniform(30, 37, (2, points)).astype(np.float32)
     temperature[1, 3] = np.nan
-    return FaceLandmarks(boxes, np.array([0.8, 0.7], np.float32), rng.uniform(0, 500, (2, points, 2)).astype(np.float32),
-                         rng.uniform(0, 1, (2, points)).astype(np.float32), temperature, "sf_tl54", np.array([7, -1]))
+    where = rng.uniform(0, 500, (2, points, 2)).astype(np.float32)
+    sure = rng.uniform(0, 1, (2, points)).astype(np.float32)
+    return FaceLandmarks(boxes, np.array([0.8, 0.7], np.float32), where, sure, temperature, "sf_tl54", np.array([7, -1]))
 
 
 def test_detections_have_centre_size_name_and_id(header: Header) -> None:
@@ -170,7 +180,7 @@ def test_rays_of_a_binned_window_of_the_sensor() -> None:
     (dict(), (256, 320), "640 x 512 pixels, but the image has 320 x 256"),
     (dict(distortion_model="magic", d=[1.0]), (512, 640), "'magic'"),
 ])
-def test_a_calibration_that_does_not_fit_is_refused(values: dict[str, object], size: tuple[int, int], said: str) -> None:
+def test_a_misfitting_calibration_is_refused(values: dict[str, object], size: tuple[int, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Rays(info(**values), *size)
 

@@ -71,8 +71,8 @@ def test_what_cannot_change_while_configured_is_known() -> None:
 def test_only_changed_values_count() -> None:
     from rclpy.parameter import Parameter
 
-    given = [Parameter("max_age_s", value=0.5), Parameter("max_rate_hz", value=5), Parameter("use_sim_time", value=True),
-             Parameter("detector.class_thresholds", value=[""])]
+    given = [Parameter("max_age_s", value=0.5), Parameter("max_rate_hz", value=5),
+             Parameter("use_sim_time", value=True), Parameter("detector.class_thresholds", value=[""])]
     assert changes(CONFIGS, given) == {"max_rate_hz": 5.0}
 
 

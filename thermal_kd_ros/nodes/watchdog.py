@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-
 _FEW = 4
 """So many lost frames are no reason to complain: some are lost whenever a camera and a node meet."""
 
