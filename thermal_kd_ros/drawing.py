@@ -99,7 +99,7 @@ def put_text(picture: np.ndarray, text: str, origin: tuple[int, int], colour: tu
 
 
 def warmest(celsius: np.ndarray | None, box: np.ndarray) -> float:
-    """Robust maximum of the pixels of ``celsius`` (H, W) that lie in a box (4,), degrees Celsius; NaN if there are none."""
+    """Robust maximum in degrees Celsius of the pixels of ``celsius`` (H, W) in a box (4,); NaN if there are none."""
     if celsius is None or not np.isfinite(box).all():
         return float("nan")
     x1, y1, x2, y2 = (float(v) for v in box)

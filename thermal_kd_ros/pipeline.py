@@ -54,25 +54,27 @@ class ThermalPerception:
         self.landmarker: Engine | None = None
         self.layout: Layout | None = None
         if self.config.face.enabled:
-            self._load_faces()
+            self._load_faces(self.config)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
 
-    def _load_faces(self) -> None:
-        face = self.config.face
-        self.face_detector = load_engine(face.detector_model, "detection", self.config.engine)
-        if "face" not in self.face_detector.card.classes:
+    def _load_faces(self, config: PerceptionConfig) -> None:
+        """Load both face networks, or change nothing."""
+        face = config.face
+        detector = load_engine(face.detector_model, "detection", config.engine)
+        if "face" not in detector.card.classes:
             raise ModelError(f"face.detector_model '{face.detector_model}' has no class 'face', "
-                             f"only {', '.join(self.face_detector.card.classes)}")
-        self.landmarker = load_engine(face.landmark_model, "landmarks", self.config.engine)
-        card = self.landmarker.card
+                             f"only {', '.join(detector.card.classes)}")
+        landmarker = load_engine(face.landmark_model, "landmarks", config.engine)
+        card = landmarker.card
         try:
-            self.layout = get_layout(card.layout)
+            layout = get_layout(card.layout)
         except KeyError as error:
             raise ModelError(f"face.landmark_model '{face.landmark_model}': {error.args[0]}") from None
-        if card.architecture.get("points") != self.layout.points:
+        if card.architecture.get("points") != layout.points:
             raise ModelError(f"face.landmark_model '{face.landmark_model}' gives {card.architecture.get('points')} "
-                             f"points, but its layout {self.layout.name} has {self.layout.points}")
+                             f"points, but its layout {layout.name} has {layout.points}")
+        self.face_detector, self.landmarker, self.layout = detector, landmarker, layout
 
     def _class_thresholds(self, config: PerceptionConfig) -> np.ndarray:
         names = self.detector.card.classes
@@ -89,17 +91,20 @@ class ThermalPerception:
         return self.detector.card.classes
 
     def reconfigure(self, config: PerceptionConfig) -> None:
-        """Take new thresholds and other live values; models and engine stay as they are."""
+        """Take new thresholds and other live values; models and engine stay as they are.
+
+        Raises ModelError or EngineError, with nothing changed, if the new values do not fit the models.
+        """
+        thresholds = self._class_thresholds(config)
         if config.face.enabled and self.face_detector is None:
-            self.config = config
-            self._load_faces()
-        self._thresholds = self._class_thresholds(config)
+            self._load_faces(config)
+        self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
             camera.contrast.config = config.contrast
             camera.objects.config = camera.faces.config = config.tracking
 
-    def warm_up(self, height: int = 512, width: int = 640) -> None:
+    def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
         for engine in (self.detector, self.face_detector, self.landmarker):
             if engine is not None:

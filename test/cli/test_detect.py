@@ -179,7 +179,9 @@ def test_the_shipped_detector_reaches_the_numbers_of_its_card(shared_data: Path,
     promised = [entry["value"] for entry in read_card(path).metrics
                 if entry["metric"] == "map50" and "hit_uav" in entry["on"].lower().replace("-", "_")]
     assert promised, "the card gives no map50 on HIT-UAV"
-    assert detect(shared_data / "hit_uav" / "val", "--json", tmp_path / "r.json", "--for-metrics", "--no-faces") == 0
+    # One thread: on a busy machine two wait for each other longer than they compute.
+    assert detect(shared_data / "hit_uav" / "val", "--json", tmp_path / "r.json", "--for-metrics", "--no-faces",
+                  "--set", "engine.threads=1") == 0
     measured = coco_map50(shared_data / "hit_uav" / "val.json", json.loads((tmp_path / "r.json").read_text()))
     assert measured == pytest.approx(promised[0], abs=0.005)
     assert measured >= 0.75

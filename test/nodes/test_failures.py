@@ -42,7 +42,8 @@ def mislaid(kind: str, models: dict[str, str], folder: Path) -> tuple[str, str, 
 
 
 @pytest.mark.parametrize("kind", ["missing", "corrupt", "wrong task", "wrong layout"])
-def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, str], kind: str, tmp_path: Path) -> None:
+def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, str], kind: str, tmp_path: Path
+                                                   ) -> None:
     name, value, said = mislaid(kind, models, tmp_path)
     node.set_ok(**{"detector__model": models["detector.model"], name: value})
     assert not node.change_state("configure")
@@ -55,7 +56,8 @@ def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, 
     node.set_ok(face__landmark_model=models["face.landmark_model"])
 
 
-def test_with_the_right_model_it_works_again(node: Any, models: dict[str, str], scene: Callable[..., np.ndarray]) -> None:
+def test_with_the_right_model_it_works_again(node: Any, models: dict[str, str], scene: Callable[..., np.ndarray]
+                                             ) -> None:
     node.set_ok(detector__model=models["detector.model"])
     assert node.change_state("configure") and node.change_state("activate")
     node.wait_answering(node.image(scene()))
@@ -130,6 +132,16 @@ def test_a_publisher_that_does_not_fit_is_named(node: Any, scene: Callable[..., 
 def test_it_ends_quietly_on_termination(node: Any) -> None:
     assert node.stop(signal.SIGTERM) == 0
     assert "Traceback" not in node.log()
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_quietly_while_it_loads(program: Callable[..., Any], models: dict[str, str], by: signal.Signals
+                                        ) -> None:
+    given = [part for name, value in models.items() for part in ("-p", f"{name}:={value}")]
+    process = program("thermal_kd_ros.nodes.perception", "--ros-args", *given)
+    process.wait_log("loading the models")
+    assert process.stop(by) == 0
+    assert "Traceback" not in process.log() and "rror" not in process.log()
 
 
 @pytest.mark.parametrize(("parameter", "value", "said"), [

@@ -29,7 +29,8 @@ def test_they_define_a_description(repository: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_files_that_they_name_exist(repository: Path, name: str) -> None:
-    used = [text for text in constants(repository, name) if text.endswith((".yaml", ".rviz", ".py")) and " " not in text]
+    used = [text for text in constants(repository, name)
+            if text.endswith((".yaml", ".rviz", ".py")) and " " not in text]
     assert used
     for text in used:
         assert any((repository / folder / text).is_file() for folder in ("config", "launch")), text

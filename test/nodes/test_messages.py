@@ -46,7 +46,8 @@ def two_faces(points: int = 54) -> FaceLandmarks:
     temperature[1, 3] = np.nan
     where = rng.uniform(0, 500, (2, points, 2)).astype(np.float32)
     sure = rng.uniform(0, 1, (2, points)).astype(np.float32)
-    return FaceLandmarks(boxes, np.array([0.8, 0.7], np.float32), where, sure, temperature, "sf_tl54", np.array([7, -1]))
+    scores, tracks = np.array([0.8, 0.7], np.float32), np.array([7, -1])
+    return FaceLandmarks(boxes, scores, where, sure, temperature, "sf_tl54", tracks)
 
 
 def test_detections_have_centre_size_name_and_id(header: Header) -> None:

@@ -89,6 +89,7 @@ class PerceptionNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the models, then open the topics. A failure leaves the node unconfigured and alive."""
         began = time.monotonic()
+        self.get_logger().info("loading the models")
         try:
             pipeline = ThermalPerception(self._config)
             pipeline.warm_up()

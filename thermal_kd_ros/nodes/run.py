@@ -20,8 +20,16 @@ _LISTEN_S = 0.2
 """A signal that arrives while the middleware waits is noticed after so long."""
 
 
+class Stopped(BaseException):
+    """The process was asked to end.
+
+    Not KeyboardInterrupt: where that passes through exec, as in many imports, Python ends by SIGINT though somebody
+    caught it.
+    """
+
+
 class StopRequest:
-    """Turns SIGINT and SIGTERM into KeyboardInterrupt in the main thread, once.
+    """Turns SIGINT and SIGTERM into Stopped in the main thread, once.
 
     rclpy's own handlers end the context at once, and everything that still runs fails with an error; here the node
     stops in order, with its context alive.
@@ -35,7 +43,7 @@ class StopRequest:
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self.made:
             self.made = True
-            raise KeyboardInterrupt
+            raise Stopped
 
 
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +60,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
         # The flag too, because an exception raised inside a destructor is lost.
         while rclpy.ok() and not stop.made:
             executor.spin_once(timeout_sec=_LISTEN_S)
-    except KeyboardInterrupt:
+    except Stopped:
         return 0
     except ConfigError as error:
         get_logger("thermal_kd_ros").error(f"{error}. Correct the parameter and start the node again")

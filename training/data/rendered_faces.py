@@ -341,10 +341,16 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         return values[None], crop.forward(points).astype(np.float32)
 
 
-def with_trunk(patch: np.ndarray, mask: np.ndarray, side: int = 24, below: int = 150) -> tuple[np.ndarray, np.ndarray]:
-    """A patch whose trunk goes on below and beside it, so that no bust hangs in the air."""
+def with_trunk(patch: np.ndarray, mask: np.ndarray, rng: np.random.Generator, side: int = 24, below: int = 150
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """A patch whose trunk goes on below and beside it, with folds, so that no bust hangs in the air."""
     pad = ((0, below), (side, side))
-    return np.pad(patch, pad, mode="edge"), np.pad(mask, pad, mode="edge")
+    patch, mask = np.pad(patch, pad, mode="edge"), np.pad(mask, pad, mode="edge")
+    cover = cv2.blur(mask[-1:], (31, 1))
+    cloth = cv2.blur(patch[-1:], (31, 1)) / np.maximum(cover, 1e-3)
+    folds = value_noise(rng, below, patch.shape[1], float(rng.uniform(12, 50)), 3) * np.float32(rng.uniform(0.2, 1.5))
+    patch[-below:] = (cloth + folds) * mask[-below:]
+    return patch, mask
 
 
 class RenderedFaceScenes:
@@ -388,7 +394,10 @@ class RenderedFaceScenes:
             occlude(canvas, rng, rng.uniform(0, 1, 2) * (width, height), rng.uniform(30, 200), ambient)
         for _ in range(rng.poisson(1.0)):
             self._torso(canvas, rng, ambient)
-        sides = np.sort(np.exp(rng.uniform(np.log(8), np.log(220 if count <= 2 else 90), count)))
+        sides = np.exp(rng.uniform(np.log(8), np.log(220 if count <= 2 else 90), count))
+        if count == 1 and rng.random() < 0.5:  # people who sit before the camera
+            sides = rng.uniform(35, 170, 1)
+        sides = np.sort(sides)
         boxes: list[np.ndarray] = []
         judged: list[int] = []
         owners = np.full(self.size, -1, np.int16)
@@ -417,7 +426,7 @@ class RenderedFaceScenes:
         patch, mask, points = self.cache.head(index, rng)
         # Heads of another climate are brought to this one, so that not every head glows in the cold.
         patch = patch + 0.5 * (ambient - float(self.cache.ambient[index])) * mask
-        patch, mask = with_trunk(patch, mask)
+        patch, mask = with_trunk(patch, mask, rng)
         points = points + np.array([24.0, 0.0])
         box = face_box(points)
         goal = np.array([rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.9) * height])

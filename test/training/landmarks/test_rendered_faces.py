@@ -42,8 +42,9 @@ def cache_file(tmp_path_factory):
     pose = np.zeros((6, 3), np.float32)
     pose[5, 0] = 170.0
     path = tmp_path_factory.mktemp("cache") / "heads.npz"
+    axes = np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (6, 1, 1))
     np.savez(path, patches=patches, points=points, surface_points=points, visible=np.ones((6, 54), bool),
-             axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (6, 1, 1)), pose=pose, ambient=np.full(6, 22.0, np.float32))
+             axes=axes, pose=pose, ambient=np.full(6, 22.0, np.float32))
     return path
 
 
