@@ -26,7 +26,8 @@ def test_every_parameter_is_documented_and_its_default_is_valid(config):
 
 def test_with_values_replaces_only_what_is_named():
     changed = with_values(PerceptionConfig(), {"detector.score_threshold": 0.5, "contrast.headroom": 0.0})
-    before, after = dict((n, v) for n, v, _ in parameters(PerceptionConfig())), {n: v for n, v, _ in parameters(changed)}
+    before = {name: value for name, value, _ in parameters(PerceptionConfig())}
+    after = {name: value for name, value, _ in parameters(changed)}
     differing = {name for name in before if before[name] != after[name]}
     assert differing == {"detector.score_threshold", "contrast.headroom"}
 
@@ -52,7 +53,8 @@ def test_bad_values_are_refused_with_name_value_and_remedy(values, words):
 
 
 def test_class_thresholds():
-    assert class_thresholds(DetectorConfig(class_thresholds=("person=0.25", "car = 0.5"))) == {"person": 0.25, "car": 0.5}
+    parsed = class_thresholds(DetectorConfig(class_thresholds=("person=0.25", "car = 0.5")))
+    assert parsed == {"person": 0.25, "car": 0.5}
 
 
 def test_configurations_cannot_be_changed_in_place():

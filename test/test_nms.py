@@ -62,7 +62,7 @@ def test_select_uses_the_threshold_of_each_class_and_limits():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [50, 50, 60, 60]], np.float32)
     scores = np.array([[0.9, 0.5], [0.8, 0.1], [0.2, 0.35]], np.float32)
     kept, score, label = select(boxes, scores, np.array([0.3, 0.3]), 0.5, 10)
-    assert [(round(float(s), 2), int(c)) for s, c in zip(score, label)] == [(0.9, 0), (0.5, 1), (0.35, 1)]
+    assert [(round(float(s), 2), int(c)) for s, c in zip(score, label, strict=True)] == [(0.9, 0), (0.5, 1), (0.35, 1)]
     assert len(select(boxes, scores, np.array([0.3, 0.6]), 0.5, 10)[0]) == 1
     assert len(select(boxes, scores, np.array([0.0, 0.0]), 0.5, 2)[0]) == 2
     assert len(select(boxes, scores, np.array([0.95, 0.95]), 0.5, 2)[0]) == 0

@@ -120,7 +120,7 @@ def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encod
     dtype = np.dtype(layout.dtype).newbyteorder(">" if is_bigendian else "<")
     row = width * layout.channels * dtype.itemsize
     if step < row:
-        raise FrameError(f"step is {step} bytes, but a row of {width} pixels {encoding} has {row}: fix the driver's step")
+        raise FrameError(f"step is {step} bytes, but a row of {width} pixels {encoding} has {row}: the driver is wrong")
     buffer = np.frombuffer(data, np.uint8)
     # The last row may end without its padding.
     needed = step * (height - 1) + row

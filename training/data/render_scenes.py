@@ -2,7 +2,8 @@
 
 ``python3 -m training.data.render_scenes --output runs/scenes --count 1200``
 
-Pictures are 16-bit PNG in centikelvin and 8-bit PNG with a camera's own contrast, by turns. Rendering starts where a killed run stopped.
+Pictures are 16-bit PNG in centikelvin and 8-bit PNG with a camera's own contrast, by turns. Rendering starts where a
+killed run stopped.
 """
 
 from __future__ import annotations

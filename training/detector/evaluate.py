@@ -43,7 +43,8 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate", description=(__doc__ or "").splitlines()[0])
+    summary = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate", description=summary)
     parser.add_argument("model", help="shipped model or .safetensors file")
     parser.add_argument("--data", default="hit_uav", help="data set: folder below --root")
     parser.add_argument("--root", type=Path, default=default_data())

@@ -120,8 +120,8 @@ FACES = DataPart(
                                             noise=0.02, blur=0.1, stripes=0.05, large_shrink=0.75),
     licence="scenes of heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
             "backgrounds and images of HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
-    options={"cache": "rendered_faces/heads.npz:rendered_faces/heads3.npz:rendered_faces/heads_away.npz", "length": 8000,
-             "seed": 1})
+    options={"cache": "rendered_faces/heads.npz:rendered_faces/heads3.npz:rendered_faces/heads_away.npz",
+             "length": 8000, "seed": 1})
 
 EXPERIMENTS: dict[str, Experiment] = {
     # The nano detector is trained in three runs, each started from the one before: cheap crops of the real sets, then

@@ -188,7 +188,8 @@ def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tu
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=(__doc__ or "").splitlines()[0])
+    summary = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=summary)
     parser.add_argument("experiment", help="name of an experiment, see experiment.py")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
     parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from training.data.coco import CocoDetection  # noqa: E402
-from training.data.render_scenes import main  # noqa: E402
+from training.data.coco import CocoDetection
+from training.data.render_scenes import main
 
 CLASSES = ("person", "bicycle", "car")
 
