@@ -17,6 +17,7 @@ from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_prec
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
 from thermal_kd_ros.pipeline import ThermalPerception
+from training.card import record
 from training.data.coco import CocoDetection, DataError
 from training.detector.experiment import default_data
 
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--split", default="val")
     parser.add_argument("--classes", nargs="+", help="average over these only")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
     try:
         scores = evaluate_network(resolve(args.model), args.root / args.data, args.split,
@@ -59,6 +61,12 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
+    if args.write_card:
+        classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
+        averaged = f" over {', '.join(args.classes)}" if args.classes else ""
+        path = resolve(args.model)
+        record(path, f"{args.data} {args.split}{averaged}", scores,
+               f"python3 -m training.detector.evaluate {path.stem} --data {args.data} --split {args.split}{classes}")
     return 0
 
 

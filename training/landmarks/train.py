@@ -27,7 +27,9 @@ from thermal_kd_ros.faces import CROP_MARGIN
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.coco import DataError
-from training.data.rendered_faces import CropConfig, HeadCache, LandmarkCrops, load_backgrounds
+from training.data.compositing import load_backgrounds
+from training.data.head_cache import HeadCache
+from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.losses.landmarks import gaussian_nll, wing_loss
 
 LICENCES = (

@@ -4,17 +4,10 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros.layouts import get_layout
+from training.data.compositing import camera, moved, place, similarity
 from training.data.face_renderer import PATCH, Pose, face_box, random_pose, render_head
-from training.data.rendered_faces import (
-    HeadCache,
-    LandmarkCrops,
-    RenderedFaceScenes,
-    camera,
-    even_jaw,
-    moved,
-    place,
-    similarity,
-)
+from training.data.head_cache import HeadCache, even_jaw
+from training.data.rendered_faces import LandmarkCrops, RenderedFaceScenes
 
 LAYOUT = get_layout("sf_tl54")
 
