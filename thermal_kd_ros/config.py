@@ -87,7 +87,7 @@ class DetectorConfig:
                                         bounds=(0.0, 1.0), live=True)
     class_thresholds: tuple[str, ...] = _parameter(
         (), "Thresholds of single classes as name=score, e.g. person=0.25; they replace score_threshold.", live=True)
-    nms_iou: float = _parameter(0.6, "Boxes of one class that overlap more than this are one object.",
+    nms_iou: float = _parameter(0.5, "Boxes of one class that overlap more than this are one object.",
                                 bounds=(0.05, 1.0), live=True)
     max_detections: int = _parameter(100, "Most detections in a frame.", bounds=(1, 1000), live=True)
 

@@ -132,6 +132,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=10, lr=6e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
+    # The shipped weights: this run, and once more with --start and --epochs 2.
     "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=(FACES,),
                        train_size=(192, 256), input_size=(256, 320), epochs=4, mosaic_off=0, batch=16, lr=2e-3,
                        warmup_steps=100),
