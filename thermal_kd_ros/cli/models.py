@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``models``."""
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="model files to show instead")
     parser.add_argument("--json", action="store_true", help="print the cards as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the README's section")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([{**asdict(card), "file": str(path), "bytes": path.stat().st_size} for path, card in cards],
                          indent=2))
+    elif args.markdown:
+        print(markdown([card for _, card in cards]))
     else:
         print("\n\n".join(describe(path, card) for path, card in cards))
     return 1 if failed else 0
@@ -60,6 +63,19 @@ def describe(path: Path, card: ModelCard) -> str:
         *([("notes", card.notes)] if card.notes else []),
     ]
     return "\n".join([f"{card.name}  ({card.task})", *(f"  {name:<11} {text}" for name, text in rows)])
+
+
+def markdown(cards: list[ModelCard]) -> str:
+    """The README's table of models, of what they saw, and of what was measured."""
+    models = ["| model | gives | input | parameters | trained on |", "|---|---|---|---|---|"]
+    figures = ["| model | measured on | metric | value | command |", "|---|---|---|---|---|"]
+    for card in cards:
+        gives = ", ".join(card.classes) if card.classes else f"landmarks ({card.layout})"
+        models.append(f"| `{card.name}` | {gives} | {card.input_width} x {card.input_height} | "
+                      f"{card.parameters / 1e6:.2f} million | {'; '.join(card.data)} |")
+        figures += [f"| `{card.name}` | {entry['on']} | {entry['metric']} | {entry['value']:.4g} | `{entry['command']}` |"
+                    for entry in card.metrics]
+    return "\n".join([*models, "", *figures])
 
 
 def _metric(entry: dict[str, Any]) -> str:
