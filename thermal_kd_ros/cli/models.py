@@ -71,10 +71,11 @@ def markdown(cards: list[ModelCard]) -> str:
     figures = ["| model | measured on | metric | value | command |", "|---|---|---|---|---|"]
     for card in cards:
         gives = ", ".join(card.classes) if card.classes else f"landmarks ({card.layout})"
-        models.append(f"| `{card.name}` | {gives} | {card.input_width} x {card.input_height} | "
-                      f"{card.parameters / 1e6:.2f} million | {'; '.join(card.data)} |")
-        figures += [f"| `{card.name}` | {entry['on']} | {entry['metric']} | {entry['value']:.4g} | `{entry['command']}` |"
-                    for entry in card.metrics]
+        size = f"{card.input_width} x {card.input_height} | {card.parameters / 1e6:.2f} million"
+        models.append(f"| `{card.name}` | {gives} | {size} | {'; '.join(card.data)} |")
+        for entry in card.metrics:
+            value = f"{entry['value']:.4g}"
+            figures.append(f"| `{card.name}` | {entry['on']} | {entry['metric']} | {value} | `{entry['command']}` |")
     return "\n".join([*models, "", *figures])
 
 

@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         averaged = f" over {', '.join(args.classes)}" if args.classes else ""
         path = resolve(args.model)
         record(path, f"{args.data} {args.split}{averaged}", scores,
-               f"python3 -m training.detector.evaluate {path.stem} --data {args.data} --split {args.split}{classes}")
+               f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}"
+               f" --split {args.split}{classes}")
     return 0
 
 

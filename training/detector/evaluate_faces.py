@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +18,10 @@ from thermal_kd_ros.config import FaceConfig, PerceptionConfig
 from thermal_kd_ros.contrast import robust_span
 from thermal_kd_ros.geometry import Letterbox
 from thermal_kd_ros.models.blocks import fuse_batch_norm
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.checkpoint import ModelError, read, resolve
 from thermal_kd_ros.models.detector import Detector, DetectorSpec
 from thermal_kd_ros.nms import iou_matrix, select
+from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.mixture import min_span
@@ -97,20 +97,13 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
         if args.write_card:
             path = resolve(args.model)
-            card, weights = read(path)
-            write(path, with_metrics(card, scores, args.person), weights)
+            figures = {name: scores[name] for name in ("recall_iou50", "mean_iou", "false_faces_per_image")}
+            record(path, f"driver_faces people {args.person}_*", figures,
+                   f"python3 -m training.detector.evaluate_faces {path.stem} --person {args.person} --data <data>")
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def with_metrics(card: ModelCard, scores: dict[str, float], person: str) -> ModelCard:
-    """The card with measured figures and the command that gives them."""
-    command = "python3 -m training.detector.evaluate_faces face_detector --data shared/data"
-    on = f"driver_faces people {person}_*"
-    return replace(card, metrics=tuple({"metric": name, "value": round(scores[name], 4), "on": on, "command": command}
-                                       for name in ("recall_iou50", "mean_iou", "false_faces_per_image")))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,10 @@ from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
 from thermal_kd_ros.models.confidence import confidence
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.face_renderer import face_box
@@ -147,12 +148,10 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in results.items()}, indent=1))
         if args.write_card:
             path = resolve(args.model)
-            card, weights = read(path)
-            command = "python3 -m training.landmarks.evaluate landmarks_light --data shared/data"
-            metrics = tuple({"metric": key, "value": round(values[key], 3), "on": on, "command": command}
-                            for on, values in results.items()
-                            for key in ("nme_percent", "failure_rate_8_percent", "auc_8_percent"))
-            write(path, replace(card, metrics=metrics), weights)
+            command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
+            for on, values in results.items():
+                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation")
+                record(path, on, {name: values[name] for name in names}, command)
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
