@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+TRANSPORTS = ("auto", "raw", "compressed")
 INPUT_MODES = (
     "auto",
     "display8",
@@ -153,6 +154,9 @@ class NodeConfig:
 
     auto_start: bool = _parameter(True, "Configure and activate without a lifecycle manager.")
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
+    transport: str = _parameter(
+        "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
+        choices=TRANSPORTS)
     max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
                                   bounds=(0.0, 3600.0), live=True)
     max_rate_hz: float = _parameter(0.0, "Most frames processed in a second; 0 is no limit.",

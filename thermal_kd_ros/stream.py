@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .compressed import JPEG_SIGNATURE, decode_compressed
 from .config import ThermalConfig
 from .frames import ThermalFrame, decode, is_colour
 
@@ -34,6 +35,7 @@ class FrameReader:
         self._format: _Format | None = None
         self._mode = ""
         self._previous: np.ndarray | None = None
+        self._jpeg_told = False
 
     @property
     def mode(self) -> str:
@@ -52,6 +54,15 @@ class FrameReader:
         Raises FrameError for an image that cannot be used, which then leaves nothing behind.
         """
         return self.read_array(decode(data, height, width, encoding, step, is_bigendian), encoding, stamp)
+
+    def read_compressed(self, data: memoryview | bytes | np.ndarray, format: str, stamp: float | None) -> ThermalFrame:
+        """The frame of a sensor_msgs/CompressedImage's fields; raises FrameError like ``read``."""
+        frame = self.read_array(*decode_compressed(data, format), stamp)
+        if not self._jpeg_told and bytes(data[:2]) == JPEG_SIGNATURE:
+            self._jpeg_told = True
+            self._say("JPEG images have lost faint contrast and every temperature; PNG, of 16 bits where the camera "
+                      "has them, would keep both")
+        return frame
 
     def read_array(self, pixels: np.ndarray, encoding: str, stamp: float | None) -> ThermalFrame:
         """The frame of decoded pixels (H, W) or (H, W, 3 or 4); raises FrameError."""
