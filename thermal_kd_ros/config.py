@@ -35,13 +35,13 @@ def _parameter(
     doc: str,
     *,
     bounds: tuple[float, float] | None = None,
-    choices: tuple[str, ...] | None = None,
+    choices: tuple[str, ...] | tuple[int, ...] | None = None,
     live: bool = False,
 ) -> Any:
     """A dataclass field with what a ROS parameter descriptor needs.
 
-    ``bounds`` is an inclusive numeric range, ``choices`` the allowed strings, ``live`` says that the value may be
-    changed while the node runs.
+    ``bounds`` is an inclusive numeric range, ``choices`` the allowed strings or numbers, ``live`` says that the value
+    may be changed while the node runs.
     """
     return field(default=default, metadata={"doc": doc, "bounds": bounds, "choices": choices, "live": live})
 
@@ -57,6 +57,12 @@ class ThermalConfig:
     )
     scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
+    rotate: int = _parameter(
+        0, "Degrees clockwise by which the image must be turned to be upright; results stay in the camera's pixels.",
+        choices=(0, 90, 180, 270))
+    flip: bool = _parameter(
+        False, "The camera's image is mirrored left to right: undo that, before rotate, so that left and right of "
+        "faces are the subject's own.")
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,7 @@ def validate(config: Any) -> None:
         if bounds is not None and not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
             raise ConfigError(f"{name} = {value!r}: must lie in [{bounds[0]:g}, {bounds[1]:g}]")
         if choices is not None and value not in choices:
-            raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
+            raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
 
 
 def class_thresholds(config: DetectorConfig) -> dict[str, float]:

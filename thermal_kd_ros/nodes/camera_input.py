@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeAlias
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -33,7 +34,7 @@ _CHOOSE_S = 0.5
 _PATIENCE = 2
 """So many looks in a row must find compressed images alone: the two topics of one camera are not discovered at once."""
 
-InputImage = Image | CompressedImage
+InputImage: TypeAlias = Image | CompressedImage
 
 
 def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) -> ThermalFrame:
