@@ -63,6 +63,9 @@ class ThermalConfig:
     flip: bool = _parameter(
         False, "The camera's image is mirrored left to right: undo that, before rotate, so that left and right of "
         "faces are the subject's own.")
+    frozen_policy: str = _parameter(
+        "mark", "An image identical to the one before it (closed shutter, hanging camera): mark processes it and "
+        "reports it on /diagnostics, skip drops it and counts it.", choices=("mark", "skip"), live=True)
 
 
 @dataclass(frozen=True)

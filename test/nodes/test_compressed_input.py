@@ -94,3 +94,9 @@ def test_compressed_can_be_asked_for(node: Any, client: Any, scene: Callable[...
         assert node.report()["transport"] == "compressed"
     finally:
         client.destroy_publisher(raw)
+
+
+def test_a_missing_camera_info_is_told_once(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    for i in range(35):
+        node.ask(compressed(node, scene(seed=i % 2), ".png", "mono16; png compressed"))
+    assert node.log().count(f"no camera_info came on /{node.namespace}/camera_info") == 1

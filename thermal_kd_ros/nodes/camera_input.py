@@ -34,6 +34,9 @@ _CHOOSE_S = 0.5
 _PATIENCE = 2
 """So many looks in a row must find compressed images alone: the two topics of one camera are not discovered at once."""
 
+_FRAMES_WITHOUT_INFO = 30
+"""After so many images without a camera_info none will come."""
+
 InputImage: TypeAlias = Image | CompressedImage
 
 
@@ -61,6 +64,8 @@ class CameraInput:
         self._info: CameraInfo | None = None
         self._rays: Rays | None = None
         self._rays_of: tuple[CameraInfo, int, int] | None = None
+        self._without_info = 0
+        self._complaints: set[str] = set()
         self._incompatible = ""
         raw = node.resolve_topic_name("image")
         # From the resolved name, so that one remapping of ``image`` takes its compressed topic along.
@@ -135,18 +140,27 @@ class CameraInput:
             self._info = info
 
     def rays(self, height: int, width: int) -> Rays | None:
-        """Rays of an image of that size; None without a camera_info that fits, of which a misfit is logged once."""
+        """Rays of an image of that size; None without a camera_info that fits, which is logged once."""
         info = self._info
-        if info is not None and (self._rays_of is None or self._rays_of[0] is not info
-                                 or self._rays_of[1:] != (height, width)):
+        if info is None:
+            self._without_info += 1
+            if self._without_info == _FRAMES_WITHOUT_INFO:
+                self._say(f"no camera_info came on {self._infos.topic_name}: x y z of the landmarks are pixels. If the "
+                          "camera has one, remap it: -r camera_info:=<its topic>")
+        elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width):
             self._rays_of = info, height, width
             try:
-                self._rays = Rays(info, height, width, rectified=self._rectified)
+                self._rays = Rays(info, height, width, self._rectified)
             except ValueError as error:
                 self._rays = None
-                self._node.get_logger().warning(
-                    f"{self._infos.topic_name} {error}; x y z of the landmarks are pixels until it is mended")
+                self._complain(f"{self._infos.topic_name} {error}; x y z of the landmarks are pixels until that is "
+                               "mended")
         return self._rays
+
+    def _complain(self, text: str) -> None:
+        if text not in self._complaints:
+            self._complaints.add(text)
+            self._node.get_logger().warning(text)
 
     @property
     def lost(self) -> int:

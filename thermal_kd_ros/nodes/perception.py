@@ -102,7 +102,8 @@ class PerceptionNode(LifecycleNode):
         self._input = CameraInput(self, self._options, self._on_image)
         self._outputs = Outputs(self)
         self._outputs.publish_labels(pipeline.class_names, self._config.detector.score_threshold)
-        self._reader = FrameReader(self._config.thermal, self._input.topic, self._say_about_input)
+        self._reader = FrameReader(self._config.thermal, self._input.topic, self._say_about_input,
+                                   self._options.frozen_frames)
         self._stale = StaleWatch(self._input.topic)
         self.destroy_timer(self._reporter)
         self._reporter = self._report_every(self._options.diagnostics_period_s)
@@ -177,6 +178,7 @@ class PerceptionNode(LifecycleNode):
         except (ConfigError, ModelError, EngineError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._options, self._config = options, config
+        self._reader.frozen_frames = options.frozen_frames
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, config: PerceptionConfig) -> None:
@@ -236,6 +238,8 @@ class PerceptionNode(LifecycleNode):
         # A camera that sends no stamps is tracked by the time of arrival.
         when = stamp.sec + 1e-9 * stamp.nanosec if age is not None else arrived
         frame = read_frame(self._reader, message, when)
+        if self._reader.frozen_run and self._config.thermal.frozen_policy == "skip":
+            return "frozen"
         decoded = time.perf_counter()
         with self._pipeline_lock:
             result = pipeline.process([frame])[0]
@@ -281,8 +285,8 @@ class PerceptionNode(LifecycleNode):
         self._complaint = complaint
         snapshot = self._statistics.snapshot()
         warnings = [complaint.text] if complaint is not None else []
-        alike = self._reader.frozen_run + 1
-        if alike >= max(2, self._options.frozen_frames):
+        if self._reader.frozen:
+            alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")
         errors = [text for text in (self._failure, self._input.incompatible if self._input else "") if text]
         state = "active" if active else "inactive" if self._pipeline is not None else "unconfigured"
@@ -294,6 +298,7 @@ class PerceptionNode(LifecycleNode):
         facts = {"input mode": self._reader.mode or "not known yet", "input": self._reader.description,
                  "transport": self._input.transport if self._input else "",
                  "frozen frames": str(self._reader.frozen_total),
+                 "shutter events": str(self._reader.shutter_events),
                  "lost on the way": str(self._input.lost if self._input else 0)}
         if self._pipeline is not None:
             facts |= {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
