@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_kd_ros.geometry import PAD_VALUE, FaceCrop, Letterbox
+from thermal_kd_ros.geometry import PAD_VALUE, FaceCrop, Letterbox, Orientation
 
 SIZES = st.integers(1, 900)
 
@@ -74,3 +74,41 @@ def test_a_window_beyond_the_border_repeats_the_border():
     image = np.arange(12, dtype=np.float32).reshape(3, 4)
     crop = FaceCrop(-2, -1, 6, 6)
     np.testing.assert_array_equal(crop.apply(image), np.pad(image, ((1, 2), (2, 0)), mode="edge"))
+
+
+TURNS = st.sampled_from([(rotate, flip) for rotate in (0, 90, 180, 270) for flip in (False, True)])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), TURNS, st.integers(0, 2**16))
+def test_upright_pixels_lie_where_the_coordinates_say(height, width, turn, seed):
+    orientation = Orientation(height, width, *turn)
+    image = np.arange(height * width, dtype=np.uint16).reshape(height, width)
+    upright = orientation.apply(image)
+    assert upright.flags.c_contiguous and upright.shape == ((width, height) if turn[0] % 180 else (height, width))
+    row, column = np.mgrid[:height, :width]
+    centres = np.stack([column, row], axis=-1) + 0.5
+    there = orientation.forward(centres)
+    np.testing.assert_array_equal(upright[np.floor(there[..., 1]).astype(int), np.floor(there[..., 0]).astype(int)],
+                                  image)
+    points = np.random.default_rng(seed).uniform(0, 1, (7, 2)) * (width, height)
+    np.testing.assert_allclose(orientation.inverse(orientation.forward(points)), points, atol=1e-12)
+    back = orientation.inverse(centres.reshape(-1, 2))
+    np.testing.assert_array_equal(orientation.forward(back), centres.reshape(-1, 2))
+
+
+@given(TURNS)
+def test_turned_boxes_keep_their_corners_in_order_and_hold_the_same_pixels(turn):
+    orientation = Orientation(30, 50, *turn)
+    image = np.zeros((30, 50), np.uint8)
+    image[4:10, 20:45] = 1
+    rows, columns = np.nonzero(orientation.apply(image))
+    box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
+    np.testing.assert_array_equal(orientation.inverse_boxes(box), [[20, 4, 45, 10]])
+    assert orientation.inverse_boxes(np.zeros((0, 4), np.float32)).shape == (0, 4)
+
+
+def test_a_quarter_turn_is_clockwise_and_after_the_mirror():
+    image = np.array([[1, 2, 3], [4, 5, 6]])
+    np.testing.assert_array_equal(Orientation(2, 3, 90).apply(image), [[4, 1], [5, 2], [6, 3]])
+    np.testing.assert_array_equal(Orientation(2, 3, 90, True).apply(image), [[6, 3], [5, 2], [4, 1]])
+    assert Orientation(2, 3).apply(image) is image

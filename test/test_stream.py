@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermal_kd_ros.config import ThermalConfig
+from thermal_kd_ros.config import ContrastConfig, ThermalConfig
+from thermal_kd_ros.contrast import TemporalContrast, robust_span
 from thermal_kd_ros.frames import FrameError
+from thermal_kd_ros.simulation.camera import SimulatedCamera
+from thermal_kd_ros.simulation.config import KINDS, SimulationConfig
 from thermal_kd_ros.stream import FrameReader
 
 
@@ -95,3 +98,71 @@ def test_repetition_is_seen_through_nan_and_a_reused_buffer(reader: FrameReader)
     image[5, 5] += 1  # the caller fills the same memory with the next image
     reader.read_array(image, "32FC1", 2.0)
     assert reader.frozen_run == 0
+
+
+def simulated(scene: str, **values: object) -> SimulatedCamera:
+    """A camera that corrects itself every second, repeating six frames."""
+    given = dict(scene=scene, width=160, height=128, rate_hz=15.0, shutter_interval_s=1.0, shutter_s=0.4, drift_k=0.6)
+    return SimulatedCamera(SimulationConfig(**{**given, **values}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scene", KINDS)
+def test_shutter_events_of_a_simulated_camera_are_counted(said: list[str], scene: str) -> None:
+    reader, true_events, repeated = FrameReader(ThermalConfig(), say=said.append), 0, 0
+    shutter = False
+    for frame in simulated(scene).frames(40):
+        reader.read_array(frame.image, frame.encoding, frame.stamp)
+        true_events += shutter and not frame.shutter
+        repeated += frame.shutter
+        shutter = frame.shutter
+    assert (reader.shutter_events, reader.frozen_total) == (true_events, repeated) == (2, 12)
+    assert sum("shutter" in text for text in said) == 1
+
+
+@pytest.mark.parametrize("scene", KINDS)
+def test_a_camera_that_only_hangs_has_no_shutter_event(reader: FrameReader, scene: str) -> None:
+    # Without drift, a correction changes nothing: frames stop and go on, whatever has moved meanwhile.
+    for frame in simulated(scene, drift_k=0.0, vignette_k=0.0, fixed_pattern_k=0.0).frames(40):
+        reader.read_array(frame.image, frame.encoding, frame.stamp)
+    assert (reader.shutter_events, reader.frozen_total) == (0, 12)
+
+
+@pytest.mark.parametrize(("repeats", "jump", "events"), [(1, 20, 0), (2, 20, 1), (5, -20, 1), (5, 0, 0)])
+def test_a_shutter_event_is_enough_repeats_and_then_a_jump(reader: FrameReader, repeats: int, jump: int, events: int
+                                                           ) -> None:
+    rng, scene = np.random.default_rng(0), room(shape=(96, 128))
+    noisy = [(scene + rng.normal(0, 4, scene.shape)).astype(np.uint16) for _ in range(4)]
+    for image in (noisy[0], *[noisy[1]] * (1 + repeats), noisy[2] + np.uint16(jump % 65536), noisy[3]):
+        reader.read_array(image, "mono16", None)
+    assert (reader.shutter_events, reader.frozen_total, reader.frozen) == (events, repeats, False)
+
+
+def test_repeats_before_another_format_are_no_shutter_event(reader: FrameReader) -> None:
+    for _ in range(4):
+        reader.read_array(room(), "mono16", 0.0)
+    reader.read_array(room(shape=(24, 32)), "mono16", 0.0)
+    assert reader.shutter_events == 0
+
+
+def test_the_gain_survives_a_shutter_event_with_and_without_its_frames() -> None:
+    for skip in (False, True):
+        reader, contrast = FrameReader(ThermalConfig()), TemporalContrast(ContrastConfig())
+        previous = stamp = None
+        for image in simulated("yard").frames(40):
+            frame = reader.read_array(image.image, image.encoding, image.stamp)
+            if skip and reader.frozen_run:
+                continue
+            span = contrast.update(frame.values, 200.0, frame.stamp)
+            if previous is not None and stamp is not None:
+                alone, keep = robust_span(frame.values, ContrastConfig(), 200.0), np.exp(stamp - image.stamp)
+                assert span.low == pytest.approx(keep * previous.low + (1 - keep) * alone.low)
+                assert abs(span.low - previous.low) <= (1 - keep) * abs(alone.low - previous.low) + 1e-6
+            previous, stamp = span, image.stamp
+        assert reader.shutter_events == 2
+
+
+def test_a_display_picture_tells_nothing_of_the_shutter(reader: FrameReader) -> None:
+    grey = (np.arange(96 * 128).reshape(96, 128) // 128).astype(np.uint8)
+    for image in (grey, grey, grey, grey + np.uint8(40)):
+        reader.read_array(image, "mono8", 0.0)
+    assert (reader.shutter_events, reader.frozen_total) == (0, 2)

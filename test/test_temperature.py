@@ -36,3 +36,10 @@ def test_outside_and_unknown_are_nan():
     display = ThermalFrame.from_array(np.full((20, 30), 25, np.uint8), ThermalConfig())
     assert np.isnan(point_temperatures(display, points)).all()
     assert point_temperatures(frame, np.zeros((0, 54, 2), np.float32)).shape == (0, 54)
+
+
+def test_pixels_that_are_not_finite_have_no_temperature():
+    celsius = np.full((20, 30), 25.0, np.float32)
+    celsius[:, 20:] = np.inf
+    found = point_temperatures(ThermalFrame.from_array(celsius, ThermalConfig()), np.array([[[5.0, 5.0], [25.0, 5.0]]]))
+    np.testing.assert_array_equal(found, np.array([[25.0, np.nan]], np.float32))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+TRANSPORTS = ("auto", "raw", "compressed")
 INPUT_MODES = (
     "auto",
     "display8",
@@ -34,13 +35,13 @@ def _parameter(
     doc: str,
     *,
     bounds: tuple[float, float] | None = None,
-    choices: tuple[str, ...] | None = None,
+    choices: tuple[str, ...] | tuple[int, ...] | None = None,
     live: bool = False,
 ) -> Any:
     """A dataclass field with what a ROS parameter descriptor needs.
 
-    ``bounds`` is an inclusive numeric range, ``choices`` the allowed strings, ``live`` says that the value may be
-    changed while the node runs.
+    ``bounds`` is an inclusive numeric range, ``choices`` the allowed strings or numbers, ``live`` says that the value
+    may be changed while the node runs.
     """
     return field(default=default, metadata={"doc": doc, "bounds": bounds, "choices": choices, "live": live})
 
@@ -56,6 +57,15 @@ class ThermalConfig:
     )
     scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
+    rotate: int = _parameter(
+        0, "Degrees clockwise by which the image must be turned to be upright; results stay in the camera's pixels.",
+        choices=(0, 90, 180, 270))
+    flip: bool = _parameter(
+        False, "The camera's image is mirrored left to right: undo that, before rotate, so that left and right of "
+        "faces are the subject's own.")
+    frozen_policy: str = _parameter(
+        "mark", "An image identical to the one before it (closed shutter, hanging camera): mark processes it and "
+        "reports it on /diagnostics, skip drops it and counts it.", choices=("mark", "skip"), live=True)
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,9 @@ class NodeConfig:
 
     auto_start: bool = _parameter(True, "Configure and activate without a lifecycle manager.")
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
+    transport: str = _parameter(
+        "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
+        choices=TRANSPORTS)
     max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
                                   bounds=(0.0, 3600.0), live=True)
     max_rate_hz: float = _parameter(0.0, "Most frames processed in a second; 0 is no limit.",
@@ -217,7 +230,7 @@ def validate(config: Any) -> None:
         if bounds is not None and not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
             raise ConfigError(f"{name} = {value!r}: must lie in [{bounds[0]:g}, {bounds[1]:g}]")
         if choices is not None and value not in choices:
-            raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(choices)}")
+            raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
 
 
 def class_thresholds(config: DetectorConfig) -> dict[str, float]:

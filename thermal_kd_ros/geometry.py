@@ -1,4 +1,4 @@
-"""Letterbox and face-crop transforms, each with its exact inverse.
+"""Orientation, letterbox and face-crop transforms, each with its exact inverse.
 
 Coordinates are continuous: an image spans [0, width] x [0, height], the centre of its top-left pixel is (0.5, 0.5).
 """
@@ -12,6 +12,62 @@ import numpy as np
 
 PAD_VALUE = 0.5
 """What the letterbox fills its margins with: mid-grey, neither hot nor cold."""
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """From a camera's image to the upright one: mirrored left to right if ``flip``, then turned clockwise."""
+
+    height: int
+    width: int
+    """Size of the camera's image, pixels."""
+    rotate: int = 0
+    """Degrees clockwise: 0, 90, 180 or 270."""
+    flip: bool = False
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the camera's image is upright as it is."""
+        return self.rotate == 0 and not self.flip
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """(height, width) values of any type to the upright image: itself, or a contiguous copy."""
+        if self.is_identity:
+            return image
+        mirrored = image[:, ::-1] if self.flip else image
+        # NumPy turns anticlockwise.
+        return np.ascontiguousarray(np.rot90(mirrored, -self.rotate // 90))
+
+    def forward(self, points: np.ndarray) -> np.ndarray:
+        """Points of the camera's image (..., 2) to points of the upright image."""
+        x, y = points[..., 0], points[..., 1]
+        if self.flip:
+            x = self.width - x
+        if self.rotate == 90:
+            x, y = self.height - y, x
+        elif self.rotate == 180:
+            x, y = self.width - x, self.height - y
+        elif self.rotate == 270:
+            x, y = y, self.width - x
+        return np.stack([x, y], axis=-1)
+
+    def inverse(self, points: np.ndarray) -> np.ndarray:
+        """Points of the upright image (..., 2) to points of the camera's image."""
+        x, y = points[..., 0], points[..., 1]
+        if self.rotate == 90:
+            x, y = y, self.height - x
+        elif self.rotate == 180:
+            x, y = self.width - x, self.height - y
+        elif self.rotate == 270:
+            x, y = self.width - y, x
+        if self.flip:
+            x = self.width - x
+        return np.stack([x, y], axis=-1)
+
+    def inverse_boxes(self, boxes: np.ndarray) -> np.ndarray:
+        """Boxes of the upright image (N, 4), x1 y1 x2 y2, to boxes of the camera's image (N, 4) float32."""
+        corners = self.inverse(boxes.reshape(-1, 2, 2))
+        return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from .frames import FrameError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm", ".npy")
 """What is looked for in folders."""
-
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 """JPEG markers without a length."""
 
@@ -45,41 +46,47 @@ def read_image(path: Path) -> np.ndarray:
         raise FrameError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if not data:
         raise FrameError(f"{path}: the file is empty; copy it again")
-    values = _read_npy(path, data) if path.suffix.lower() == ".npy" else _read_picture(path, data)
-    if values.ndim == 3 and values.shape[2] == 1:
-        values = values[..., 0]
-    if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint16:
-        return _one_of_equal_channels(path, values)
-    return _as_frame_values(path, values)
+    try:
+        return _as_frame_values(_read_npy(data)) if path.suffix.lower() == ".npy" else decode_picture(data)
+    except FrameError as error:
+        raise FrameError(f"{path}: {error}") from None
 
 
-def _read_npy(path: Path, data: bytes) -> np.ndarray:
+def _read_npy(data: bytes) -> np.ndarray:
     try:
         values = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
-        raise FrameError(f"{path}: not a readable NumPy array ({_first_line(error)}); write it with numpy.save, "
+        raise FrameError(f"not a readable NumPy array ({_first_line(error)}); write it with numpy.save, "
                          "as numbers") from None
     if not isinstance(values, np.ndarray):
-        raise FrameError(f"{path}: an archive of arrays, not an array; write one array with numpy.save")
+        raise FrameError("an archive of arrays, not an array; write one array with numpy.save")
     return values
 
 
-def _read_picture(path: Path, data: bytes) -> np.ndarray:
+def decode_picture(data: bytes) -> np.ndarray:
+    """The stored values of a PNG, JPEG, TIFF or the like: (H, W) uint8, uint16 or float32, or (H, W, 3 or 4) uint8.
+
+    Raises FrameError, without a name for the picture, for one that is cut, damaged or of another type.
+    """
     # OpenCV fills what is missing of a cut file with grey and says nothing.
     if (data.startswith(b"\xff\xd8") and not _jpeg_is_whole(data)) or (
-            data.startswith(b"\x89PNG") and not _png_is_whole(data)):
-        raise FrameError(f"{path}: the file ends too early; copy or download it again")
+            data.startswith(PNG_SIGNATURE) and not _png_is_whole(data)):
+        raise FrameError("the picture ends too early or is damaged; copy or send it again")
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
-        raise FrameError(f"{path}: cannot be decoded ({_first_line(error)}); convert it to PNG or TIFF") from None
+        raise FrameError(f"cannot be decoded ({_first_line(error)}); convert it to PNG or TIFF") from None
     if values is None:
-        raise FrameError(f"{path}: not a readable image, or damaged; use a whole PNG, TIFF, JPEG or .npy file")
-    return values
+        raise FrameError("not a readable picture, or damaged; use a whole PNG, TIFF or JPEG")
+    return _as_frame_values(values)
 
 
-def _as_frame_values(path: Path, values: np.ndarray) -> np.ndarray:
+def _as_frame_values(values: np.ndarray) -> np.ndarray:
     """Types that hold the same numbers to those that the pipeline takes."""
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint16:
+        return _one_of_equal_channels(values)
     if values.dtype.kind == "f":
         return values.astype(np.float32)
     if values.dtype in (np.uint8, np.uint16):
@@ -87,23 +94,25 @@ def _as_frame_values(path: Path, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind in "iu" and values.size and 0 <= values.min() and values.max() <= 65535:
         return values.astype(np.uint16)
     if values.dtype.kind in "iu":
-        raise FrameError(f"{path}: whole numbers beyond 0 to 65535 are not a camera's counts; "
-                         "save temperatures as float32")
-    raise FrameError(f"{path}: values of type {values.dtype} are not understood; save uint8, uint16 or float32")
+        raise FrameError("whole numbers beyond 0 to 65535 are not a camera's counts; save temperatures as float32")
+    raise FrameError(f"values of type {values.dtype} are not understood; save uint8, uint16 or float32")
 
 
-def _one_of_equal_channels(path: Path, values: np.ndarray) -> np.ndarray:
+def _one_of_equal_channels(values: np.ndarray) -> np.ndarray:
     """16-bit grey stored as colour is grey; 16-bit colour is nothing that a thermal camera writes."""
     if (values[..., 0] == values[..., 1]).all() and (values[..., 0] == values[..., 2]).all():
         return np.ascontiguousarray(values[..., 0])
-    raise FrameError(f"{path}: a 16-bit colour picture holds no thermal values; save one channel")
+    raise FrameError("a 16-bit colour picture holds no thermal values; save one channel")
 
 
 def _png_is_whole(data: bytes) -> bool:
-    """Whether the chunks follow each other up to IEND."""
-    at = 8
+    """Whether undamaged chunks follow each other up to IEND."""
+    at = len(PNG_SIGNATURE)
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
+        end = at + 8 + length
+        if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return False
         if data[at + 4 : at + 8] == b"IEND":
             return True
         at += 12 + length

@@ -13,7 +13,7 @@ from .contrast import TemporalContrast
 from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
-from .geometry import FaceCrop, Letterbox
+from .geometry import FaceCrop, Letterbox, Orientation
 from .layouts import Layout, get_layout
 from .models.checkpoint import ModelError
 from .models.confidence import confidence
@@ -42,7 +42,7 @@ class _Camera:
 
 
 class ThermalPerception:
-    """The pipeline: contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
@@ -116,10 +116,16 @@ class ThermalPerception:
         return f"{self.detector.describe()}; models {', '.join(names)}"
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
-        """Results of a batch of frames, in their order; the frames may come from several cameras."""
+        """Results of a batch of frames, in their order; the frames may come from several cameras.
+
+        Results are in the pixels of the frames as they are given, whatever turn thermal.rotate and flip ask for.
+        """
         if not frames:
             return []
         began = time.perf_counter()
+        thermal = self.config.thermal
+        turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
         images = [self._contrast(frame) for frame in frames]
         stages = {"contrast": time.perf_counter() - began}
 
@@ -133,6 +139,8 @@ class ThermalPerception:
 
         began = time.perf_counter()
         faces = self._landmarks(frames, boxes)
+        detections = [_turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
+        faces = [_faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
         stages["landmarks"] = time.perf_counter() - began
 
         if self.config.tracking.enabled:
@@ -216,6 +224,22 @@ class ThermalPerception:
         ids = camera.objects.update(detections.boxes, detections.labels, frame.stamp)
         face_ids = camera.faces.update(faces.boxes, np.zeros(len(faces), np.int64), frame.stamp)
         return dataclasses.replace(detections, track_ids=ids), dataclasses.replace(faces, track_ids=face_ids)
+
+
+def _upright(frame: ThermalFrame, turn: Orientation) -> ThermalFrame:
+    return frame if turn.is_identity else dataclasses.replace(frame, values=turn.apply(frame.values))
+
+
+def _turned_back(found: Detections, turn: Orientation) -> Detections:
+    return found if turn.is_identity else dataclasses.replace(found, boxes=turn.inverse_boxes(found.boxes))
+
+
+def _faces_turned_back(found: FaceLandmarks, turn: Orientation) -> FaceLandmarks:
+    """Points stay on what they were found on, and keep their identity: the subject's right eye stays the right one."""
+    if turn.is_identity:
+        return found
+    return dataclasses.replace(found, boxes=turn.inverse_boxes(found.boxes),
+                               points=turn.inverse(found.points).astype(np.float32))
 
 
 def _in_source(letterbox: Letterbox, kept: tuple[np.ndarray, np.ndarray, np.ndarray], names: tuple[str, ...]

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .config import ThermalConfig
+from .compressed import JPEG_SIGNATURE, decode_compressed
+from .config import NodeConfig, ThermalConfig
 from .frames import ThermalFrame, decode, is_colour
+from .shutter import is_global_jump
 
 _Format = tuple[str, tuple[int, ...]]
 """Encoding and shape of an image."""
@@ -19,26 +21,38 @@ class FrameReader:
 
     The input mode ``auto`` is decided once for an image format (encoding and size), on the first image that shows
     anything, and kept: a scene that warms up never turns degrees into counts in the middle of a stream. What a user
-    should know of it is told once to ``say``. Not thread-safe.
+    should know of it is told once to ``say``. ``frozen_frames`` identical images in a row are a frozen camera. Not
+    thread-safe.
     """
 
-    def __init__(self, config: ThermalConfig, camera: str = "", say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, config: ThermalConfig, camera: str = "", say: Callable[[str], None] | None = None,
+                 frozen_frames: int = NodeConfig.frozen_frames) -> None:
         self.config = config
         self.camera = camera
+        self.frozen_frames = frozen_frames
         self.frozen_run = 0
         """How many images before this one, without a gap, were identical to it."""
         self.frozen_total = 0
         """How many images were identical to the one before them."""
+        self.shutter_events = 0
+        """How often the camera was frozen and came back with the jump of a shutter correction; not known of display
+        pictures."""
         self._say = say or (lambda text: None)
         self._modes: dict[_Format, str] = {}
         self._format: _Format | None = None
         self._mode = ""
         self._previous: np.ndarray | None = None
+        self._jpeg_told = False
 
     @property
     def mode(self) -> str:
         """Input mode of the latest image; empty before the first."""
         return self._mode
+
+    @property
+    def frozen(self) -> bool:
+        """Whether enough images in a row are identical for a closed shutter, or a camera that hangs."""
+        return self.frozen_run + 1 >= max(2, self.frozen_frames)
 
     @property
     def description(self) -> str:
@@ -53,6 +67,15 @@ class FrameReader:
         """
         return self.read_array(decode(data, height, width, encoding, step, is_bigendian), encoding, stamp)
 
+    def read_compressed(self, data: memoryview | bytes | np.ndarray, format: str, stamp: float | None) -> ThermalFrame:
+        """The frame of a sensor_msgs/CompressedImage's fields; raises FrameError like ``read``."""
+        frame = self.read_array(*decode_compressed(data, format), stamp)
+        if not self._jpeg_told and bytes(data[:2]) == JPEG_SIGNATURE:
+            self._jpeg_told = True
+            self._say("JPEG images have lost faint contrast and every temperature; PNG, of 16 bits where the camera "
+                      "has them, would keep both")
+        return frame
+
     def read_array(self, pixels: np.ndarray, encoding: str, stamp: float | None) -> ThermalFrame:
         """The frame of decoded pixels (H, W) or (H, W, 3 or 4); raises FrameError."""
         layout = (encoding, pixels.shape)
@@ -60,7 +83,7 @@ class FrameReader:
         frame = ThermalFrame.from_array(pixels, dataclasses.replace(self.config, input_mode=mode), stamp, self.camera)
         self._announce(layout, frame)
         self._format, self._mode = layout, frame.mode
-        self._watch(frame.values)
+        self._watch(frame)
         return frame
 
     def _announce(self, layout: _Format, frame: ThermalFrame) -> None:
@@ -77,15 +100,25 @@ class FrameReader:
             self._say(f"{_describe(layout)} images are read as {frame.mode}, judging by their first values; if that is "
                       "wrong, set thermal.input_mode")
 
-    def _watch(self, values: np.ndarray) -> None:
+    def _watch(self, frame: ThermalFrame) -> None:
         """Count images that repeat the one before: a camera whose shutter is closed, or that hangs."""
-        if self._previous is not None and _identical(self._previous, values):
+        if self._previous is not None and _identical(self._previous, frame.values):
             self.frozen_run += 1
             self.frozen_total += 1
             return
+        # A display picture is stretched anew for every image, which shifts it as a whole too.
+        if self.frozen and frame.mode != "display8" and self._previous is not None and _alike(
+                self._previous, frame.values) and is_global_jump(self._previous, frame.values):
+            self._count_shutter_event()
         self.frozen_run = 0
         # A copy, because the values may be a view of memory that the caller uses again.
-        self._previous = values.copy()
+        self._previous = frame.values.copy()
+
+    def _count_shutter_event(self) -> None:
+        self.shutter_events += 1
+        if self.shutter_events == 1:
+            self._say(f"the camera repeated an image {self.frozen_run} times and came back shifted as a whole: it "
+                      "corrects itself by its shutter. thermal.frozen_policy says what becomes of such images")
 
 
 def _describe(layout: _Format) -> str:
@@ -101,7 +134,12 @@ def _shows_anything(values: np.ndarray) -> bool:
 
 def _identical(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two images are equal, NaN being equal to NaN. Noise makes the first row decide nearly always."""
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if not _alike(a, b):
         return False
     same_nan = a.dtype.kind == "f"
     return np.array_equal(a[0], b[0], equal_nan=same_nan) and np.array_equal(a, b, equal_nan=same_nan)
+
+
+def _alike(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two images have the same size and type."""
+    return a.shape == b.shape and a.dtype == b.dtype

@@ -10,8 +10,8 @@ from .frames import ThermalFrame
 def point_temperatures(frame: ThermalFrame, points: np.ndarray) -> np.ndarray:
     """Median temperature of the 3 x 3 pixels at each point.
 
-    ``points`` (F, K, 2) in source pixels to (F, K) float32 degrees Celsius; NaN where the point lies outside the image
-    or the frame is not radiometric.
+    ``points`` (F, K, 2) in source pixels to (F, K) float32 degrees Celsius; NaN where the point lies outside the image,
+    its pixels are not finite or the frame is not radiometric.
     """
     if not frame.radiometric or not points.size:
         return np.full(points.shape[:2], np.nan, np.float32)
@@ -25,4 +25,4 @@ def point_temperatures(frame: ThermalFrame, points: np.ndarray) -> np.ndarray:
     columns = np.clip(column[..., None, None] + shifts[None, :], 0, width - 1)
     patch = frame.values[rows, columns].astype(np.float32).reshape(*points.shape[:2], 9)
     celsius = frame.celsius(np.median(patch, axis=-1))
-    return np.where(inside, celsius, np.float32(np.nan)).astype(np.float32)
+    return np.where(inside & np.isfinite(celsius), celsius, np.float32(np.nan)).astype(np.float32)

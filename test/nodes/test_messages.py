@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytestmark = pytest.mark.ros
 pytest.importorskip("vision_msgs")
@@ -169,6 +171,23 @@ def test_rays_undo_the_distortion(model: str, d: list[float]) -> None:
     assert rays(np.zeros((0, 54, 2))).shape == (0, 54, 3)
 
 
+@settings(max_examples=60)
+@given(st.sampled_from(["plumb_bob", "equidistant"]), st.floats(-0.3, 0.3), st.floats(-0.05, 0.05),
+       st.floats(-0.005, 0.005), st.floats(-0.005, 0.005), st.integers(0, 2**16))
+def test_rays_project_back_to_their_pixels(model: str, k1: float, k2: float, p1: float, p2: float, seed: int) -> None:
+    import cv2
+
+    truth = np.column_stack([np.random.default_rng(seed).uniform(-0.6, 0.6, (20, 2)), np.ones(20)])
+    d, k = [k1, k2, p1, p2], np.array(info().k).reshape(3, 3)
+    project = cv2.fisheye.projectPoints if model == "equidistant" else cv2.projectPoints
+    pixels, _ = project(truth[:, None], np.zeros(3), np.zeros(3), k, np.array(d))
+    # Trailing zeros, as some drivers write them, belong to no coefficient.
+    rays = Rays(info(distortion_model=model, d=[*d, 0.0, 0.0, 0.0]), 512, 640)(pixels[:, 0] + 0.5)
+    again, _ = project(rays[:, None].astype(np.float64), np.zeros(3), np.zeros(3), k, np.array(d))
+    np.testing.assert_allclose(again, pixels, atol=0.01)
+    np.testing.assert_allclose(rays, truth, atol=1e-3)
+
+
 def test_rays_of_a_binned_window_of_the_sensor() -> None:
     made = info(binning_x=2, binning_y=2)
     made.roi.x_offset, made.roi.y_offset, made.roi.width, made.roi.height = 100, 50, 320, 256
@@ -180,6 +199,10 @@ def test_rays_of_a_binned_window_of_the_sensor() -> None:
     (dict(k=np.zeros(9)), (512, 640), "not calibrated"),
     (dict(), (256, 320), "640 x 512 pixels, but the image has 320 x 256"),
     (dict(distortion_model="magic", d=[1.0]), (512, 640), "'magic'"),
+    (dict(distortion_model="plumb_bob", d=[0.1, 0.2, 0.3]), (512, 640), "plumb_bob has 4 or 5"),
+    (dict(distortion_model="equidistant", d=[0.1, 0.2, 0.3, 0.1, 0.2]), (512, 640), "equidistant has 4"),
+    (dict(distortion_model="plumb_bob", d=[0.1, 0.2, 0.3, float("nan"), 0.0]), (512, 640), "finite"),
+    (dict(k=np.array([500.0, 0, float("nan"), 0, 500, 250, 0, 0, 1])), (512, 640), "not calibrated"),
 ])
 def test_a_misfitting_calibration_is_refused(values: dict[str, object], size: tuple[int, int], said: str) -> None:
     with pytest.raises(ValueError, match=said):

@@ -302,6 +302,49 @@ def test_camera_info_gives_rays(node: Any, client: Any, scene: Callable[..., np.
         client.destroy_publisher(publisher)
 
 
+def test_a_camera_without_calibration_is_told_once(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import CameraInfo
+
+    from thermal_kd_ros.nodes.messages import landmark_points
+
+    publisher = client.create_publisher(CameraInfo, f"/{node.namespace}/camera_info", qos_profile_sensor_data)
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and "not calibrated" not in node.log():
+            publisher.publish(CameraInfo(width=320, height=256))
+            node.ask(node.image(scene()))
+        for i in range(4):
+            # Drivers send it with every image, and the size of the images may change.
+            publisher.publish(CameraInfo(width=320, height=256))
+            landmarks = node.ask(node.image(scene((256, 320) if i % 2 else (128, 160))))[1]
+        np.testing.assert_array_equal(landmark_points(landmarks)["z"], 0)
+        assert node.log().count("camera_info has no focal length: the camera is not calibrated") == 1
+    finally:
+        client.destroy_publisher(publisher)
+
+
+def test_repeated_frames_can_be_skipped(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    node.ask(node.image(scene(seed=7)))
+    before = int(node.report()["dropped frozen"])
+    node.set_ok(thermal__frozen_policy="skip")
+    message = node.image(scene(seed=7))
+    node.publish(message)
+    node.report(lambda d: int(d["dropped frozen"]) == before + 1)
+    node.ask(node.image(scene(seed=8)))
+    assert not node.answered(message)
+    node.set_ok(thermal__frozen_policy="mark")
+    node.ask(node.image(scene(seed=8)))
+
+
+def test_shutter_events_are_counted(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    before = int(node.report()["shutter events"])
+    for _ in range(3):
+        node.ask(node.image(scene(seed=9)))
+    node.ask(node.image(scene(seed=9) + np.uint16(30)))
+    assert int(node.report()["shutter events"]) == before + 1
+
+
 def test_diagnostics_tell_what_the_node_does(node: Any, scene: Callable[..., np.ndarray]) -> None:
     image = scene()
     for _ in range(4):

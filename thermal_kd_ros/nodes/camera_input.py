@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeAlias
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..config import NodeConfig
 from ..dds import remedy
+from ..frames import ThermalFrame
+from ..stream import FrameReader
 from .rays import Rays
 from .watchdog import Complaint, InputWatch
 
@@ -24,10 +29,33 @@ _DEPTH = 5
 is superseded is superseded where it is counted."""
 
 
-class CameraInput:
-    """Subscriptions to ``image`` and ``camera_info``, there from configure to cleanup."""
+_CHOOSE_S = 0.5
+"""Between two looks at who publishes raw and who compressed images."""
+_PATIENCE = 2
+"""So many looks in a row must find compressed images alone: the two topics of one camera are not discovered at once."""
 
-    def __init__(self, node: Node, options: NodeConfig, receive: Callable[[Image], None]) -> None:
+_FRAMES_WITHOUT_INFO = 30
+"""After so many images without a camera_info none will come."""
+
+InputImage: TypeAlias = Image | CompressedImage
+
+
+def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) -> ThermalFrame:
+    """The frame of a raw or a compressed image; raises FrameError."""
+    if isinstance(message, CompressedImage):
+        return reader.read_compressed(message.data, message.format, stamp)
+    return reader.read(message.data, message.height, message.width, message.encoding, message.step,
+                       bool(message.is_bigendian), stamp)
+
+
+class CameraInput:
+    """Subscriptions to ``image`` or ``image/compressed``, and ``camera_info``, there from configure to cleanup.
+
+    With the transport ``auto`` the compressed images are subscribed only while nobody publishes raw ones: most cameras
+    offer both, compress only for who subscribes, and every frame is wanted once.
+    """
+
+    def __init__(self, node: Node, options: NodeConfig, receive: Callable[[InputImage], None]) -> None:
         self._node = node
         self._reliable = options.reliable_input
         self._lost = 0
@@ -36,26 +64,63 @@ class CameraInput:
         self._info: CameraInfo | None = None
         self._rays: Rays | None = None
         self._rays_of: tuple[CameraInfo, int, int] | None = None
+        self._without_info = 0
+        self._complaints: set[str] = set()
         self._incompatible = ""
-        self._images = self._subscribe()
-        self.topic: str = self._images.topic_name
+        raw = node.resolve_topic_name("image")
+        # From the resolved name, so that one remapping of ``image`` takes its compressed topic along.
+        compressed = node.resolve_topic_name(f"{raw}/compressed")
+        self._rectified = "rect" in raw.rpartition("/")[2]
+        self._topics: dict[type[InputImage], str] = {Image: raw, CompressedImage: compressed}
+        self._images = {}
+        if options.transport != "compressed":
+            self._images[Image] = self._subscribe(Image)
+        if options.transport == "compressed":
+            self._images[CompressedImage] = self._subscribe(CompressedImage)
+        self.topic: str = compressed if options.transport == "compressed" else raw
+        self._looks = 0
+        self._chooser: Timer | None = None
+        if options.transport == "auto":
+            self._chooser = node.create_timer(_CHOOSE_S, self._choose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         reliability = ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
         self._infos = node.create_subscription(CameraInfo, "camera_info", self._keep_info, qos)
         self._watch = InputWatch(self.topic, remedy(os.environ))
 
-    def _subscribe(self):  # type: ignore[no-untyped-def]  # rclpy's class is generic in Kilted only
+    def _subscribe(self, kind: type[InputImage]):  # type: ignore[no-untyped-def]  # generic in Kilted only
         reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability)
+        topic = self._topics[kind]
         try:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible, message_lost=self._on_lost)
-            return self._node.create_subscription(Image, "image", self._on_image, qos, event_callbacks=events)
+            return self._node.create_subscription(kind, topic, self._on_image, qos, event_callbacks=events)
         except UnsupportedEventTypeError:
             # Not every middleware counts lost messages.
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
-            return self._node.create_subscription(Image, "image", self._on_image, qos, event_callbacks=events)
+            return self._node.create_subscription(kind, topic, self._on_image, qos, event_callbacks=events)
 
-    def _on_image(self, message: Image) -> None:
+    def _choose(self) -> None:
+        """Read compressed images while there are only those; raw ones win."""
+        raw, compressed = (self._node.count_publishers(self._topics[kind]) for kind in (Image, CompressedImage))
+        reading = CompressedImage in self._images
+        self._looks = self._looks + 1 if compressed and not raw else 0
+        if not reading and self._looks >= _PATIENCE:
+            self._images[CompressedImage] = self._subscribe(CompressedImage)
+            self._say(f"nobody publishes {self._topics[Image]}: {self._topics[CompressedImage]} is read")
+        elif reading and raw:
+            self._node.destroy_subscription(self._images.pop(CompressedImage))
+            self._say(f"{self._topics[Image]} is read, and {self._topics[CompressedImage]} no more: raw images are "
+                      "better. Set transport to compressed if the network is too slow for them")
+
+    def _say(self, text: str) -> None:
+        self._node.get_logger().info(text)
+
+    @property
+    def transport(self) -> str:
+        """Which images are read at present: raw or compressed."""
+        return "compressed" if CompressedImage in self._images else "raw"
+
+    def _on_image(self, message: InputImage) -> None:
         self._received += 1
         self._receive(message)
 
@@ -75,18 +140,27 @@ class CameraInput:
             self._info = info
 
     def rays(self, height: int, width: int) -> Rays | None:
-        """Rays of an image of that size; None without a camera_info that fits, of which a misfit is logged once."""
+        """Rays of an image of that size; None without a camera_info that fits, which is logged once."""
         info = self._info
-        if info is not None and (self._rays_of is None or self._rays_of[0] is not info
-                                 or self._rays_of[1:] != (height, width)):
+        if info is None:
+            self._without_info += 1
+            if self._without_info == _FRAMES_WITHOUT_INFO:
+                self._say(f"no camera_info came on {self._infos.topic_name}: x y z of the landmarks are pixels. If the "
+                          "camera has one, remap it: -r camera_info:=<its topic>")
+        elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width):
             self._rays_of = info, height, width
             try:
-                self._rays = Rays(info, height, width, rectified="rect" in self.topic.rpartition("/")[2])
+                self._rays = Rays(info, height, width, self._rectified)
             except ValueError as error:
                 self._rays = None
-                self._node.get_logger().warning(
-                    f"{self._infos.topic_name} {error}; x y z of the landmarks are pixels until it is mended")
+                self._complain(f"{self._infos.topic_name} {error}; x y z of the landmarks are pixels until that is "
+                               "mended")
         return self._rays
+
+    def _complain(self, text: str) -> None:
+        if text not in self._complaints:
+            self._complaints.add(text)
+            self._node.get_logger().warning(text)
 
     @property
     def lost(self) -> int:
@@ -100,13 +174,16 @@ class CameraInput:
 
     def check(self, now: float, options: NodeConfig) -> Complaint | None:
         """What is wrong with the arrival of frames, if anything."""
-        publishers = self._node.count_publishers(self.topic)
+        publishers = sum(self._node.count_publishers(self._topics[kind]) for kind in tuple(self._images))
         return self._watch.check(now, publishers, self._received, self._lost, options.silence_warning_s,
                                  options.expected_rate_hz)
 
     def destroy(self) -> None:
         """Take the subscriptions off the graph."""
-        self._node.destroy_subscription(self._images)
+        if self._chooser is not None:
+            self._node.destroy_timer(self._chooser)
+        for subscription in self._images.values():
+            self._node.destroy_subscription(subscription)
         self._node.destroy_subscription(self._infos)
 
 

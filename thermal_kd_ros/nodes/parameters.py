@@ -44,7 +44,7 @@ def allowed(item: dataclasses.Field[Any]) -> str:
     """The allowed values in words; empty if any value of the type is."""
     bounds, choices = item.metadata["bounds"], item.metadata["choices"]
     if choices:
-        return ", ".join(choices)
+        return ", ".join(map(str, choices))
     return f"{bounds[0]:g} to {bounds[1]:g}" if bounds else ""
 
 

@@ -20,7 +20,6 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.time import Time
 from rclpy.timer import Timer
-from sensor_msgs.msg import Image
 
 from ..config import ConfigError, NodeConfig, PerceptionConfig, class_thresholds
 from ..engines.base import EngineError
@@ -29,7 +28,7 @@ from ..models.checkpoint import ModelError
 from ..pipeline import ThermalPerception
 from ..stream import FrameReader
 from . import parameters
-from .camera_input import CameraInput
+from .camera_input import CameraInput, InputImage, read_frame
 from .diagnostics import Report, diagnostics_message
 from .outputs import Outputs
 from .run import run_node
@@ -40,7 +39,7 @@ from .watchdog import Complaint, StaleWatch
 _REPEAT_S = 5.0
 """A complaint about frames is logged at most so often."""
 
-_Arrival = tuple[Image, float]
+_Arrival = tuple[InputImage, float]
 """A message and when it came, on the monotonic clock."""
 
 
@@ -103,7 +102,8 @@ class PerceptionNode(LifecycleNode):
         self._input = CameraInput(self, self._options, self._on_image)
         self._outputs = Outputs(self)
         self._outputs.publish_labels(pipeline.class_names, self._config.detector.score_threshold)
-        self._reader = FrameReader(self._config.thermal, self._input.topic, self._say_about_input)
+        self._reader = FrameReader(self._config.thermal, self._input.topic, self._say_about_input,
+                                   self._options.frozen_frames)
         self._stale = StaleWatch(self._input.topic)
         self.destroy_timer(self._reporter)
         self._reporter = self._report_every(self._options.diagnostics_period_s)
@@ -178,6 +178,7 @@ class PerceptionNode(LifecycleNode):
         except (ConfigError, ModelError, EngineError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._options, self._config = options, config
+        self._reader.frozen_frames = options.frozen_frames
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, config: PerceptionConfig) -> None:
@@ -196,7 +197,7 @@ class PerceptionNode(LifecycleNode):
 
     # Frames ----------------------------------------------------------------------------------------------------------
 
-    def _on_image(self, message: Image) -> None:
+    def _on_image(self, message: InputImage) -> None:
         self._statistics.receive()
         worker = self._worker
         if worker is None:
@@ -221,7 +222,7 @@ class PerceptionNode(LifecycleNode):
         if reason:
             self._statistics.drop(reason)
 
-    def _process(self, message: Image, arrived: float) -> str:
+    def _process(self, message: InputImage, arrived: float) -> str:
         """Process and publish one frame; the reason if it is dropped, else an empty string."""
         pipeline, outputs, source = self._pipeline, self._outputs, self._input
         assert pipeline is not None and outputs is not None and source is not None
@@ -236,8 +237,9 @@ class PerceptionNode(LifecycleNode):
         stamp = message.header.stamp
         # A camera that sends no stamps is tracked by the time of arrival.
         when = stamp.sec + 1e-9 * stamp.nanosec if age is not None else arrived
-        frame = self._reader.read(message.data, message.height, message.width, message.encoding, message.step,
-                                  bool(message.is_bigendian), when)
+        frame = read_frame(self._reader, message, when)
+        if self._reader.frozen_run and self._config.thermal.frozen_policy == "skip":
+            return "frozen"
         decoded = time.perf_counter()
         with self._pipeline_lock:
             result = pipeline.process([frame])[0]
@@ -250,7 +252,7 @@ class PerceptionNode(LifecycleNode):
         self._failure = ""
         return ""
 
-    def _age(self, message: Image) -> float | None:
+    def _age(self, message: InputImage) -> float | None:
         """Seconds since the message's stamp; None if it has none."""
         stamp = message.header.stamp
         if stamp.sec == 0 and stamp.nanosec == 0:
@@ -283,8 +285,8 @@ class PerceptionNode(LifecycleNode):
         self._complaint = complaint
         snapshot = self._statistics.snapshot()
         warnings = [complaint.text] if complaint is not None else []
-        alike = self._reader.frozen_run + 1
-        if alike >= max(2, self._options.frozen_frames):
+        if self._reader.frozen:
+            alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")
         errors = [text for text in (self._failure, self._input.incompatible if self._input else "") if text]
         state = "active" if active else "inactive" if self._pipeline is not None else "unconfigured"
@@ -294,7 +296,9 @@ class PerceptionNode(LifecycleNode):
 
     def _facts(self) -> dict[str, str]:
         facts = {"input mode": self._reader.mode or "not known yet", "input": self._reader.description,
+                 "transport": self._input.transport if self._input else "",
                  "frozen frames": str(self._reader.frozen_total),
+                 "shutter events": str(self._reader.shutter_events),
                  "lost on the way": str(self._input.lost if self._input else 0)}
         if self._pipeline is not None:
             facts |= {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),

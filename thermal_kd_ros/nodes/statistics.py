@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-DROP_REASONS = ("superseded", "stale", "rate", "bad", "failed", "inactive")
+DROP_REASONS = ("superseded", "stale", "rate", "bad", "frozen", "failed", "inactive")
 """superseded: a newer frame came while this one waited; stale: older than max_age_s; rate: above max_rate_hz; bad: the
-image cannot be used; failed: the pipeline raised an error; inactive: the node was not active."""
+image cannot be used; frozen: the image repeats the one before it, and thermal.frozen_policy is skip; failed: the
+pipeline raised an error; inactive: the node was not active."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,232 @@
+"""The pipeline around its networks, which are replaced by ones that find hot spots."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from thermal_kd_ros import pipeline
+from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, ThermalConfig, with_values
+from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame
+from thermal_kd_ros.layouts import get_layout
+from thermal_kd_ros.models.checkpoint import ModelCard
+from thermal_kd_ros.results import PerceptionResult
+from thermal_kd_ros.stream import FrameReader
+
+RIGHT_EYE, LEFT_EYE, CHIN = 36, 45, 8
+POINTS = get_layout("sf_tl54").points
+
+
+class HotFace:
+    """As a detector it finds the box of all that is hot. As a landmarker it knows upright, unmirrored faces alone.
+
+    Of the two upper spots it calls the one at the left of the image the right eye, and the lower spot the chin.
+    """
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert batch.dtype == np.float32 and np.isfinite(batch).all()
+        assert batch.min() >= 0.0 and batch.max() <= 1.0
+        outputs = [self._landmarks(image[0]) if self.card.task == "landmarks" else self._box(image[0])
+                   for image in batch]
+        first, second = zip(*outputs, strict=True)
+        return np.stack(first).astype(np.float32), np.stack(second).astype(np.float32)
+
+    def _box(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rows, columns = np.nonzero(image > 0.75)
+        if not len(rows):
+            return np.zeros((1, 4)), np.zeros((1, len(self.card.classes)))
+        box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]])
+        return box, np.full((1, len(self.card.classes)), 0.9)
+
+    def _landmarks(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points, sigma = np.full((POINTS, 2), self.card.input_width / 2), np.full(POINTS, 1.0)
+        y, x = (grid + 0.5 for grid in np.mgrid[: image.shape[0], : image.shape[1]])
+        upper, left = y < image.shape[0] / 2, x < image.shape[1] / 2
+        for index, where in ((RIGHT_EYE, upper & left), (LEFT_EYE, upper & ~left), (CHIN, ~upper)):
+            weight = np.where(where & (image > 0.7), image, 0.0)
+            if weight.sum() > 0:
+                points[index] = (x * weight).sum() / weight.sum(), (y * weight).sum() / weight.sum()
+        return points, sigma
+
+    def describe(self) -> str:
+        return "hot spots"
+
+
+@pytest.fixture(autouse=True)
+def networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {
+        "detector_nano": ModelCard("objects", "detection", {}, 256, 320, ("person",)),
+        "face_detector": ModelCard("faces", "detection", {}, 256, 320, ("face",)),
+        "landmarks_light": ModelCard("landmarks", "landmarks", {"points": POINTS}, 112, 112, layout="sf_tl54"),
+    }
+
+    def load(model: str, task: str, config: EngineConfig) -> HotFace:
+        return HotFace(cards[model])
+
+    monkeypatch.setattr(pipeline, "load_engine", load)
+
+
+EYE, OTHER_EYE, MOUTH = (150.0, 60.0, 38.0), (185.0, 62.0, 37.0), (168.0, 100.0, 36.0)
+"""x, y and degrees Celsius of the subject's right eye, left eye and mouth in the upright image."""
+
+
+def upright_scene() -> np.ndarray:
+    """(256, 320) float32 degrees Celsius: a face of three spots in a cold room, not in its middle."""
+    y, x = (grid + 0.5 for grid in np.mgrid[:256, :320])
+    celsius = np.full((256, 320), 15.0)
+    for u, v, temperature in (EYE, OTHER_EYE, MOUTH):
+        celsius = np.maximum(celsius, np.where((x - u) ** 2 + (y - v) ** 2 < 36.0, temperature, 0.0))
+    return celsius.astype(np.float32)
+
+
+def seen_by(camera: np.ndarray, rotate: int, flip: bool, stamp: float | None = 0.0) -> PerceptionResult:
+    config = PerceptionConfig(thermal=ThermalConfig(rotate=rotate, flip=flip), face=FaceConfig(nms_iou=0.5))
+    perception = pipeline.ThermalPerception(config)
+    return perception.process([ThermalFrame.from_array(camera, config.thermal, stamp)])[0]
+
+
+@pytest.mark.parametrize(("rotate", "flip"), list(product((0, 90, 180, 270), (False, True))))
+def test_results_lie_on_the_camera_s_own_pixels_however_it_is_mounted(rotate: int, flip: bool) -> None:
+    upright = upright_scene()
+    # What the camera delivers: turned anticlockwise, then mirrored, the reverse of what makes it upright.
+    camera = np.rot90(upright, rotate // 90)
+    camera = np.ascontiguousarray(camera[:, ::-1] if flip else camera)
+    result = seen_by(camera, rotate, flip)
+    rows, columns = np.nonzero(camera > 30)
+    truth = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+    np.testing.assert_allclose(result.detections.boxes, [truth], atol=1.0)
+    np.testing.assert_allclose(result.faces.boxes, [truth], atol=1.0)
+    assert result.detections.track_ids[0] >= 0 and result.faces.track_ids[0] >= 0
+    for index, (_, _, temperature) in ((RIGHT_EYE, EYE), (LEFT_EYE, OTHER_EYE), (CHIN, MOUTH)):
+        spot = np.argwhere(np.abs(camera - temperature) < 0.01).mean(axis=0)[::-1] + 0.5
+        np.testing.assert_allclose(result.faces.points[0, index], spot, atol=1.0)
+        assert result.faces.temperature[0, index] == pytest.approx(temperature, abs=0.01)
+
+
+def test_without_flip_a_mirrored_camera_swaps_the_eyes() -> None:
+    mirrored = np.ascontiguousarray(upright_scene()[:, ::-1])
+    assert seen_by(mirrored, 0, False).faces.temperature[0, RIGHT_EYE] == pytest.approx(OTHER_EYE[2], abs=0.01)
+    assert seen_by(mirrored, 0, True).faces.temperature[0, RIGHT_EYE] == pytest.approx(EYE[2], abs=0.01)
+
+
+def test_an_impossible_turn_is_refused() -> None:
+    with pytest.raises(ValueError, match="thermal.rotate = 45: must be one of 0, 90, 180, 270"):
+        with_values(PerceptionConfig(), {"thermal.rotate": 45})
+
+
+# Bad input: whatever comes, it is answered with finite results or refused with a reason -------------------------------
+
+FOREIGN = ["", "bgr16", "rgb16", "mono32", "16SC1", "32SC1", "64FC1", "32FC3", "16UC3", "bayer_rggb8", "yuv422", "nv21",
+           "mono16 ", "MONO16"]
+"""Encodings that cv_bridge knows, or nearly, but that carry no thermal image."""
+FILLS = ("noise", "constant", "saturated", "12 bits", "ramp", "nan", "infinite", "absurd", "one value")
+SHAPES = st.one_of(st.sampled_from([(1, 1), (1, 300), (300, 1), (2, 2), (7, 9), (120, 160)]),
+                   st.tuples(st.integers(1, 70), st.integers(1, 70)))
+
+
+def filled(shape: tuple[int, ...], dtype: str, fill: str, seed: int) -> np.ndarray:
+    """An image of a kind that cameras, cables and drivers bring forth."""
+    rng = np.random.default_rng(seed)
+    if dtype != "f4":
+        top = 256 ** int(dtype[1]) - 1
+        values = rng.integers(0, top, shape, endpoint=True)
+        values = {"constant": np.full(shape, seed % top), "saturated": np.where(values > top // 3, top, values),
+                  "12 bits": values % 4096, "ramp": np.arange(values.size).reshape(shape) % top,
+                  "one value": np.zeros(shape)}.get(fill, values)
+        return values.astype(dtype)
+    values = rng.normal(20, 8, shape).astype(dtype)
+    bad = {"nan": np.nan, "infinite": rng.choice([np.inf, -np.inf]), "absurd": 3e38 * rng.choice([-1, 1]),
+           "saturated": 1e4}.get(fill)
+    if bad is not None:
+        values[rng.random(shape) < rng.choice([0.01, 0.5, 0.95, 1.0])] = bad
+    return {"constant": np.full(shape, -40.0), "one value": np.zeros(shape)}.get(fill, values).astype(dtype)
+
+
+def assert_sound(result: PerceptionResult, height: int, width: int) -> None:
+    """Every number is one, and lies where it may."""
+    for found in (result.detections, result.faces):
+        assert np.isfinite(found.boxes).all() and (found.boxes >= 0).all()
+        assert (found.boxes[:, [0, 2]] <= width).all() and (found.boxes[:, [1, 3]] <= height).all()
+        assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
+        assert ((found.scores >= 0) & (found.scores <= 1)).all()
+    assert np.isfinite(result.faces.points).all()
+    assert ((result.faces.confidence >= 0) & (result.faces.confidence <= 1)).all()
+    assert not np.isinf(result.faces.temperature).any()
+
+
+@pytest.fixture(scope="module")
+def reused() -> dict[tuple[int, bool], tuple[FrameReader, pipeline.ThermalPerception]]:
+    """One reader and pipeline for each way to mount the camera: bad images must leave nothing behind."""
+    return {}
+
+
+def answer(reused: dict[tuple[int, bool], tuple[FrameReader, pipeline.ThermalPerception]], turn: tuple[int, bool],
+           read: str, *fields: object) -> None:
+    """Read an image by ``read`` of the reader and process it; a refusal must say something."""
+    if turn not in reused:
+        face = FaceConfig(min_size_px=1.0, score_threshold=0.0)
+        config = PerceptionConfig(thermal=ThermalConfig(rotate=turn[0], flip=turn[1]), face=face)
+        reused[turn] = FrameReader(config.thermal, str(turn)), pipeline.ThermalPerception(config)
+    reader, perception = reused[turn]
+    try:
+        frame = getattr(reader, read)(*fields, 1.0)
+    except FrameError as error:
+        assert len(str(error)) > 20
+        return
+    assert_sound(perception.process([frame])[0], *frame.shape)
+
+
+TURN = st.tuples(st.sampled_from([0, 90, 180, 270]), st.booleans())
+MANY = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@MANY
+@given(encoding=st.sampled_from(sorted(ENCODINGS)), shape=SHAPES, fill=st.sampled_from(FILLS), big=st.booleans(),
+       padding=st.integers(0, 5), seed=st.integers(0, 2**16), turn=TURN)
+def test_every_image_is_answered_with_finite_results(reused, encoding, shape, fill, big, padding, seed, turn) -> None:
+    layout = ENCODINGS[encoding]
+    full = shape if layout.channels == 1 else (*shape, layout.channels)
+    pixels = filled(full, layout.dtype, fill, seed)
+    pixels = pixels.astype(pixels.dtype.newbyteorder(">" if big else "<"))
+    rows = [row.tobytes() + b"\xff" * padding for row in pixels]
+    answer(reused, turn, "read", b"".join(rows), *shape, encoding, len(rows[0]), big)
+
+
+@MANY
+@given(encoding=st.sampled_from(sorted(ENCODINGS) + FOREIGN), data=st.binary(max_size=400),
+       height=st.integers(0, 2**32 - 1) | st.integers(0, 20), width=st.integers(0, 2**32 - 1) | st.integers(0, 20),
+       step=st.integers(0, 2**32 - 1) | st.integers(0, 60), big=st.booleans())
+def test_fields_that_contradict_each_other_are_refused(reused, encoding, data, height, width, step, big) -> None:
+    answer(reused, (0, False), "read", data, height, width, encoding, step, big)
+
+
+@MANY
+@given(shape=SHAPES, dtype=st.sampled_from(["u1", "u2"]), fill=st.sampled_from(FILLS), seed=st.integers(0, 2**16),
+       suffix=st.sampled_from([".png", ".jpg", ".tiff"]), cut=st.none() | st.floats(0, 1), turn=TURN,
+       format=st.sampled_from(["png", "jpeg", "mono16; png compressed", "mono8; jpeg compressed mono8", "16UC1",
+                               "16UC1; compressedDepth", "no format"]))
+def test_every_compressed_image_is_answered_or_refused(reused, shape, dtype, fill, seed, suffix, cut, turn, format
+                                                       ) -> None:
+    pixels = filled(shape, "u1" if suffix == ".jpg" else dtype, fill, seed)
+    data = cv2.imencode(suffix, pixels)[1].tobytes()
+    answer(reused, turn, "read_compressed", data if cut is None else data[: int(cut * len(data))], format)
+
+
+@pytest.mark.parametrize("encoding", FOREIGN)
+def test_an_encoding_of_no_thermal_camera_is_named_with_those_that_are(encoding: str) -> None:
+    with pytest.raises(FrameError, match=f"encoding '{encoding}'.*mono16"):
+        FrameReader(ThermalConfig()).read(bytes(64), 2, 2, encoding, 32, False, 0.0)
+
+
+@pytest.mark.parametrize("turn", [(0, False), (90, True)])
+def test_a_4k_image_is_answered(reused, turn: tuple[int, bool]) -> None:
+    pixels = filled((2160, 3840), "u2", "noise", 0)
+    answer(reused, turn, "read", pixels.tobytes(), 2160, 3840, "mono16", 7680, False)
