@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 
 from .config import ContrastConfig
-from .contrast import Span, robust_span
 from .frames import ThermalFrame
-from .pipeline import min_span
 from .results import PerceptionResult
+from .tone import TemporalTone
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DEGREE = "\N{DEGREE SIGN}"
@@ -67,14 +66,9 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
 def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConfig | None = None, scale: int = 1
              ) -> np.ndarray:
     """``draw`` for a frame, with the contrast of this frame alone: (H * scale, W * scale, 3) uint8 BGR."""
-    span = frame_span(frame, config or ContrastConfig())
+    tone = TemporalTone(config or ContrastConfig()).update(frame)
     celsius = frame.celsius(frame.values) if frame.radiometric else None
-    return draw(span.apply(frame.values), result, celsius, scale)
-
-
-def frame_span(frame: ThermalFrame, config: ContrastConfig) -> Span:
-    """The contrast span of one frame by itself, in its own unit."""
-    return robust_span(frame.values, config, min_span(frame, config))
+    return draw(tone.apply(frame.values), result, celsius, scale)
 
 
 def caption(name: str, score: float, track: int = -1, celsius: float = float("nan")) -> str:
