@@ -95,9 +95,9 @@ def test_the_unit_does_not_matter(method: str) -> None:
 
 
 def test_percentile_is_the_plain_robust_span() -> None:
-    frame = frame_of(scene())
-    assert ContrastConfig().method == "percentile"
-    assert tone_of(frame, "percentile") == robust_span(frame.values, ContrastConfig(), min_span(frame, ContrastConfig()))
+    frame, config = frame_of(scene()), ContrastConfig()
+    assert config.method == "percentile"
+    assert tone_of(frame, "percentile") == robust_span(frame.values, config, min_span(frame, config))
 
 
 def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:

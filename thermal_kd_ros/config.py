@@ -58,6 +58,12 @@ class ThermalConfig:
     )
     scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
+    emissivity: float = _parameter(
+        1.0, "Emissivity of what is measured, e.g. 0.98 for skin; 1 leaves temperatures as the camera gives them. For "
+        "cameras that assume 1 themselves.", bounds=(0.1, 1.0))
+    reflected_c: float = _parameter(
+        20.0, "Apparent temperature of what the surroundings reflect, degrees Celsius; counts where emissivity is "
+        "below 1.", bounds=(-100.0, 1000.0))
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,8 @@ class ContrastConfig:
 
     method: str = _parameter(
         "percentile",
-        "How values become grey: stretched between percentiles of the frame, between fixed temperatures, equalised with "
-        "a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
+        "How values become grey: stretched between percentiles of the frame or between fixed temperatures, equalised "
+        "with a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
         choices=CONTRAST_METHODS, live=True)
     low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
                                        bounds=(0.0, 49.0), live=True)

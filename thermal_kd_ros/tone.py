@@ -55,18 +55,17 @@ class Curve:
         """Value that becomes 1."""
         return self.span.high
 
-    @cached_property
-    def _table(self) -> np.ndarray:
-        return self._bend(np.arange(65536, dtype=np.uint16))
-
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
-        # A table of all 16-bit counts takes a tenth of the time that interpolating every pixel does.
-        return self._table[values] if values.dtype == np.uint16 else self._bend(values)
+        # Looking up 65,536 steps takes a tenth of the time that interpolating every pixel does.
+        step = self.span.apply(values)
+        step *= np.float32(65535.0)
+        return self._table[np.rint(step, out=step).astype(np.uint16)]
 
-    def _bend(self, values: np.ndarray) -> np.ndarray:
+    @cached_property
+    def _table(self) -> np.ndarray:
         knots = np.linspace(0.0, 1.0, len(self.levels))
-        return np.interp(self.span.apply(values), knots, self.levels).astype(np.float32)
+        return np.interp(np.linspace(0.0, 1.0, 65536), knots, self.levels).astype(np.float32)
 
 
 @dataclass(frozen=True)
