@@ -72,7 +72,8 @@ def inner_canthus_temperatures(frame: ThermalFrame, faces: FaceLandmarks) -> np.
         return found
     layout = get_layout(faces.layout)
     height, width = frame.shape
-    for i, points in enumerate(faces.points.astype(np.float64)):
+    for i in range(len(faces)):
+        points: np.ndarray = faces.points[i].astype(np.float64)
         right, left = points[list(layout.outer_eyes)]
         radius = max(1.0, _CANTHUS_REACH * float(np.hypot(*(right - left))))
         for u, v in points[list(layout.inner_eyes)]:
