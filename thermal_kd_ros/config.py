@@ -25,6 +25,8 @@ INPUT_MODES = (
     "linear",
 )
 
+CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
+
 
 class ConfigError(ValueError):
     """A parameter has a value that cannot be used; the message names it, its value and what is allowed."""
@@ -66,12 +68,23 @@ class ThermalConfig:
     frozen_policy: str = _parameter(
         "mark", "An image identical to the one before it (closed shutter, hanging camera): mark processes it and "
         "reports it on /diagnostics, skip drops it and counts it.", choices=("mark", "skip"), live=True)
+    emissivity: float = _parameter(
+        1.0, "Emissivity of what is measured, e.g. 0.98 for skin; 1 leaves temperatures as the camera gives them. For "
+        "cameras that assume 1 themselves.", bounds=(0.1, 1.0))
+    reflected_c: float = _parameter(
+        20.0, "Apparent temperature of what the surroundings reflect, degrees Celsius; counts where emissivity is "
+        "below 1.", bounds=(-100.0, 1000.0))
 
 
 @dataclass(frozen=True)
 class ContrastConfig:
     """Automatic gain control: from counts or degrees to [0, 1]."""
 
+    method: str = _parameter(
+        "percentile",
+        "How values become grey: stretched between percentiles of the frame or between fixed temperatures, equalised "
+        "with a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
+        choices=CONTRAST_METHODS, live=True)
     low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
                                        bounds=(0.0, 49.0), live=True)
     high_percentile: float = _parameter(99.5, "Percentile of the frame that is mapped to white.",
@@ -86,6 +99,16 @@ class ContrastConfig:
                                         bounds=(1.0, 65535.0), live=True)
     min_span_display: float = _parameter(16.0, "Smallest span of an 8-bit display image, grey levels.",
                                          bounds=(1.0, 255.0), live=True)
+    fixed_low_c: float = _parameter(0.0, "Degrees Celsius that are mapped to black by method fixed.",
+                                    bounds=(-100.0, 3000.0), live=True)
+    fixed_high_c: float = _parameter(45.0, "Degrees Celsius that are mapped to white by method fixed.",
+                                     bounds=(-100.0, 3000.0), live=True)
+    plateau_limit: float = _parameter(
+        3.0, "Method plateau: most that a grey level counts, in multiples of an even histogram. No detail is amplified "
+        "by more than this plus one over a plain stretch.", bounds=(0.1, 100.0), live=True)
+    clahe_limit: float = _parameter(2.0, "Method clahe: clip limit of a tile's histogram, as in OpenCV.",
+                                    bounds=(0.1, 100.0), live=True)
+    clahe_tiles: int = _parameter(8, "Method clahe: tiles along each side of the image.", bounds=(1, 64), live=True)
 
 
 @dataclass(frozen=True)
@@ -154,6 +177,8 @@ class PerceptionConfig:
         validate(self)
         if self.contrast.low_percentile >= self.contrast.high_percentile:
             raise ConfigError("contrast.low_percentile must be below contrast.high_percentile")
+        if self.contrast.fixed_low_c >= self.contrast.fixed_high_c:
+            raise ConfigError("contrast.fixed_low_c must be below contrast.fixed_high_c")
         class_thresholds(self.detector)
 
 

@@ -1,4 +1,4 @@
-"""Automatic gain control: thermal values to [0, 1].
+"""Automatic gain control: the span of thermal values that becomes [0, 1], from frame to frame.
 
 The span comes from robust percentiles, so that one hot lamp or one dead pixel does not take the contrast from the rest
 of the scene, and it is smoothed in time, so that the picture does not flicker when something hot walks in.
@@ -39,21 +39,26 @@ class Span:
         return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
+def regular_sample(values: np.ndarray) -> np.ndarray:
+    """Finite values of an image (H, W) on a regular grid of about 20,000 pixels, (N,); empty if none is finite."""
+    step = max(1, math.isqrt(values.size // _SAMPLES))
+    sample: np.ndarray = values[step // 2 :: step, step // 2 :: step].ravel()
+    if values.dtype.kind != "f":
+        return sample
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        sample = values[np.isfinite(values)].ravel()
+    return np.clip(sample, -_LARGEST, _LARGEST)
+
+
 def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> Span:
     """Span of one image (H, W): percentiles of a regular sample of its finite pixels, with headroom.
 
     ``min_span`` is in the unit of ``values``. An image without a finite pixel gets the span [0, min_span].
     """
-    step = max(1, math.isqrt(values.size // _SAMPLES))
-    sample: np.ndarray = values[step // 2 :: step, step // 2 :: step].ravel()
-    if values.dtype.kind == "f":
-        sample = sample[np.isfinite(sample)]
-        if not sample.size:
-            sample = values[np.isfinite(values)].ravel()
+    sample = regular_sample(values)
     if not sample.size:
         return Span(0.0, min_span)
-    if values.dtype.kind == "f":
-        sample = np.clip(sample, -_LARGEST, _LARGEST)
     low, high = (float(v) for v in np.percentile(sample, (config.low_percentile, config.high_percentile)))
     middle, span = (low + high) / 2, max(high - low, min_span)
     # Far from zero a float32 cannot tell values apart that are nearer than this.
@@ -66,19 +71,22 @@ class TemporalContrast:
 
     def __init__(self, config: ContrastConfig) -> None:
         self.config = config
+        self.past = 0.0
+        """Weight that the images before had in the latest span; 0 where it began anew."""
         self._span: Span | None = None
         self._stamp = 0.0
 
     def update(self, values: np.ndarray, min_span: float, stamp: float | None) -> Span:
         """The span for an image taken at ``stamp`` seconds; an image without a stamp is taken alone."""
         span = robust_span(values, self.config, min_span)
+        self.past = 0.0
         if stamp is None:
             return span
         if self._span is not None and self.config.time_constant_s > 0.0:
             elapsed = stamp - self._stamp
             # A clock that jumps back (a bag that starts again) begins anew rather than freezing the gain.
             if 0.0 <= elapsed < 10.0 * self.config.time_constant_s:
-                keep = math.exp(-elapsed / self.config.time_constant_s)
+                keep = self.past = math.exp(-elapsed / self.config.time_constant_s)
                 span = Span(keep * self._span.low + (1 - keep) * span.low,
                             keep * self._span.high + (1 - keep) * span.high)
         self._span, self._stamp = span, stamp

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from .config import ContrastConfig
-from .contrast import Span, robust_span
 from .frames import ThermalFrame
-from .pipeline import min_span
 from .results import PerceptionResult
+from .temperature import pixels_in, robust_maximum
+from .tone import TemporalTone
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DEGREE = "\N{DEGREE SIGN}"
@@ -21,8 +21,6 @@ _UNSURE, _SURE = np.array([150.0, 110.0, 110.0]), np.array([130.0, 255.0, 90.0])
 """BGR of landmarks with confidence 0 and 1."""
 _SMALL = 24
 """Boxes with a side of less than this many pixels of the picture get a thin line, or it would hide what is in them."""
-_WARM_PERCENTILE = 98.0
-"""The warmest 2 % of a box are left out, or one hot or dead pixel would be its temperature."""
 
 
 def palette(image01: np.ndarray) -> np.ndarray:
@@ -67,14 +65,9 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
 def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConfig | None = None, scale: int = 1
              ) -> np.ndarray:
     """``draw`` for a frame, with the contrast of this frame alone: (H * scale, W * scale, 3) uint8 BGR."""
-    span = frame_span(frame, config or ContrastConfig())
+    tone = TemporalTone(config or ContrastConfig()).update(frame)
     celsius = frame.celsius(frame.values) if frame.radiometric else None
-    return draw(span.apply(frame.values), result, celsius, scale)
-
-
-def frame_span(frame: ThermalFrame, config: ContrastConfig) -> Span:
-    """The contrast span of one frame by itself, in its own unit."""
-    return robust_span(frame.values, config, min_span(frame, config))
+    return draw(tone.apply(frame.values), result, celsius, scale)
 
 
 def caption(name: str, score: float, track: int = -1, celsius: float = float("nan")) -> str:
@@ -100,13 +93,7 @@ def put_text(picture: np.ndarray, text: str, origin: tuple[int, int], colour: tu
 
 def warmest(celsius: np.ndarray | None, box: np.ndarray) -> float:
     """Robust maximum in degrees Celsius of the pixels of ``celsius`` (H, W) in a box (4,); NaN if there are none."""
-    if celsius is None or not np.isfinite(box).all():
-        return float("nan")
-    x1, y1, x2, y2 = (float(v) for v in box)
-    rows = slice(max(0, int(y1)), max(0, int(np.ceil(y2))))
-    inside = celsius[rows, max(0, int(x1)) : max(0, int(np.ceil(x2)))]
-    inside = inside[np.isfinite(inside)]
-    return float(np.percentile(inside, _WARM_PERCENTILE)) if inside.size else float("nan")
+    return float("nan") if celsius is None else robust_maximum(pixels_in(celsius, box))
 
 
 def _box_corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .config import ThermalConfig
+from .radiometry import object_temperature
 
 
 class FrameError(ValueError):
@@ -65,6 +66,10 @@ class ThermalFrame:
     """Time of the image in seconds; None for single images, which are then not smoothed in time."""
     camera: str = field(default="")
     """Which camera: contrast and tracks are kept for each."""
+    emissivity: float = 1.0
+    """Of what is measured; 1 takes the values as they are."""
+    reflected_c: float = 0.0
+    """Apparent temperature of the surroundings; counts where the emissivity is below 1."""
 
     @property
     def radiometric(self) -> bool:
@@ -77,10 +82,16 @@ class ThermalFrame:
         return self.values.shape[0], self.values.shape[1]
 
     def celsius(self, values: np.ndarray) -> np.ndarray:
-        """Values of this frame (any shape) to degrees Celsius float32; NaN if the frame is not radiometric."""
+        """Values of this frame (any shape) to degrees Celsius float32; NaN if the frame is not radiometric.
+
+        Corrected for the emissivity, where it is below 1.
+        """
         if not self.radiometric:
             return np.full(np.shape(values), np.nan, np.float32)
-        return (np.asarray(values, np.float32) * np.float32(self.scale) + np.float32(self.offset)).astype(np.float32)
+        celsius = np.asarray(values, np.float32) * np.float32(self.scale) + np.float32(self.offset)
+        if self.emissivity < 1.0:
+            celsius = object_temperature(celsius, self.emissivity, self.reflected_c)
+        return celsius.astype(np.float32)
 
     @classmethod
     def from_array(cls, values: np.ndarray, config: ThermalConfig, stamp: float | None = None, camera: str = ""
@@ -103,7 +114,7 @@ class ThermalFrame:
             scale, offset = config.scale, config.offset
         else:
             scale, offset = _LINEAR.get(mode, (1.0, 0.0))
-        return cls(values, mode, scale, offset, stamp, camera)
+        return cls(values, mode, scale, offset, stamp, camera, config.emissivity, config.reflected_c)
 
 
 def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
@@ -120,7 +131,8 @@ def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encod
     dtype = np.dtype(layout.dtype).newbyteorder(">" if is_bigendian else "<")
     row = width * layout.channels * dtype.itemsize
     if step < row:
-        raise FrameError(f"step is {step} bytes, but a row of {width} pixels {encoding} has {row}: the driver is wrong")
+        raise FrameError(f"step is {step} bytes, but a row of {width} pixels {encoding} has {row}: "
+                         "fix the driver's step")
     buffer = np.frombuffer(data, np.uint8)
     # The last row may end without its padding.
     needed = step * (height - 1) + row
@@ -153,14 +165,19 @@ def _grey(pixels: np.ndarray) -> np.ndarray:
 
 
 def guess_mode(values: np.ndarray) -> str:
-    """The input mode that fits an image's type and robust range.
+    """The input mode that fits an image's type and robust range."""
+    return explain_mode(values)[0]
+
+
+def explain_mode(values: np.ndarray) -> tuple[str, str]:
+    """The input mode that fits an image's type and robust range, and why in words.
 
     8 bits are a display picture. 16 bits are centikelvin if the middle of the image lies between -60 and 130 degrees
     Celsius and its spread is that of a scene; else raw counts. Floats are degrees Celsius if the middle is
     below 150, kelvin if it lies between 200 and 450, else raw counts.
     """
     if values.dtype == np.uint8:
-        return "display8"
+        return "display8", "8 bits are a picture for people, whatever the camera made of the temperatures"
     step = max(1, min(values.shape) // 100)
     sample = values[::step, ::step].astype(np.float64)
     sample = sample[np.isfinite(sample)]
@@ -168,8 +185,12 @@ def guess_mode(values: np.ndarray) -> str:
         sample = values[np.isfinite(values)].astype(np.float64)
     low, middle, high = np.percentile(sample, (2, 50, 98))
     if values.dtype == np.uint16:
-        warm = 27315 - 6000 <= middle <= 27315 + 13000
-        return "centikelvin" if warm and high - low < 20000 else "raw_counts"
+        as_celsius = f"in hundredths of a kelvin the image is about {middle / 100 - 273.15:.1f} degrees Celsius"
+        if 27315 - 6000 <= middle <= 27315 + 13000 and high - low < 20000:
+            return "centikelvin", f"{as_celsius}, which a scene can have"
+        return "raw_counts", f"{as_celsius} with a spread of {(high - low) / 100:.0f}, which no scene has"
     if -100.0 <= middle < 150.0 and high - low < 1000.0:
-        return "celsius"
-    return "kelvin" if 200.0 <= middle <= 450.0 else "raw_counts"
+        return "celsius", f"the middle of the image is {middle:.1f}, which a scene can have in degrees Celsius"
+    if 200.0 <= middle <= 450.0:
+        return "kelvin", f"the middle of the image is {middle:.1f}, which a scene can have in kelvin"
+    return "raw_counts", f"the middle of the image is {middle:.4g}, which no scene has in degrees Celsius or kelvin"

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import ContrastConfig, PerceptionConfig, class_thresholds
-from .contrast import TemporalContrast
+from .config import PerceptionConfig, class_thresholds
 from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
@@ -20,23 +19,15 @@ from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
 from .temperature import point_temperatures
+from .tone import TemporalTone
 from .tracking import Tracker
-
-
-def min_span(frame: ThermalFrame, config: ContrastConfig) -> float:
-    """Smallest contrast span in the unit of a frame's values."""
-    if frame.mode == "display8":
-        return config.min_span_display
-    if frame.radiometric:
-        return config.min_span_k / abs(frame.scale) if frame.scale else config.min_span_k
-    return config.min_span_counts
 
 
 class _Camera:
     """What is remembered of one camera."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        self.contrast = TemporalContrast(config.contrast)
+        self.contrast = TemporalTone(config.contrast)
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
 
@@ -158,9 +149,7 @@ class ThermalPerception:
         return self._cameras[name]
 
     def _contrast(self, frame: ThermalFrame) -> np.ndarray:
-        camera = self._camera(frame.camera)
-        span = camera.contrast.update(frame.values, min_span(frame, self.config.contrast), frame.stamp)
-        return span.apply(frame.values)
+        return self._camera(frame.camera).contrast.update(frame).apply(frame.values)
 
     @staticmethod
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:

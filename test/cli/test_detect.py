@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros import __main__
-from thermal_kd_ros.config import PerceptionConfig, with_values
+from thermal_kd_ros.config import CONTRAST_METHODS, PerceptionConfig, with_values
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card
 from thermal_kd_ros.pipeline import ThermalPerception
@@ -145,6 +145,25 @@ def test_an_unknown_unit_is_refused_with_the_known_ones(folder: Path, capsys: py
     with pytest.raises(SystemExit) as stop:
         detect(folder, "--json", "r.json", "--unit", "banana")
     assert stop.value.code == 2 and "centikelvin" in capsys.readouterr().err
+
+
+def test_every_contrast_method_reaches_the_networks_and_may_change_live(
+        model_options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = dict(zip(model_options[::2], model_options[1::2], strict=True))["--model"]
+    perception = ThermalPerception(with_values(PerceptionConfig(), {"detector.model": model, "face.enabled": False}))
+    seen: list[np.ndarray] = []
+    run = perception.detector.run
+
+    def spy(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(batch.copy())
+        return run(batch)
+
+    monkeypatch.setattr(perception.detector, "run", spy)
+    for i, method in enumerate(CONTRAST_METHODS):
+        perception.reconfigure(with_values(perception.config, {"contrast.method": method}))
+        perception.process([ThermalFrame.from_array(thermal(), perception.config.thermal, i / 30)])
+    assert len(seen) == 4 and all(0.0 <= batch.min() and batch.max() <= 1.0 for batch in seen)
+    assert all(np.abs(a - b).max() > 0.02 for i, a in enumerate(seen) for b in seen[:i])
 
 
 def test_missing_and_corrupt_weights_are_named(folder: Path, tmp_path: Path,

@@ -25,7 +25,7 @@ def run(*arguments: str, root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("command", ("", "demo", "detect", "models", "node"))
+@pytest.mark.parametrize("command", ("", "demo", "detect", "inspect", "models", "node"))
 def test_help_loads_nothing_heavy(command: str, repository: Path) -> None:
     code = ("import sys\nfrom thermal_kd_ros.__main__ import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
             "    print(*(sys.modules.keys() & {'torch', 'numpy', 'cv2', 'rclpy', 'tqdm'}), file=sys.stderr)")

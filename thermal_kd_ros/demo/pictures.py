@@ -13,15 +13,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import PerceptionConfig
-from ..contrast import Span, TemporalContrast
 from ..drawing import draw, palette, put_text
 from ..evaluation.bags import BagReader, header_stamp, image_values
 from ..evaluation.report import Answer
 from ..frames import FrameError, ThermalFrame
 from ..output import written_aside
-from ..pipeline import min_span
 from ..results import Detections, FaceLandmarks, PerceptionResult
 from ..stream import FrameReader
+from ..tone import TemporalTone, Tone
 
 _TILES = 12
 _COLUMNS = 4
@@ -64,30 +63,29 @@ class _Artist:
     """Draws the frames of one camera with the gain smoothed over time, as the pipeline sees them."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        self._config = config
         self._reader = FrameReader(config.thermal)
-        self._contrast = TemporalContrast(config.contrast)
+        self._contrast = TemporalTone(config.contrast)
 
     def frame(self, values: np.ndarray, stamp: float) -> ThermalFrame:
         return self._reader.read_array(values, str(values.dtype), stamp)
 
     def picture(self, frame: ThermalFrame, answer: Answer | None, index: int) -> np.ndarray:
-        span = self._contrast.update(frame.values, min_span(frame, self._config.contrast), frame.stamp)
+        tone = self._contrast.update(frame)
         celsius = frame.celsius(frame.values) if frame.radiometric else None
         result = PerceptionResult(Detections.empty(()), FaceLandmarks.empty("", 0), {})
         if answer is not None:
             result = PerceptionResult(answer.objects(), answer.faces, {})
         scale = 2 if frame.shape[1] < _NARROW else 1
-        picture = draw(span.apply(frame.values), result, celsius, scale)
-        return np.vstack([picture, _bar(picture.shape[1], frame, span, answer, index)])
+        picture = draw(tone.apply(frame.values), result, celsius, scale)
+        return np.vstack([picture, _bar(picture.shape[1], frame, tone, answer, index)])
 
 
-def _bar(width: int, frame: ThermalFrame, span: Span, answer: Answer | None, index: int) -> np.ndarray:
+def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, index: int) -> np.ndarray:
     """The strip below a picture: what it is, and the palette with its ends in degrees."""
     bar = np.full((_BAR, width, 3), 28, np.uint8)
     said = "no answer" if answer is None else f"{answer.latency_ms:.0f} ms"
     put_text(bar, f"frame {index}   {said}", (6, 16), _TEXT)
-    ends = np.array([span.low, span.high], np.float32)
+    ends = np.array([tone.low, tone.high], np.float32)
     if frame.radiometric:
         left, right = (f"{value:.1f}\N{DEGREE SIGN}C" for value in frame.celsius(ends))
     else:

@@ -1,0 +1,105 @@
+"""``inspect``: what it says of good and odd images, and its picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from thermal_kd_ros import __main__
+
+
+def celsius(height: int = 96, width: int = 120) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    body = 14.0 * np.exp(-((x - width / 2) ** 2 / 200 + (y - height / 2) ** 2 / 800))
+    return (19.0 + body + np.random.default_rng(0).normal(0, 0.1, (height, width))).astype(np.float32)
+
+
+def inspect(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+    assert __main__.main(["inspect", *(str(a) for a in arguments)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_radiometric_image(tmp_path: Path, capsys: pytest.CaptureFixture[str], model_options: list[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), ((celsius() + 273.15) * 100).astype(np.uint16))
+    said = inspect(capsys, tmp_path / "a.png", *model_options)
+    for part in ("120 x 96", "uint16", "read as      centikelvin", "median 19", "percentile:", "objects sees 160 x 128",
+                 "faces sees"):
+        assert part in said, part
+    assert "note" not in said
+
+
+def test_the_picture_shows_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    for name, values in (("c", celsius()), ("n", np.where(celsius() > 30, np.nan, celsius())),
+                         ("r", (celsius() * 50).astype(np.uint16)), ("one", np.ones((1, 1), np.float32))):
+        np.save(tmp_path / f"{name}.npy", values)
+        output = tmp_path / "out" / f"{name}.png"
+        assert str(output) in inspect(capsys, tmp_path / f"{name}.npy", "--output", output)
+        picture = cv2.imread(str(output))
+        assert picture.shape[1] > 1000 and picture.std() > 10
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["c.png", "n.png", "one.png", "r.png"]
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    (np.full((8, 8), 30000, np.uint16), ["all values are the same"]),
+    (((celsius() + 273.15) * 100).astype(np.uint16).byteswap(), ["raw_counts", "is_bigendian"]),
+    ((celsius() * 10 + 1000).astype(np.uint16), ["raw_counts", "optris 19"]),
+    ((celsius() * 100).astype(np.uint16) * 16, ["lowest bits"]),
+    (np.where(celsius() > 30, np.nan, celsius()), ["NaN", "celsius"]),
+    (celsius() + 273.15, ["kelvin: the middle"]),
+    (np.clip(celsius(), 19, 25), ["smallest value, 19", "largest value, 25"]),
+    (np.dstack([celsius().astype(np.uint8)] * 3), ["display8", "3 channels", "palette", "unknown"]),
+])
+def test_odd_images_are_told(values: np.ndarray, words: list[str], tmp_path: Path,
+                             capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", values)
+    said = inspect(capsys, tmp_path / "a.npy")
+    for word in words:
+        assert word in said, said
+
+
+def test_chosen_parameters_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", (celsius() * 10 + 1000).astype(np.uint16))
+    said = inspect(capsys, tmp_path / "a.npy", "--set", "thermal.input_mode=optris", "--set", "contrast.method=fixed",
+                   "--set", "contrast.fixed_low_c=10")
+    assert "optris: set by thermal.input_mode" in said and "fixed: 10.0 C becomes black, 45.0 C white" in said
+
+
+def test_an_image_of_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("rosbags")
+    from rosbags.typesys import Stores, get_typestore
+
+    from thermal_kd_ros.evaluation.bags import BagError, BagWriter, Record
+
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    kind = "sensor_msgs/msg/Image"
+    counts = ((celsius() + 273.15) * 100).astype(np.uint16)
+    stamp = store.types["builtin_interfaces/msg/Time"](sec=1, nanosec=2)
+    message = store.types[kind](header=store.types["std_msgs/msg/Header"](stamp=stamp, frame_id="t"), height=96,
+                                width=120, encoding="mono16", is_bigendian=0, step=240,
+                                data=counts.view(np.uint8).reshape(-1))
+    path = tmp_path / "a.mcap"
+    try:
+        with BagWriter(path) as bag:
+            bag.add(Record("/thermal/image", kind, 1000, bytes(store.serialize_cdr(message, kind))))
+    except BagError:
+        pytest.skip("message definitions are not installed")
+    said = inspect(capsys, path)
+    assert "120 x 96, mono16" in said and "centikelvin" in said
+    assert __main__.main(["inspect", str(path), "--frame", "5"]) == 1
+    assert "--frame" in capsys.readouterr().err
+    assert __main__.main(["inspect", str(path), "--topic", "/other"]) == 1
+    assert "/thermal/image" in capsys.readouterr().err
+
+
+def test_what_cannot_be_read_or_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "nan.npy", np.full((4, 4), np.nan, np.float32))
+    for path in (tmp_path / "absent.png", tmp_path / "nan.npy", tmp_path / "absent.mcap"):
+        assert __main__.main(["inspect", str(path)]) == 1
+        assert str(path) in capsys.readouterr().err
+    assert __main__.main(["inspect", "a.png", "--set", "contrast.method=loud"]) == 2
+    assert "clahe" in capsys.readouterr().err

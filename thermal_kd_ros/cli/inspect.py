@@ -1,0 +1,91 @@
+"""Look at one image as the node does: its type and range, what its values are taken for, and its contrast.
+
+What to run when nothing is detected. Takes an image file (8- or 16-bit PNG, TIFF, JPEG, .npy) or a recording (.mcap or
+a rosbag2 folder).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import ConfigError
+from .options import add_model_options, chosen_parameters
+
+if TYPE_CHECKING:
+    import numpy as np
+
+HELP = "show what the node makes of an image, and why"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``inspect``."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="an image file, an .mcap file or a rosbag2 folder")
+    parser.add_argument("--output", type=Path, metavar="FILE",
+                        help="write a picture with the histogram and all contrast methods side by side")
+    parser.add_argument("--topic", help="image topic of a recording, where it has several")
+    parser.add_argument("--frame", type=int, default=0, metavar="N",
+                        help="which image of a recording, counted from 0 (default: %(default)s)")
+    add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe; 0 if the image could be read, 2 for arguments that make no sense, else 1."""
+    from ..config import PerceptionConfig, with_values
+    from ..evaluation.bags import BagError
+    from ..frames import FrameError, ThermalFrame
+    from ..inspection import describe
+
+    try:
+        config = with_values(PerceptionConfig(), chosen_parameters(args))
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    try:
+        values, encoding = _read(args.path, args.topic, args.frame)
+        frame = ThermalFrame.from_array(values, config.thermal)
+        print("\n".join(describe(values, frame, encoding, config)))
+        if args.output is not None:
+            _draw(frame, config, args.output)
+    except (FrameError, BagError) as error:
+        text = str(error)
+        print(f"error: {text if str(args.path) in text else f'{args.path}: {text}'}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"error: --output needs {error.name}; install it with pip", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        print(f"error: {args.output}: cannot be written ({error}); choose another place, and a name that ends in .png",
+              file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(path: Path, topic: str | None, index: int) -> tuple[np.ndarray, str]:
+    """The pixels and, of a recording, their encoding; raises FrameError or BagError."""
+    if not path.is_dir() and path.suffix not in (".mcap", ".db3"):
+        from ..images import read_image
+
+        return read_image(path), ""
+    import itertools
+
+    from ..evaluation.bags import BagError, BagReader, image_values
+
+    with BagReader(path) as bag:
+        chosen = bag.image_topic(topic)
+        record = next(itertools.islice(bag.records([chosen]), max(0, index), None), None)
+        if record is None:
+            raise BagError(f"{path}: has no image {index} on {chosen}; choose a smaller --frame")
+        message = bag.message(record)
+        return image_values(message).copy(), str(message.encoding)
+
+
+def _draw(frame: object, config: object, output: Path) -> None:
+    from ..inspection import draw_methods
+    from ..output import written_aside
+
+    with written_aside(output) as aside:
+        draw_methods(frame, config, aside)  # type: ignore[arg-type]
+    print(f"picture      {output}")
