@@ -49,7 +49,8 @@ def test_unit_does_not_matter():
 
 def test_smoothing_follows_its_time_constant():
     contrast = TemporalContrast(ContrastConfig(time_constant_s=2.0))
-    cold, warm = np.full((8, 8), 10.0, np.float32), np.full((8, 8), 20.0, np.float32)
+    cold = np.linspace(0.0, 40.0, 64, dtype=np.float32).reshape(8, 8)
+    warm = cold + 10.0
     start = contrast.update(cold, 2.0, 0.0)
     for i in range(1, 41):
         span = contrast.update(warm, 2.0, i * 0.05)
@@ -61,9 +62,10 @@ def test_smoothing_follows_its_time_constant():
 def test_smoothing_does_not_depend_on_the_frame_rate():
     def after(rate: int) -> Span:
         contrast = TemporalContrast(CONFIG)
-        contrast.update(np.full((8, 8), 10.0, np.float32), 2.0, 0.0)
+        scene = np.linspace(0.0, 40.0, 64, dtype=np.float32).reshape(8, 8)
+        contrast.update(scene, 2.0, 0.0)
         for i in range(1, rate + 1):
-            span = contrast.update(np.full((8, 8), 20.0, np.float32), 2.0, i / rate)
+            span = contrast.update(scene + 10.0, 2.0, i / rate)
         return span
 
     np.testing.assert_allclose(after(9).low, after(60).low, atol=1e-6)
@@ -75,3 +77,11 @@ def test_single_images_and_a_clock_that_jumps_back_start_anew():
     fresh = robust_span(np.full((8, 8), 30.0, np.float32), CONFIG, 2.0)
     assert contrast.update(np.full((8, 8), 30.0, np.float32), 2.0, None) == fresh
     assert contrast.update(np.full((8, 8), 30.0, np.float32), 2.0, 5.0) == fresh
+
+
+def test_a_cut_to_another_scene_is_seen_at_once():
+    contrast = TemporalContrast(CONFIG)
+    cold = np.linspace(-20.0, 0.0, 64, dtype=np.float32).reshape(8, 8)
+    contrast.update(cold, 2.0, 0.0)
+    warm = cold + 50.0
+    assert contrast.update(warm, 2.0, 0.1) == robust_span(warm, CONFIG, 2.0)

@@ -19,6 +19,9 @@ _SAMPLES = 20_000
 _LARGEST = 1e30
 """Values beyond this cannot be meant, and their differences would overflow."""
 
+_LEAST_SHOWN = 0.5
+"""Part of a frame's pixels that the smoothed span must show."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -26,6 +29,11 @@ class Span:
 
     low: float
     high: float
+
+    def shows(self, values: np.ndarray) -> float:
+        """Part of an image's pixels, 0 to 1, whose values lie within the span; 1 if none is finite."""
+        sample = regular_sample(values)
+        return float(((sample >= self.low) & (sample <= self.high)).mean()) if sample.size else 1.0
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
@@ -84,8 +92,9 @@ class TemporalContrast:
             return span
         if self._span is not None and self.config.time_constant_s > 0.0:
             elapsed = stamp - self._stamp
-            # A clock that jumps back (a bag that starts again) begins anew rather than freezing the gain.
-            if 0.0 <= elapsed < 10.0 * self.config.time_constant_s:
+            # A clock that jumps back (a bag that starts again) begins anew rather than freezing the gain. So does a
+            # scene that the old span would hide: seconds of white would be worse than one step in brightness.
+            if 0.0 <= elapsed < 10.0 * self.config.time_constant_s and self._span.shows(values) >= _LEAST_SHOWN:
                 keep = self.past = math.exp(-elapsed / self.config.time_constant_s)
                 span = Span(keep * self._span.low + (1 - keep) * span.low,
                             keep * self._span.high + (1 - keep) * span.high)

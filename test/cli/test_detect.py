@@ -203,7 +203,6 @@ def test_the_shipped_detector_reaches_the_numbers_of_its_card(shared_data: Path,
                   "--set", "engine.threads=1") == 0
     measured = coco_map50(shared_data / "hit_uav" / "val.json", json.loads((tmp_path / "r.json").read_text()))
     assert measured == pytest.approx(promised[0], abs=0.005)
-    assert measured >= 0.75
 
 
 def coco_map50(truth_file: Path, found: dict[str, Any]) -> float:

@@ -7,8 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER  # noqa: E402
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card  # noqa: E402
 from training.landmarks.evaluate import area_under_curve, driver_predictions, nme, summary  # noqa: E402
+
+
+def _promised(model: str, metric: str, on: str) -> float:
+    """What a shipped model's card says."""
+    card = read_card(WEIGHTS_FOLDER / f"{model}.safetensors")
+    return next(entry["value"] for entry in card.metrics if entry["metric"] == metric and on in entry["on"])
 
 
 def _need(data: Path, model: str) -> None:
@@ -34,8 +40,8 @@ def test_area_under_curve_by_counting():
 
 def test_landmarks_on_people_never_seen(shared_data):
     _need(shared_data, "landmarks_light")
-    found = summary(driver_predictions("landmarks_light", shared_data, "2", step=4))
-    assert found["nme_percent"] <= 7.0
+    found = summary(driver_predictions("landmarks_light", shared_data, "2"))
+    assert found["nme_percent"] == pytest.approx(_promised("landmarks_light", "nme_percent", "2_*"), abs=0.05)
     assert found["confidence_error_correlation"] < 0.0
 
 
@@ -43,4 +49,6 @@ def test_faces_of_people_never_seen(shared_data):
     _need(shared_data, "face_detector")
     from training.detector.evaluate_faces import FaceFinder, driver_scores
 
-    assert driver_scores(FaceFinder("face_detector"), None, shared_data, "2", step=6)["recall_iou50"] >= 0.90
+    recall = driver_scores(FaceFinder("face_detector"), None, shared_data, "2", step=6)["recall_iou50"]
+    # Every sixth frame only: about a hundred faces.
+    assert recall == pytest.approx(_promised("face_detector", "recall_iou50", "2_*"), abs=0.04)
