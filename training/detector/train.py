@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -26,6 +24,7 @@ from training.data.coco import CocoDetection, DataError
 from training.data.mixture import DetectionSource, Mixture, Part, collate
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DataPart, Experiment, default_data, load
+from training.loop import learning_rate, parameter_groups, save_state, update_ema
 from training.losses.detection import Targets, detection_loss
 
 
@@ -40,32 +39,6 @@ def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> Detect
     raise DataError(f"unknown kind of data '{part.kind}'; known: coco, rendered_faces")
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay for convolutions only: norms and biases have nothing to decay to."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def learning_rate(step: int, total: int, experiment: Experiment) -> float:
-    """Linear warm-up, then a half cosine from ``lr`` to ``lr * final_lr``."""
-    warm = min(1.0, (step + 1) / max(1, experiment.warmup_steps))
-    progress = min(1.0, step / max(1, total))
-    cosine = experiment.final_lr + (1 - experiment.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
-    return experiment.lr * warm * cosine
-
-
-@torch.no_grad()
-def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, decay: float) -> None:
-    """Move the averaged weights towards the model's; the decay grows from 0 so that the start is forgotten."""
-    keep = min(decay, (1 + step) / (10 + step))
-    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if a.dtype.is_floating_point:
-            a.lerp_(b, 1 - keep)
-        else:
-            a.copy_(b)
-
-
 def start_from(model: Detector, name: str) -> int:
     """Copy the weights of a model file where names and shapes agree; returns how many tensors were taken."""
     _, weights = read(resolve(name))
@@ -74,13 +47,6 @@ def start_from(model: Detector, name: str) -> int:
              if key in own and own[key].shape == value.shape}
     model.load_state_dict(taken, strict=False)
     return len(taken)
-
-
-def save_state(path: Path, state: dict[str, object]) -> None:
-    """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:

@@ -11,8 +11,6 @@ import argparse
 import copy
 import dataclasses
 import json
-import math
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.loop import learning_rate, parameter_groups, save_state, update_ema
 from training.losses.landmarks import gaussian_nll, wing_loss
 
 LICENCES = (
@@ -65,24 +64,6 @@ class Settings:
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
 
-def learning_rate(step: int, total: int, settings: Settings) -> float:
-    """Linear warm-up, then a half cosine from ``lr`` to ``lr * final_lr``."""
-    warm = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
-    return settings.lr * warm * (settings.final_lr + (1 - settings.final_lr) * cosine)
-
-
-@torch.no_grad()
-def update_average(average: torch.nn.Module, model: torch.nn.Module, step: int, decay: float) -> None:
-    """Move the averaged weights towards the model's; the decay grows from 0 so that the start is forgotten."""
-    keep = min(decay, (1 + step) / (10 + step))
-    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if a.dtype.is_floating_point:
-            a.lerp_(b, 1 - keep)
-        else:
-            a.copy_(b)
-
-
 def train(settings: Settings, heads: list[Path], output: Path, data: Path | None, device: torch.device, workers: int
           ) -> Path:
     """Run the training; returns the path of the model file."""
@@ -97,10 +78,7 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
     if settings.start:
         model.load_state_dict({key: torch.from_numpy(value) for key, value in read(resolve(settings.start))[1].items()})
     average = copy.deepcopy(model).eval()
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": settings.weight_decay},
-                                   {"params": plain, "weight_decay": 0.0}], lr=settings.lr)
+    optimiser = torch.optim.AdamW(parameter_groups(model, settings.weight_decay), lr=settings.lr)
 
     state_path, step = output / "state.pt", 0
     if state_path.exists():
@@ -141,7 +119,7 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
             optimiser.step()
-            update_average(average, model, step, settings.ema)
+            update_ema(average, model, step, settings.ema)
             step += 1
             count += 1
             bar.update()
@@ -152,10 +130,8 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
         with open(output / "log.jsonl", "a") as log:
             log.write(json.dumps(line) + "\n")
         bar.set_postfix({key: line[key] for key in sums})
-        part = state_path.with_suffix(".part")
-        torch.save({"settings": settings.to_json(), "step": step, "model": model.state_dict(),
-                    "average": average.state_dict(), "optimiser": optimiser.state_dict()}, part)
-        os.replace(part, state_path)
+        save_state(state_path, {"settings": settings.to_json(), "step": step, "model": model.state_dict(),
+                                "average": average.state_dict(), "optimiser": optimiser.state_dict()})
         write_model(settings, average, output / f"{settings.name}.safetensors")
     bar.close()
     return output / f"{settings.name}.safetensors"

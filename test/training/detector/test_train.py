@@ -17,7 +17,8 @@ from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
 from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
-from training.detector.train import learning_rate, save_state, start_from, train, update_ema  # noqa: E402
+from training.detector.train import start_from, train  # noqa: E402
+from training.loop import learning_rate, save_state, update_ema  # noqa: E402
 
 TINY = Experiment(name="tiny", architecture="face", classes=("person",), parts=(DataPart("coco", "set"),),
                   train_size=(64, 64), input_size=(64, 96), epochs=4, batch=4, warmup_steps=2, mosaic_off=1)

@@ -1,0 +1,58 @@
+"""What every training loop here does the same way: weight decay, learning rate, averaging, saving."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+
+class Schedule(Protocol):
+    """The fields of a run's settings that decide its learning rate."""
+
+    @property
+    def lr(self) -> float:
+        """The highest learning rate."""
+
+    @property
+    def final_lr(self) -> float:
+        """The last learning rate as a part of the highest."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of the linear warm-up."""
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay for convolutions only: norms and biases have nothing to decay to."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+
+
+def learning_rate(step: int, total: int, schedule: Schedule) -> float:
+    """Linear warm-up, then a half cosine from ``lr`` to ``lr * final_lr``."""
+    warm = min(1.0, (step + 1) / max(1, schedule.warmup_steps))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
+    return schedule.lr * warm * (schedule.final_lr + (1 - schedule.final_lr) * cosine)
+
+
+@torch.no_grad()
+def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, decay: float) -> None:
+    """Move the averaged weights towards the model's; the decay grows from 0 so that the start is forgotten."""
+    keep = min(decay, (1 + step) / (10 + step))
+    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if a.dtype.is_floating_point:
+            a.lerp_(b, 1 - keep)
+        else:
+            a.copy_(b)
+
+
+def save_state(path: Path, state: dict[str, object]) -> None:
+    """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
