@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.config import ContrastConfig
+from thermal_kd_ros.config import ContrastConfig, ThermalConfig
 from thermal_kd_ros.contrast import robust_span
+from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.tone import min_span
 from training.data.augment import AugmentConfig, affine, random_matrix, sensor
 from training.data.coco import Sample
 from training.losses.detection import Targets
@@ -32,13 +34,6 @@ class Part:
     repeat: float
     """Images of this set in an epoch, as a multiple of its length."""
     augment: AugmentConfig
-
-
-def min_span(values: np.ndarray, config: ContrastConfig) -> float:
-    """Smallest contrast span for training images: 8-bit are display images, floats are degrees, the rest counts."""
-    if values.dtype == np.uint8:
-        return config.min_span_display
-    return config.min_span_k if values.dtype.kind == "f" else config.min_span_counts
 
 
 class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
@@ -73,7 +68,8 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         part = self.parts[p]
         sample = part.data[i]
-        image = robust_span(sample.values, self.contrast, min_span(sample.values, self.contrast)).apply(sample.values)
+        frame = ThermalFrame.from_array(sample.values, ThermalConfig())
+        image = robust_span(frame.values, self.contrast, min_span(frame, self.contrast)).apply(frame.values)
         matrix = random_matrix(rng, image.shape, size, sample.boxes, part.augment)
         image, boxes, labels = affine(image, sample.boxes, sample.labels, matrix, *size, part.augment.min_visible)
         return image, boxes, labels, sample.labelled

@@ -47,8 +47,8 @@ def test_landmarks_on_people_never_seen(shared_data):
 
 def test_faces_of_people_never_seen(shared_data):
     _need(shared_data, "face_detector")
-    from training.detector.evaluate_faces import FaceFinder, driver_scores
+    from training.detector.evaluate_faces import driver_scores
 
-    recall = driver_scores(FaceFinder("face_detector"), None, shared_data, "2", step=6)["recall_iou50"]
+    recall = driver_scores("face_detector", None, shared_data, "2", step=6)["recall_iou50"]
     # Every sixth frame only: about a hundred faces.
     assert recall == pytest.approx(_promised("face_detector", "recall_iou50", "2_*"), abs=0.04)
