@@ -38,9 +38,9 @@ class CropConfig:
     size: int = 112
     side: tuple[float, float] = (22.0, 125.0)
     """Longer side of the face box in the camera's image, pixels."""
-    shift: float = 0.10
+    shift: float = 0.14
     """Largest error of the face box's centre, as part of its side."""
-    zoom: tuple[float, float] = (0.85, 1.25)
+    zoom: tuple[float, float] = (0.8, 1.3)
     """Error of the face box's side."""
     rotate_deg: float = 8.0
     occlusion: float = 0.2

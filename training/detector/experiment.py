@@ -82,8 +82,8 @@ _AERIAL_MILD = AugmentConfig(
     vertical_flip=0.5, rotate_deg=10.0, scale=(0.75, 1.4), mosaic=0.15, polarity=0.08, gain=0.25, noise=0.03, blur=0.2
 )
 _AERIAL_WHOLE = AugmentConfig(
-    vertical_flip=0.5, rotate_deg=3.0, scale=(0.85, 1.25), focus=0.3, mosaic=0.0, polarity=0.04, gain=0.2, noise=0.02,
-    blur=0.1, shading=0.15, stripes=0.08
+    vertical_flip=0.5, rotate_deg=5.0, scale=(0.75, 1.4), focus=0.4, mosaic=0.0, polarity=0.08, gain=0.25, noise=0.025,
+    blur=0.15, shading=0.15, stripes=0.08
 )
 _GROUND = AugmentConfig(scale=(0.35, 1.3))
 _GROUND_WHOLE = AugmentConfig(scale=(0.5, 1.3), mosaic=0.0, polarity=0.08)
@@ -129,7 +129,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
                              mosaic_off=4),
-    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=10, lr=6e-4, warmup_steps=50),
+    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=32, lr=1e-3, warmup_steps=100),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
     # The shipped weights: this run, and once more with --start and --epochs 2.
