@@ -38,22 +38,28 @@ class Tone(Protocol):
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A rising curve over a span, straight between its knots."""
+class _OverSpan:
+    """What is darkest below a span and brightest above it."""
 
     span: Span
-    levels: np.ndarray
-    """(BINS + 1,) float64 grey at evenly spaced values from ``low`` to ``high``, from 0 to 1."""
 
     @property
     def low(self) -> float:
-        """Value that becomes 0."""
+        """Value below which everything is as dark."""
         return self.span.low
 
     @property
     def high(self) -> float:
-        """Value that becomes 1."""
+        """Value above which everything is as bright."""
         return self.span.high
+
+
+@dataclass(frozen=True)
+class Curve(_OverSpan):
+    """A rising curve over a span, straight between its knots."""
+
+    levels: np.ndarray
+    """(BINS + 1,) float64 grey at evenly spaced values from ``low`` to ``high``, from 0 to 1."""
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
@@ -69,25 +75,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Clahe:
+class Clahe(_OverSpan):
     """Contrast-limited adaptive histogram equalisation over a span (Zuiderveld, Graphics Gems IV, 1994), by OpenCV.
 
     In 256 levels: with 65,536 a tile has fewer pixels than levels, and the clip limit loses its meaning.
     """
 
-    span: Span
     limit: float
     tiles: int
-
-    @property
-    def low(self) -> float:
-        """Value below which everything is as dark."""
-        return self.span.low
-
-    @property
-    def high(self) -> float:
-        """Value above which everything is as bright."""
-        return self.span.high
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1], in steps of 1/255."""
