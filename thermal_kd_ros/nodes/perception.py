@@ -302,6 +302,7 @@ class PerceptionNode(LifecycleNode):
                  "lost on the way": str(self._input.lost if self._input else 0)}
         if self._pipeline is not None:
             facts |= {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
+                      "contrast": self._pipeline.contrast.method,
                       "landmark layout": self._pipeline.layout.name if self._pipeline.layout else "none"}
         return facts
 
