@@ -105,13 +105,12 @@ def test_the_contrast_table_agrees_with_single_measurements(
     assert contrast_table.main(["--root", str(tmp_path / "nothing")]) == 1
     assert "--root" in capsys.readouterr().err
     for bits, row in zip((8, 16), rows, strict=True):
-        # True is what was found by percentiles; other methods show the network other images.
         shown = [float(part.split()[0]) for part in row.strip("|").split("|")[1:]]
         for method, figure in zip(CONTRAST_METHODS, shown, strict=True):
             assert evaluate.main([model, "--data", "scenes", "--classes", "person", "--bits",
                                   str(bits), "--set", f"contrast.method={method}", *arguments]) == 0
             assert json.loads(capsys.readouterr().out)["map50"] == pytest.approx(figure, abs=6e-4)
-        assert shown[0] > 0.5 and min(shown) < shown[0], shown
+        assert min(shown) > 0.5 and np.ptp(shown) > 0.005, shown
 
 
 def test_parameters_change_what_is_measured_and_mistakes_are_told(
