@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
@@ -26,7 +27,8 @@ from .tracking import Tracker
 class _Camera:
     """What is remembered of one camera."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
+    def __init__(self, config: PerceptionConfig, bad_pixels: Replacement | None) -> None:
+        self.corrector = Corrector(config.correction, bad_pixels)
         self.tones: dict[str, TemporalTone] = {}
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
@@ -34,13 +36,15 @@ class _Camera:
 
 
 class ThermalPerception:
-    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
+        bad_pixels = self.config.correction.bad_pixel_map
+        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
         self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
         self.face_detector: Engine | None = None
         self.landmarker: Engine | None = None
@@ -113,6 +117,7 @@ class ThermalPerception:
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
+            camera.corrector.config = config.correction
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
@@ -138,6 +143,7 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
         images = [self._contrast(frame, "objects") for frame in frames]
         face_images = images
@@ -170,7 +176,7 @@ class ThermalPerception:
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.config)
+            self._cameras[name] = _Camera(self.config, self._bad_pixels)
         return self._cameras[name]
 
     def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
