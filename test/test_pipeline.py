@@ -128,6 +128,8 @@ def test_results_lie_on_the_camera_s_own_pixels_however_it_is_mounted(rotate: in
         spot = np.argwhere(np.abs(camera - temperature) < 0.01).mean(axis=0)[::-1] + 0.5
         np.testing.assert_allclose(result.faces.points[0, index], spot, atol=1.0)
         assert result.faces.temperature[0, index] == pytest.approx(temperature, abs=0.01)
+    # The inner corners, which this stand-in leaves in the middle of the crop, are measured in the upright image.
+    assert np.isfinite(result.faces.canthus_temperature).all() and len(result.faces.canthus_temperature) == 1
 
 
 def test_without_flip_a_mirrored_camera_swaps_the_eyes() -> None:

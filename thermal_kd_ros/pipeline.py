@@ -19,7 +19,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
-from .temperature import point_temperatures
+from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
@@ -234,8 +234,10 @@ class ThermalPerception:
             sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
             scales = np.array([crop.side / crop.size for crop in mine], np.float32)
             sure = confidence(sigma[start:stop] * scales[:, None], sides[:, None])
-            results.append(FaceLandmarks(found.boxes, found.scores, source, sure,
-                                         point_temperatures(frames[i], source), self.layout.name))
+            faces_found = FaceLandmarks(found.boxes, found.scores, source, sure,
+                                        point_temperatures(frames[i], source), self.layout.name)
+            results.append(dataclasses.replace(
+                faces_found, canthus_temperature=inner_canthus_temperatures(frames[i], faces_found)))
             start = stop
         return results
 
