@@ -105,7 +105,7 @@ def as_png(bag: BagReader, record: Record) -> bytes:
     from sensor_msgs.msg import CompressedImage
 
     message = CompressedImage(format="mono16; png compressed mono16")
-    message.data = array.array("B", cv2.imencode(".png", image_values(bag.message(record))[0])[1].tobytes())
+    message.data = array.array("B", cv2.imencode(".png", image_values(bag.message(record)))[1].tobytes())
     return with_header_stamp(serialize_message(message), header_stamp(record.data))
 
 
@@ -189,6 +189,17 @@ def test_images_become_a_recording_that_keeps_their_values(tmp_path: Path) -> No
         for record, values in zip(records, images, strict=True):
             read = image_values(bag.message(record))
             assert read.dtype == values.dtype and (read == values).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (24, 32), (60, 80), (4, 400)])
+def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
+    from thermal_kd_ros.config import PerceptionConfig
+    from thermal_kd_ros.demo.pictures import _Artist
+
+    artist = _Artist(PerceptionConfig())
+    values = (30000 + np.arange(np.prod(shape))).reshape(shape).astype(np.uint16)
+    picture = artist.picture(artist.frame(values, "mono16", 1.0), None, 0)
+    assert picture.shape[1] == 2 * shape[1] and picture.shape[0] > 2 * shape[0]
 
 
 def test_the_rate_is_lowered_only_for_a_node_that_cannot_follow() -> None:

@@ -81,7 +81,7 @@ class _Artist:
 
 
 def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, index: int) -> np.ndarray:
-    """The strip below a picture: what it is, and the palette with its ends in degrees."""
+    """The strip below a picture: what it is and, where there is room, the palette with its ends in degrees."""
     bar = np.full((_BAR, width, 3), 28, np.uint8)
     said = "no answer" if answer is None else f"{answer.latency_ms:.0f} ms"
     put_text(bar, f"frame {index}   {said}", (6, 16), _TEXT)
@@ -91,6 +91,8 @@ def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, ind
     else:
         left, right = (f"{value:.0f}" for value in ends)
     ramp = max(60, width // 5)
+    if width < 68 + ramp + 58:
+        return bar
     put_text(bar, right, (width - 62, 16), _TEXT)
     bar[6:18, width - 68 - ramp : width - 68] = palette(np.tile(np.linspace(0, 1, ramp, dtype=np.float32), (12, 1)))
     put_text(bar, left, (width - 68 - ramp - 58, 16), _TEXT)
