@@ -329,6 +329,13 @@ def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest
     perception.reconfigure(with_values(PerceptionConfig(), {"correction.stripes": "both"}))
     perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
     assert np.abs(perception.detector.seen - as_it_is).max() > 0.05  # type: ignore[attr-defined]
+    assert perception.bad_pixels() == 0
+    perception.reconfigure(with_values(PerceptionConfig(), {"correction.find_bad_pixels": True}))
+    for _ in range(60):
+        values = np.where(bad, np.float32(-100), scene + rng.normal(0, 0.1, scene.shape)).astype(np.float32)
+        perception.process([ThermalFrame.from_array(values, ThermalConfig(), next(stamps))])
+    inner = bad[1:-1, 1:-1].sum()
+    assert 0.95 * inner <= perception.bad_pixels() <= inner
     with pytest.raises(ConfigError, match="absent.npy"):
         seen(scene, bad_pixel_map=str(tmp_path / "absent.npy"))
     with pytest.raises(FrameError, match="80 x 64.*64 x 80"):

@@ -122,6 +122,12 @@ class ThermalPerception:
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
 
+    def bad_pixels(self, camera: str = "") -> int:
+        """How many pixels of a camera are replaced at present, known and found."""
+        known = self._cameras.get(camera)
+        bad = known.corrector.bad if known is not None else None
+        return int(bad.sum()) if bad is not None else 0
+
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
         for engine in (self.detector, self.face_detector, self.landmarker):

@@ -303,6 +303,7 @@ class PerceptionNode(LifecycleNode):
         if self._pipeline is not None:
             facts |= {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
                       "contrast": self._pipeline.contrast.method,
+                      "bad pixels": str(self._pipeline.bad_pixels(self._reader.camera)),
                       "landmark layout": self._pipeline.layout.name if self._pipeline.layout else "none"}
         return facts
 
