@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,22 +188,39 @@ class NodeConfig:
     """What belongs to the ROS node alone."""
 
     auto_start: bool = _parameter(True, "Configure and activate without a lifecycle manager.")
+    cameras: tuple[str, ...] = _parameter(
+        (), "Names of several cameras that one node serves: each has its own topics, <name>/image, <name>/detections "
+        "and so on, its own gain and its own tracks. Empty is one camera, whose topics have no such prefix.")
+    batch_window_ms: float = _parameter(
+        0.0, "Milliseconds for which the first waiting frame waits for those of other cameras, to share one run of the "
+        "networks with them; 0 takes what is there.", bounds=(0.0, 1000.0), live=True)
+    max_batch: int = _parameter(
+        1, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. More pay "
+        "on a GPU, and delay the first result on a CPU.", bounds=(1, 64), live=True)
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
         choices=TRANSPORTS)
     max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
                                   bounds=(0.0, 3600.0), live=True)
-    max_rate_hz: float = _parameter(0.0, "Most frames processed in a second; 0 is no limit.",
+    max_rate_hz: float = _parameter(0.0, "Most frames of a camera processed in a second; 0 is no limit.",
                                     bounds=(0.0, 1000.0), live=True)
     expected_rate_hz: float = _parameter(
-        0.0, "Rate of the camera, if known: lets the node say when most frames are lost on the way; 0 is unknown.",
+        0.0, "Rate of each camera, if known: lets the node say when most frames are lost on the way; 0 is unknown.",
         bounds=(0.0, 1000.0), live=True)
     silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
                                           bounds=(0.5, 3600.0), live=True)
     diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(1, 1000), live=True)
+
+    def __post_init__(self) -> None:
+        """Check the cameras' names; raises ConfigError."""
+        for name in self.cameras if isinstance(self.cameras, tuple) else ():
+            if not re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", str(name), re.ASCII):
+                raise ConfigError(f"cameras entry {name!r}: must be the beginning of a topic, like front or arm/left")
+            if self.cameras.count(name) > 1:
+                raise ConfigError(f"cameras names {name!r} more than once")
 
 
 def parameters(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:
