@@ -47,7 +47,7 @@ def perception(context: LaunchContext) -> list[Node]:
 
 
 def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
-    """From the node's topics to the cameras'; where no {camera} tells them apart, relative names are left as they are."""
+    """From the node's topics to the cameras', which {camera} tells apart; the unchanged default is left as it is."""
     if not cameras:
         return [("image", image), ("camera_info", camera_info)]
     found = []
