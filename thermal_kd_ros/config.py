@@ -26,6 +26,7 @@ INPUT_MODES = (
     "linear",
 )
 
+BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -116,7 +117,7 @@ class ContrastConfig:
 class DetectorConfig:
     """The object detector."""
 
-    model: str = _parameter("detector_nano", "Name of a shipped model or path of a .safetensors file.")
+    model: str = _parameter("detector_nano", "Name of a shipped model or path of a .safetensors or .onnx file.")
     score_threshold: float = _parameter(0.3, "Detections below this score are not published.",
                                         bounds=(0.0, 1.0), live=True)
     class_thresholds: tuple[str, ...] = _parameter(
@@ -131,8 +132,8 @@ class FaceConfig:
     """Face detection and landmarks."""
 
     enabled: bool = _parameter(True, "Find faces and their landmarks.", live=True)
-    detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a .safetensors file.")
-    landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a .safetensors file.")
+    detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
+    landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
@@ -156,10 +157,21 @@ class TrackingConfig:
 class EngineConfig:
     """What the networks run on."""
 
-    device: str = _parameter("auto", "auto takes CUDA where it is, else the CPU; or a torch device, e.g. cuda:1.")
-    precision: str = _parameter("auto", "auto is fp16 on CUDA and fp32 on the CPU.",
-                                choices=("auto", "fp32", "fp16", "bf16"))
+    backend: str = _parameter(
+        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, else "
+        "openvino, onnxruntime, torch.", choices=BACKENDS)
+    device: str = _parameter(
+        "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
+        "gpu, gpu:<n> or npu.")
+    precision: str = _parameter(
+        "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
+        choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    cache_dir: str = _parameter(
+        "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
+    on_failure: str = _parameter(
+        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on /diagnostics; "
+        "error reports an error for each frame.", choices=("cpu", "error"))
 
 
 @dataclass(frozen=True)
