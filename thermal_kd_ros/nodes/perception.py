@@ -109,6 +109,8 @@ class PerceptionNode(LifecycleNode):
         self._reporter = self._report_every(self._options.diagnostics_period_s)
         self.get_logger().info(f"configured in {time.monotonic() - began:.1f} s: {pipeline.describe()}; "
                                f"reads {self._input.topic}")
+        for text in pipeline.warnings:
+            self.get_logger().warning(text)
         return super().on_configure(state)
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
@@ -285,6 +287,7 @@ class PerceptionNode(LifecycleNode):
         self._complaint = complaint
         snapshot = self._statistics.snapshot()
         warnings = [complaint.text] if complaint is not None else []
+        warnings += self._pipeline.warnings if self._pipeline is not None else []
         if self._reader.frozen:
             alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")
