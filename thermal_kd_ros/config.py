@@ -158,8 +158,8 @@ class EngineConfig:
     """What the networks run on."""
 
     backend: str = _parameter(
-        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, else "
-        "openvino, onnxruntime, torch.", choices=BACKENDS)
+        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, "
+        "else openvino, onnxruntime, torch.", choices=BACKENDS)
     device: str = _parameter(
         "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
         "gpu, gpu:<n> or npu.")
@@ -170,8 +170,8 @@ class EngineConfig:
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
-        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on /diagnostics; "
-        "error reports an error for each frame.", choices=("cpu", "error"))
+        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on "
+        "/diagnostics; error reports an error for each frame.", choices=("cpu", "error"))
 
 
 @dataclass(frozen=True)

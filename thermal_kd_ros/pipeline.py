@@ -97,14 +97,23 @@ class ThermalPerception:
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
-        for engine in (self.detector, self.face_detector, self.landmarker):
-            if engine is not None:
-                engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+        for engine in self._engines():
+            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+
+    def _engines(self) -> list[Engine]:
+        return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
 
     def describe(self) -> str:
-        """Backend and models, for logs and diagnostics."""
-        names = [engine.card.name for engine in (self.detector, self.face_detector, self.landmarker) if engine]
-        return f"{self.detector.describe()}; models {', '.join(names)}"
+        """Backends, each with the models that it runs, for logs and diagnostics."""
+        models: dict[str, list[str]] = {}
+        for engine in self._engines():
+            models.setdefault(engine.describe(), []).append(engine.card.name)
+        return "; ".join(f"{', '.join(names)}: {backend}" for backend, names in models.items())
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the engines, though they work."""
+        return list(dict.fromkeys(text for engine in self._engines() for text in engine.warnings))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.

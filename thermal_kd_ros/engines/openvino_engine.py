@@ -8,8 +8,8 @@ import numpy as np
 import openvino as ov
 
 from ..config import EngineConfig
-from .errors import EngineError
 from .cache import usable_folder
+from .errors import EngineError
 from .onnx_model import OnnxModel
 
 _LARGEST_PIECE = 8
@@ -43,6 +43,8 @@ class OpenVinoEngine:
             kind = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}[self.precision]
             self._properties["INFERENCE_PRECISION_HINT"] = kind
         if self.on_cpu:
+            # Pinned threads would wait for whatever else runs on their core of a robot.
+            self._properties["ENABLE_CPU_PINNING"] = False
             if config.threads:
                 self._properties["INFERENCE_NUM_THREADS"] = config.threads
         elif folder := usable_folder(config.cache_dir, "openvino", self.warnings):
@@ -56,8 +58,8 @@ class OpenVinoEngine:
         known = self._core.available_devices
         # One GPU is listed as GPU, several as GPU.0, GPU.1, ...
         if device not in known and f"{device}.0" not in known:
-            raise EngineError(f"engine.device is '{name}', but OpenVINO has {', '.join(known)} here; use auto, cpu, gpu "
-                              "or npu, and install the driver of the device")
+            raise EngineError(f"engine.device is '{name}', but OpenVINO has {', '.join(known)} here; use auto, cpu, "
+                              "gpu or npu, and install the driver of the device")
         return device
 
     def _choose_precision(self, precision: str) -> str:
@@ -69,7 +71,8 @@ class OpenVinoEngine:
                 return "fp16" if "FP16" in native else "fp32"
             return "bf16" if "BF16" in native and self.card.task == "detection" else "fp32"
         if precision != "fp32" and precision.upper() not in native:
-            raise EngineError(f"engine.precision is '{precision}', which {self._device} does not compute in; use auto or fp32")
+            raise EngineError(f"engine.precision is '{precision}', which {self._device} does not compute in; use auto "
+                              "or fp32")
         return precision
 
     def _request(self, batch: int) -> ov.InferRequest:
