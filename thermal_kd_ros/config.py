@@ -83,10 +83,12 @@ class ContrastConfig:
     """Automatic gain control: from counts or degrees to [0, 1]."""
 
     method: str = _parameter(
-        "percentile",
-        "How values become grey: stretched between percentiles of the frame or between fixed temperatures, equalised "
-        "with a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
-        choices=CONTRAST_METHODS, live=True)
+        "model",
+        "How values become grey: as in the training of each model, by its card (other contrast parameters count where "
+        "they differ from their defaults), or for all models alike: stretched between percentiles of the frame or "
+        "between fixed temperatures, equalised with a plateau, or equalised in tiles (CLAHE). fixed needs "
+        "temperatures; other images are stretched instead.",
+        choices=("model", *CONTRAST_METHODS), live=True)
     low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
                                        bounds=(0.0, 49.0), live=True)
     high_percentile: float = _parameter(99.5, "Percentile of the frame that is mapped to white.",

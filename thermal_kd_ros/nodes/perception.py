@@ -242,6 +242,7 @@ class PerceptionNode(LifecycleNode):
         if self._pipeline is None:
             return {}
         return {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
+                "contrast": self._pipeline.contrast.method,
                 "landmark layout": self._pipeline.layout.name if self._pipeline.layout else "none"}
 
 

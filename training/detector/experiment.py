@@ -66,7 +66,7 @@ class Experiment:
     start: str = ""
     """Model file whose weights the run starts from; layers of other shapes start anew."""
     loss: DetectionLossConfig = DetectionLossConfig()
-    contrast: ContrastConfig = ContrastConfig()
+    contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def spec(self) -> DetectorSpec:
         """The network."""
