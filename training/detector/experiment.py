@@ -104,9 +104,9 @@ SCENES = DataPart(
 )
 PAIRS = DataPart(
     "coco", "pairs", 0.28, (), _GROUND_WHOLE,
-    "2500 street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from MakeHuman "
-    "bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source Robotics "
-    "Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
+    "2500 street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from "
+    "MakeHuman bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source "
+    "Robotics Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
 )
 
 
