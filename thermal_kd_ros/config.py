@@ -25,6 +25,7 @@ INPUT_MODES = (
     "linear",
 )
 
+DEVICE_PATHS = ("auto", "on", "off")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -159,6 +160,10 @@ class EngineConfig:
     precision: str = _parameter("auto", "auto is fp16 on CUDA and fp32 on the CPU.",
                                 choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
 
 
 @dataclass(frozen=True)

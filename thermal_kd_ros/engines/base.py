@@ -18,6 +18,8 @@ class Engine(Protocol):
     """One network, loaded and ready."""
 
     card: ModelCard
+    on_cpu: bool
+    """Whether it runs on a CPU, which cannot get lost."""
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(B, 1, H, W) float32 in [0, 1] to the network's two outputs, float32.
