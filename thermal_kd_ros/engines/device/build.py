@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...config import ContrastConfig, PerceptionConfig
-from ..base import Engine, EngineError
+from ..base import Engine
+from ..errors import EngineError
+from ..guard import GuardedEngine
 
 if TYPE_CHECKING:
     from .path import DevicePath
@@ -32,7 +34,7 @@ def device_path(config: PerceptionConfig, detector: Engine, thresholds: np.ndarr
     wanted = config.engine.device_path
     if wanted == "off" or (wanted == "auto" and detector.on_cpu):
         return None
-    engines = [detector, *(faces or ())]
+    engines = [engine.engine if isinstance(engine, GuardedEngine) else engine for engine in (detector, *(faces or ()))]
     try:
         # Here, because a robot without PyTorch never gets this far.
         import torch
