@@ -26,6 +26,7 @@ INPUT_MODES = (
     "linear",
 )
 
+DEVICE_PATHS = ("auto", "on", "off")
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
@@ -169,6 +170,10 @@ class EngineConfig:
         "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
