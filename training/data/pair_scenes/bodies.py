@@ -83,7 +83,7 @@ def _jittered(rng: np.random.Generator, assets: HumanAssets, pose: np.ndarray) -
 
 
 def build_body(rng: np.random.Generator, assets: HumanAssets, spec: BodySpec) -> Model:
-    """The dressed body on the ground, its hips above the origin; ``seat`` is the point that it sits on, a hand below the hip joints."""
+    """The dressed body on the ground, its hips above the origin; ``seat`` lies a hand below the hip joints."""
     a = assets.arrays
     shaped, joints = assets.shaped(spec.shape)
     bones, blend = assets.transforms(joints, spec.rotations)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from thermal_kd_ros.simulation.raster import interpolate, rasterize
+from thermal_kd_ros.simulation.noise import value_noise
+from thermal_kd_ros.simulation.raster import rasterize
 from thermal_kd_ros.simulation.render import View
-from training.data.pair_scenes.materials import GLOSS, Look
+from training.data.pair_scenes.materials import GLOSS, GRAIN, THIN, Look
 from training.data.pair_scenes.model import Model
 
 _DETAILED = 5000
@@ -43,10 +44,12 @@ class Footprint:
 class Canvas:
     """celsius (H, W), albedo, normal and emission (H, W, 3), distance (H, W) metres from the lens: float32.
 
-    objects: (H, W) int16, number of the object seen, 0 for scenery. ground: (H, W) bool, where shadows fall.
+    objects: (H, W) int16, number of the object seen, 0 for scenery. ground: (H, W) bool, where shadows fall. grain:
+    (2, H, W) float32, noise finer than the meshes are: of surfaces, and of the gaps in foliage.
     """
 
-    def __init__(self, view: View, celsius: float) -> None:
+    def __init__(self, view: View, celsius: float, rng: np.random.Generator) -> None:
+        """An empty canvas around ``celsius`` °C; ``rng`` draws the grain of the surfaces."""
         height, width = view.height, view.width
         self.view = view
         self.celsius = np.full((height, width), celsius, np.float32)
@@ -58,6 +61,7 @@ class Canvas:
         self.objects = np.zeros((height, width), np.int16)
         self.ground = np.zeros((height, width), bool)
         self.shade = np.zeros((height, width), np.float32)
+        self.grain = np.stack([value_noise(rng, height, width, rng.uniform(2.5, 7.0), 2, 0.8) for _ in range(2)])
         self._stretch = view.stretch((slice(0, height), slice(0, width)))
         self._rays = (view.rays() / self._stretch[..., None]) @ view.rotation.astype(np.float32)
         self._shadows: list[tuple[np.ndarray, np.ndarray]] = []
@@ -106,13 +110,20 @@ class Canvas:
         shown = distance < self.distance[window]
         rows, columns = np.nonzero(shown)
         if len(rows):
+            face = fragments.face[rows, columns]
+            material = model.material[face]
+            thin = THIN[material] > self.grain[1, rows + y0, columns + x0]
+            if thin.any():  # sky between the leaves
+                rows, columns, face, material = rows[~thin], columns[~thin], face[~thin], material[~thin]
             attributes = np.column_stack([model.warmth, model.normals @ turn.T, model.vertices])
-            values = interpolate(fragments, model.faces, attributes)[rows, columns]
-            material = model.material[fragments.face[rows, columns]]
-            self._shade_in(rows + y0, columns + x0, values, material, look, air, sky)
-            self.distance[window][shown] = distance[shown]
-            self.objects[window][shown] = number
-            self.ground[window][shown] = False
+            corner, weight = model.faces[face], fragments.barycentric[rows, columns]
+            values = sum(attributes[corner[:, k]] * weight[:, k, None] for k in range(3))
+            distance = distance[rows, columns]
+            rows, columns = rows + y0, columns + x0
+            self._shade_in(rows, columns, values, material, look, air, sky)
+            self.distance[rows, columns] = distance
+            self.objects[rows, columns] = number
+            self.ground[rows, columns] = False
         extent = np.clip(high, 0, (view.width, view.height)) - np.clip(low, 0, (view.width, view.height))
         share = float(np.prod(extent) / max(np.prod(np.subtract(high, low)), 1e-6)) * float(finite.mean())
         return Footprint((x0, x1, y0, y1), int(np.count_nonzero(fragments.mask)), min(share, 1.0))
@@ -129,7 +140,9 @@ class Canvas:
         celsius = look.celsius[material] + look.gain[material] * values[:, 0]
         mirrored = np.float32(air) + np.float32(sky - air) * np.clip(0.35 - normal[:, 1], 0, 1)
         celsius += GLOSS[material] * grazing * (mirrored - celsius)
-        albedo = look.rgb[material]
+        grain = self.grain[0, rows, columns]
+        celsius += GRAIN[material] * grain
+        albedo = look.rgb[material] * (1 + 0.3 * GRAIN[material] * grain)[:, None]
         for printed, (period, axis, second) in look.stripes.items():
             on = (material == printed) & (np.mod(values[:, 4 + axis] / np.float32(period), 1.0) < 0.5)
             albedo[on] = second

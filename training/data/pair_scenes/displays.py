@@ -1,4 +1,4 @@
-"""8-bit pictures as thermal cameras show and record them: own contrast, polarity, false colours, things drawn on top."""
+"""8-bit pictures as thermal cameras show them: own contrast, polarity, false colours, things drawn on top."""
 
 from __future__ import annotations
 

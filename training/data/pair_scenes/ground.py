@@ -127,7 +127,7 @@ def _sky(canvas: Canvas, direction: np.ndarray, above: np.ndarray, climate: Clim
             profile = np.round(profile * 2) / 2
         top = np.clip(rng.uniform(0.0, 0.16) + rng.uniform(0.01, 0.05) * profile, 0, 0.5)
         wood = elevation < top[None]
-        mottle = value_noise(rng, *elevation.shape, 6.0, 3)
+        mottle = value_noise(rng, elevation.shape[0], elevation.shape[1], 6.0, 3)
         air = climate.tree if kind == "trees" else climate.wall
         celsius = np.where(wood, air + rng.normal(0, 0.8) + rng.uniform(0.2, 0.9) * mottle, celsius)
         rgb = linear(0.16, 0.24, 0.12) if kind == "trees" else linear(0.4, 0.36, 0.33)

@@ -41,6 +41,13 @@ COUNT = len(Material)
 GLOSS = np.full(COUNT, 0.15, np.float32)
 """How much of the surroundings' radiation a material mirrors at grazing angles, by material."""
 GLOSS[[Material.GLASS, Material.PAINT, Material.HOOD, Material.METAL]] = 0.7, 0.5, 0.5, 0.5
+GRAIN = np.full(COUNT, 0.05, np.float32)
+"""Kelvin of fine mottle, by material."""
+GRAIN[[Material.LEAF, Material.FUR, Material.SPOT, Material.HAIR, Material.WALL, Material.TOP, Material.BOTTOM]] = (
+    0.7, 0.5, 0.5, 0.3, 0.15, 0.15, 0.15)
+THIN = np.full(COUNT, -np.inf, np.float32)
+"""Where the grain lies below this, one sees through the material: gaps in foliage."""
+THIN[Material.LEAF] = -0.9
 
 
 @dataclass
@@ -58,7 +65,8 @@ class Look:
     emission: np.ndarray = field(default_factory=lambda: np.zeros(COUNT, np.float32))
     stripes: dict[Material, tuple[float, int, np.ndarray]] = field(default_factory=dict)
 
-    def set(self, material: Material, celsius: float, rgb: np.ndarray, gain: float = 1.0, emission: float = 0.0) -> Look:
+    def set(self, material: Material, celsius: float, rgb: np.ndarray, gain: float = 1.0, emission: float = 0.0
+            ) -> Look:
         """Set one material; returns itself."""
         self.celsius[material], self.rgb[material] = celsius, rgb
         self.gain[material], self.emission[material] = gain, emission

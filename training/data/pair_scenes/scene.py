@@ -129,7 +129,8 @@ class _Director:
         """A vehicle that stands or drives."""
         rng = self.rng
         vehicle = self.cast.vehicle(rng)
-        place = self.place(min(pixels, 0.7 * self.stage.canvas.view.height), vehicle.model.height, 0.5 * float(np.ptp(vehicle.model.vertices[:, 2])) * 0.7)
+        pixels = min(pixels, 0.7 * self.stage.canvas.view.height)
+        place = self.place(pixels, vehicle.model.height, 0.35 * float(np.ptp(vehicle.model.vertices[:, 2])))
         if place is not None:
             along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
             self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.45)), vehicle.label,
@@ -190,7 +191,7 @@ def _finished(rng: np.random.Generator, stage: Stage, director: _Director) -> Pa
     canvas.drop_shadows()
     celsius = canvas.celsius - np.float32(climate.sun * 1.5) * (canvas.shade * canvas.ground)
     solid = np.isfinite(canvas.distance)
-    celsius += np.float32(0.08) * value_noise(rng, *celsius.shape, 4.0, 2, 0.8) * solid
+    celsius += np.float32(0.08) * value_noise(rng, celsius.shape[0], celsius.shape[1], 4.0, 2, 0.8) * solid
     radiance = canvas.lit(stage.light)
     if stage.kind != "indoor" and rng.random() < 0.15:  # fog, rain, snow in the air
         reach = np.exp(rng.uniform(np.log(20), np.log(250)))

@@ -49,10 +49,11 @@ def measured(celsius: np.ndarray, rng: np.random.Generator, sensor: ThermalSenso
     seen = np.asarray(celsius, np.float32)
     share = rng.uniform(*sensor.native)
     if share < 0.99:
-        seen = cv2.resize(seen, (max(round(width * share), 16), max(round(height * share), 16)),
-                          interpolation=cv2.INTER_AREA)
-    seen = cv2.GaussianBlur(seen, (0, 0), rng.uniform(*sensor.blur_px))
-    shape = seen.shape
+        native = (max(round(width * share), 16), max(round(height * share), 16))
+        seen = np.asarray(cv2.resize(seen, native, interpolation=cv2.INTER_AREA), np.float32)
+    seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(*sensor.blur_px)), np.float32)
+    rows, columns = seen.shape
+    shape = (rows, columns)
     pattern = ((1 - sensor.columns) * rng.standard_normal(shape, np.float32)
                + sensor.columns * rng.standard_normal((1, shape[1]), np.float32)
                + 0.3 * sensor.columns * rng.standard_normal((shape[0], 1), np.float32))
@@ -61,14 +62,14 @@ def measured(celsius: np.ndarray, rng: np.random.Generator, sensor: ThermalSenso
     y, x = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None], np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
     shading = rng.uniform(*sensor.shading_k)
     seen += np.float32(shading * rng.choice([-1, 1])) * (x * x + y * y - 0.66) * 0.5
-    seen += np.float32(0.3 * shading) * value_noise(rng, *shape, 0.4 * shape[1], 1)
+    seen += np.float32(0.3 * shading) * value_noise(rng, rows, columns, 0.4 * columns, 1)
     if rng.random() < 0.1:
         count = int(rng.integers(1, 12))
         seen[rng.integers(0, shape[0], count), rng.integers(0, shape[1], count)] += rng.choice([-15.0, 15.0], count)
     if share < 0.99:
         kind = cv2.INTER_CUBIC if rng.random() < 0.5 else cv2.INTER_LINEAR
-        seen = cv2.resize(seen, (width, height), interpolation=kind)
-    return np.asarray(seen, np.float32)
+        seen = np.asarray(cv2.resize(seen, (width, height), interpolation=kind), np.float32)
+    return seen
 
 
 def visible(radiance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -81,7 +82,7 @@ def visible(radiance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     gain = float(np.clip(goal / max(float(np.percentile(radiance[::3, ::3], 96)), 1e-6), 0.2, 28.0))
     exposed = radiance * np.float32(gain) * rng.uniform(0.92, 1.08, 3).astype(np.float32)
     if rng.random() < 0.6:
-        exposed = cv2.GaussianBlur(exposed, (0, 0), rng.uniform(0.3, 0.9))
+        exposed = np.asarray(cv2.GaussianBlur(exposed, (0, 0), rng.uniform(0.3, 0.9)), np.float32)
     shot = np.float32(rng.uniform(0.005, 0.02)) * np.sqrt(np.float32(max(gain, 1.0)))
     noise = rng.standard_normal(exposed.shape, np.float32)
     exposed = exposed + noise * (shot * np.sqrt(np.maximum(exposed, 0.0)) + np.float32(0.001 * max(gain, 1.0)))
@@ -90,7 +91,7 @@ def visible(radiance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RenderedPair:
-    """A scene as two cameras give it: thermal (H, W) uint16 centikelvin or uint8 as displayed; visible (H, W, 3) uint8."""
+    """A scene by two cameras: thermal (H, W) uint16 centikelvin or uint8 as displayed; visible (H, W, 3) uint8."""
 
     thermal: np.ndarray
     visible: np.ndarray
@@ -98,7 +99,7 @@ class RenderedPair:
 
 
 def photograph(scene: PairScene, seed: int, display_share: float) -> RenderedPair:
-    """Both images of a scene. ``display_share`` of the thermal ones are 8-bit pictures as cameras show and record them."""
+    """Both images of a scene; ``display_share`` of the thermal ones are 8-bit pictures as cameras show them."""
     rng = np.random.default_rng((seed, 8))
     celsius = measured(scene.celsius, rng)
     # Drawn whatever the share is, so that the share changes nothing else.

@@ -55,7 +55,7 @@ def _indoors(rng: np.random.Generator, view: View) -> Stage:
     climate = random_climate(rng, "indoor")
     day = bool(rng.random() < 0.6)
     outside = rng.uniform(-5, 35)
-    canvas = Canvas(view, climate.air)
+    canvas = Canvas(view, climate.air, rng)
     placed, (left, right, depth) = room(rng, climate.air, outside, day)
     warm = np.array([1.0, rng.uniform(0.8, 1.0), rng.uniform(0.6, 1.0)])
     lamp = np.array([rng.uniform(-1, 1), -2.2, rng.uniform(0.5, depth)])
@@ -73,7 +73,7 @@ def _outdoors(rng: np.random.Generator, kind: str, view: View) -> Stage:
     climate = random_climate(rng, hour)
     light = _light(rng, climate, hour)
     terrain = _terrain(rng, kind, climate)
-    canvas = Canvas(view, climate.air)
+    canvas = Canvas(view, climate.air, rng)
     paint_outdoors(canvas, climate, terrain, light.sky_rgb.astype(np.float32), rng.uniform(0, 1), rng)
     stage = Stage(kind, canvas, climate, light, np.inf, (np.inf, np.inf))
     half = 0.55 * view.width / view.k[0, 0]

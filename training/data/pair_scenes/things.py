@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from thermal_kd_ros.simulation import surroundings
@@ -22,14 +24,25 @@ def from_mesh(mesh: Mesh, material: Material, air: float, rgb: np.ndarray) -> Th
     return model, Look().set(material, air, rgb)
 
 
-def tree(rng: np.random.Generator, climate: Climate, height: float) -> Thing:
-    """A tree with a brown trunk and green, autumn or bare crown."""
-    model, look = from_mesh(surroundings.tree(rng, climate, height), Material.LEAF, climate.air,
-                            linear(0.25, 0.38, 0.15) * rng.uniform(0.5, 1.5))
+@lru_cache(maxsize=64)
+def _tree(number: int) -> Model:
+    """Tree ``number``, 6 m high, with its warmth against the air."""
+    rng = np.random.default_rng((number, 5))
+    height = 6.0
+    model = part(surroundings.tree(rng, Climate(0, 0, 0, 0, 0, 0, 0, 0, 0.4), height), Material.LEAF)
     centre = model.vertices[model.faces].mean(1)
     near = np.hypot(centre[:, 0], centre[:, 2]) < 0.03 * height + 0.02
     model.material[near & (-centre[:, 1] < 0.55 * height)] = Material.WOOD
-    return model, look.set(Material.WOOD, climate.air, linear(0.35, 0.27, 0.2))
+    return model
+
+
+def tree(rng: np.random.Generator, climate: Climate, height: float) -> Thing:
+    """One of 64 trees with a brown trunk and green or autumn leaves, grown to ``height`` metres."""
+    model = _tree(int(rng.integers(64)))
+    grown = Model(model.vertices * np.float32(height / 6.0), model.faces, model.material, model.warmth)
+    look = Look().set(Material.LEAF, climate.tree, linear(0.25, 0.38, 0.15) * rng.uniform(0.5, 1.5),
+                      rng.uniform(0.5, 1.5))
+    return grown, look.set(Material.WOOD, climate.air + rng.uniform(-0.5, 1.0), linear(0.35, 0.27, 0.2))
 
 
 def bush(rng: np.random.Generator, climate: Climate) -> Thing:
