@@ -135,8 +135,8 @@ def prepare(roadscene: Path, lists: list[Path], output: Path) -> dict[str, int]:
     crops, visible, frames = (roadscene / name for name in ("cropinfrared", "crop_LR_visible", "infrared"))
     for folder in (crops, visible, frames):
         if not folder.is_dir():
-            raise DataError(f"{folder} is missing: --roadscene names a checkout of RoadScene, which holds cropinfrared, "
-                            "crop_LR_visible and infrared")
+            raise DataError(f"{folder} is missing: --roadscene names a checkout of RoadScene, which holds "
+                            "cropinfrared, crop_LR_visible and infrared")
     boxes = read_boxes(lists)
     names = sorted(path.name for path in crops.glob("*.jpg"))
     if not names:
