@@ -173,7 +173,8 @@ def prepare(roadscene: Path, lists: list[Path], output: Path) -> dict[str, int]:
 
 def _write(split: str, entries: list[tuple[str, int, int, list[dict[str, object]]]], crops: Path, visible: Path,
            output: Path) -> None:
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for i, (name, width, height, rows) in enumerate(entries, start=1):
         for source, folder in ((crops, output / split), (visible, output / f"{split}_visible")):
             with written_aside(folder / name) as path:
