@@ -32,16 +32,16 @@ class Build:
 
 def random_dog(rng: np.random.Generator) -> Build:
     """A dog between a terrier and a mastiff."""
-    chest = rng.uniform(0.15, 0.23)
-    return Build(rng.uniform(0.25, 0.75), rng.uniform(0.95, 1.25), chest, chest * rng.uniform(0.6, 0.9),
-                 rng.uniform(0.035, 0.06), rng.uniform(0.25, 0.40), rng.uniform(0.12, 0.17), rng.uniform(0.10, 0.24),
+    chest = rng.uniform(0.19, 0.26)
+    return Build(rng.uniform(0.25, 0.75), rng.uniform(0.95, 1.25), chest, chest * rng.uniform(0.6, 0.85),
+                 rng.uniform(0.04, 0.06), rng.uniform(0.25, 0.40), rng.uniform(0.14, 0.19), rng.uniform(0.10, 0.24),
                  rng.uniform(0.25, 0.6), rng.uniform(-0.8, 1.2), str(rng.choice(["hanging", "upright"])))
 
 
 def random_cat(rng: np.random.Generator) -> Build:
     """A cheetah: long legs, deep chest, thin waist, small round head, long tail that hangs."""
-    chest = rng.uniform(0.15, 0.19)
-    return Build(rng.uniform(0.65, 0.9), rng.uniform(1.15, 1.35), chest, chest * rng.uniform(0.6, 0.75),
+    chest = rng.uniform(0.17, 0.21)
+    return Build(rng.uniform(0.65, 0.9), rng.uniform(1.1, 1.3), chest, chest * rng.uniform(0.6, 0.75),
                  rng.uniform(0.035, 0.05), rng.uniform(0.22, 0.32), rng.uniform(0.10, 0.13), rng.uniform(0.05, 0.09),
                  rng.uniform(0.8, 1.05), rng.uniform(-1.2, -0.5), "round")
 
@@ -49,16 +49,17 @@ def random_cat(rng: np.random.Generator) -> Build:
 def quadruped(rng: np.random.Generator, build: Build, posture: str, spotted: bool) -> Model:
     """An animal that will 'stand', 'walk', 'sit' or 'lie', with its head turned anywhere it can."""
     s, half = build.shoulder, 0.5 * build.length
-    trunk_y, drop = -0.86, {"sit": 0.46, "lie": 0.0}.get(posture, 0.0)
+    trunk_y, drop = -0.80, {"sit": 0.46, "lie": 0.0}.get(posture, 0.0)
     if posture == "lie":
         trunk_y = -build.chest - 0.05
-    stations = np.linspace(-1, 1, 8)
+    stations = np.linspace(-1, 1, 17)
     spine_y = trunk_y + drop * (stations + 1) / 2 - 0.02 * np.cos(stations * 2)
     shorter = 0.75 if posture == "sit" else 1.0
     path = np.stack([0.02 * rng.normal() * stations**2, spine_y, half * shorter * stations], 1)
-    depth = np.interp(stations, (-1, -0.5, 0, 0.6, 1), (0.75, 1.0, 0.92, build.waist / build.chest, 0.75)) * build.chest
+    depth = np.interp(stations, (-1, -0.9, -0.5, 0, 0.5, 0.9, 1),
+                      (0.55, 0.85, 1.0, 0.92, build.waist / build.chest, 0.8, 0.5)) * build.chest
     belly = 0.25 * np.exp(-(((stations - 0.4) / 0.5) ** 2))
-    parts = [part(tube(path, np.stack([0.75 * depth, depth], 1), belly, 14), Material.FUR)]
+    parts = [part(tube(path, np.stack([0.7 * depth, depth], 1), belly, 20), Material.FUR)]
     parts += _legs(rng, build, posture, path)
     parts += _head(rng, build, path[0])
     lift = build.tail_lift + rng.normal(0, 0.2)
@@ -82,13 +83,13 @@ def _legs(rng: np.random.Generator, build: Build, posture: str, path: np.ndarray
     parts = []
     phase = rng.uniform(0, 2 * np.pi)
     for back in (False, True):
-        hip = path[-2 if back else 1]
+        hip = path[-3 if back else 3]
         for k, side in enumerate((-1.0, 1.0)):
             x = side * 0.62 * build.chest
             swing = 0.0
             if posture == "walk":
                 swing = 0.22 * np.sin(phase + np.pi * (k + back))
-            start = hip + (x, 0.02, 0)
+            start = hip + (x, 0.04, 0)
             if posture == "lie" or (posture == "sit" and back):
                 # Folded: the thigh forward, the shin flat on the ground.
                 knee = start + (0.25 * x, max(-0.07 - start[1], 0.0) * 0.8, -0.20)
@@ -99,7 +100,8 @@ def _legs(rng: np.random.Generator, build: Build, posture: str, path: np.ndarray
                 middle = 0.5 * (start + ground) + (0, 0, 0.07 if back else -0.03)
                 low = 0.22 * start + 0.78 * ground + (0, 0, 0.09 if back else 0.0)
                 bend = [start, middle, low, ground, ground + (0, 0.005, -0.06)]
-            thick = build.leg * np.linspace(2.1 if back else 1.7, 0.75, len(bend))
+            thigh = (3.0, 2.2) if back else (2.3, 1.6)
+            thick = build.leg * np.array([*thigh, *np.linspace(1.1, 0.8, len(bend) - 2)])
             heat = np.linspace(0.1, 0.45, len(bend))
             parts.append(part(tube(np.array(bend), thick, heat, 8, side=(1, 0.05, 0.05)), Material.FUR))
     return parts
@@ -113,7 +115,7 @@ def _head(rng: np.random.Generator, build: Build, shoulder: np.ndarray) -> list[
     top = shoulder + neck
     top[1] = min(top[1], -r)
     base = np.stack([shoulder + (0, 0.02, 0.05), shoulder + 0.5 * (top - shoulder), top])
-    parts = [part(tube(base, np.array([0.8 * build.chest, 0.6 * build.chest, 0.7 * r]), 0.05, 11, (1, 0.05, 0.05)),
+    parts = [part(tube(base, np.array([0.85 * build.chest, 0.68 * build.chest, 0.8 * r]), 0.05, 11, (1, 0.05, 0.05)),
                   Material.FUR)]
     bits: list[Model] = [
         part(ellipsoid((0, 0, -0.3 * r), (0.80 * r, 0.78 * r, 1.0 * r), 0.25, 14, 10), Material.FUR),

@@ -37,7 +37,7 @@ def displayed(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         shown = shown + np.float32(rng.uniform(0.3, 1.5)) * (shown - soft)
     chance = rng.random()
     grey, _ = encode(shown, "display8", black_hot=bool(chance < 0.15))
-    if chance > 0.75:
+    if chance > 0.7:
         grey = palette_grey(str(rng.choice(list(_PALETTES), p=[0.55, 0.25, 0.1, 0.1])))[grey]
     if rng.random() < 0.25:
         _overlay(grey, rng)

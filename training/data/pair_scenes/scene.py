@@ -19,8 +19,12 @@ from training.data.pair_scenes.vehicles import vehicle_look
 
 MIN_SIZE_PX = 7
 """Objects smaller than this in both directions are not to be judged."""
-MIN_UNCOVERED, MIN_INSIDE = 0.25, 0.06
-"""Objects less uncovered by others, or with less of their extent inside the picture, are not to be judged."""
+MIN_UNCOVERED = 0.25
+"""Objects less uncovered by others are not to be judged."""
+MIN_INSIDE, MIN_SLIVER = 0.06, 0.12
+"""Nor those with less of their extent inside the picture, if they show as a sliver narrower than MIN_SLIVER of its
+height: a head and shoulders right before the lens are a small part of a person, and nobody would miss them.
+"""
 _SIZES = {"person": 1.7, "car": 1.5, "animal": 0.6}
 
 
@@ -212,8 +216,9 @@ def _finished(rng: np.random.Generator, stage: Stage, director: _Director) -> Pa
         numbers.append(number)
         labels.append(label)
         boxes.append(box)
-        ignore.append(max(box[2] - box[0], box[3] - box[1]) < MIN_SIZE_PX or footprint.inside < MIN_INSIDE
-                      or count < MIN_UNCOVERED * footprint.pixels)
+        sides = (box[2] - box[0], box[3] - box[1])
+        sliver = footprint.inside < MIN_INSIDE and min(sides) < MIN_SLIVER * len(celsius)
+        ignore.append(max(sides) < MIN_SIZE_PX or sliver or count < MIN_UNCOVERED * footprint.pixels)
     return PairScene(stage.kind, celsius.astype(np.float32), radiance.astype(np.float32), canvas.distance,
                      canvas.objects, climate.air, bool(stage.light.sky_rgb.max() < 0.03), np.array(numbers, np.int64),
                      tuple(labels), np.array(boxes, np.float32).reshape(-1, 4), np.array(ignore, bool))
