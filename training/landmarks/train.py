@@ -2,6 +2,9 @@
 
 ``python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks``
 
+With ``--adapt <driver_faces>`` half of every batch are real faces of that set's people ``1_*``, which is for research
+only: so is the model then, and its card says so.
+
 A run that was killed goes on where it stopped when the same command is given again.
 """
 
@@ -17,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 from tqdm import tqdm
 
 from thermal_kd_ros.faces import CROP_MARGIN
@@ -26,7 +30,9 @@ from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolv
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
+from training.data.driver_faces import DriverFaces
 from training.data.head_cache import HeadCache
+from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.loop import learning_rate, parameter_groups, save_state, update_ema
 from training.losses.landmarks import gaussian_nll, wing_loss
@@ -35,6 +41,8 @@ LICENCES = (
     "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT",
     "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
 )
+DRIVER_FACES_TERMS = ("driver_faces people 1_* (Knapik et al., Electronics 13(17), 3502, 2024), labels by a network; "
+                      "academic and research use only")
 
 
 @dataclass(frozen=True)
@@ -58,19 +66,25 @@ class Settings:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from."""
+    adapt: bool = False
+    """Whether the run also sees real faces, whose terms then hold for the weights."""
 
     def to_json(self) -> str:
         """All values, for logs and comparisons."""
         return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
 
-def train(settings: Settings, heads: list[Path], output: Path, data: Path | None, device: torch.device, workers: int
-          ) -> Path:
+def train(settings: Settings, heads: list[Path], output: Path, data: Path | None, device: torch.device, workers: int,
+          real: Path | None = None) -> Path:
     """Run the training; returns the path of the model file."""
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
 
-    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed, settings.crops)
+    rendered = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed, settings.crops)
+    parts: list[LandmarkCrops | LabelledCrops] = [rendered]
+    if real:
+        parts.append(LabelledCrops(DriverFaces(real, "1"), len(rendered), settings.seed, settings.crops))
+    crops: ConcatDataset[tuple[np.ndarray, np.ndarray]] = ConcatDataset(parts)
     steps_per_epoch = len(crops) // settings.batch
     total = steps_per_epoch * settings.epochs
 
@@ -94,7 +108,8 @@ def train(settings: Settings, heads: list[Path], output: Path, data: Path | None
     bar = tqdm(total=total, initial=step, desc=settings.name, unit="step", smoothing=0.02, mininterval=5.0)
     while step < total:
         epoch, first = divmod(step, steps_per_epoch)
-        crops.epoch = epoch
+        for part in parts:
+            part.epoch = epoch
         order = torch.randperm(len(crops), generator=torch.Generator().manual_seed(settings.seed * 10007 + epoch))
         rest = order[first * settings.batch : steps_per_epoch * settings.batch].tolist()
         # OpenCV's own threads in the workers would only fight with the network's.
@@ -142,7 +157,9 @@ def write_model(settings: Settings, model: Landmarker, path: Path) -> None:
     card = ModelCard(
         name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
         input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
-        parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0", data=LICENCES,
+        parameters=sum(p.numel() for p in model.parameters()),
+        licence="research only" if settings.adapt else "Apache-2.0",
+        data=(*LICENCES, DRIVER_FACES_TERMS) if settings.adapt else LICENCES,
         notes=f"seed {settings.seed}, {settings.epochs} epochs")
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
 
@@ -154,6 +171,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
     parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")
+    parser.add_argument("--adapt", type=Path, metavar="DRIVER_FACES", 
+                        help="also train on real faces; the model is then for research only")
     parser.add_argument("--epochs", type=int, default=Settings.epochs)
     parser.add_argument("--lr", type=float, default=Settings.lr)
     parser.add_argument("--start", default="", help="model to start from")
@@ -164,9 +183,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    settings = Settings(epochs=args.epochs, lr=args.lr, seed=args.seed, start=args.start)
+    settings = Settings(epochs=args.epochs, lr=args.lr, seed=args.seed, start=args.start,
+                        adapt=args.adapt is not None)
     try:
-        path = train(settings, args.heads, args.output, args.data, torch.device(args.device), args.workers)
+        path = train(settings, args.heads, args.output, args.data, torch.device(args.device), args.workers,
+                     args.adapt)
     except (DataError, ModelError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
