@@ -49,6 +49,8 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
     half = rng.uniform(2.9, 3.5) if wrap else rng.uniform(2.0, 2.9)
     tall = rng.uniform(1.7, 2.5) if wrap else rng.uniform(1.2, 2.2)
     power, middle_y = rng.uniform(2.0, 3.8), rng.uniform(2.6, 3.7)
+    if rng.random() < 0.6:  # as sunglasses sit: the upper rim at the brows
+        middle_y = rng.normal(5.6, 0.4) - tall
     gap = rng.uniform(0.5, 0.9)
     bend = rng.uniform(0.07, 0.12) if wrap else rng.uniform(0.03, 0.07)
     front = rng.uniform(11.0, 11.8)
@@ -66,7 +68,7 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
         # Skin shows, faintly warm, at the edges of lenses heated by the cheeks.
         heat = heat + ring * (rim - style.glasses_temperature)
         lens = _sheet(grid, heat, FRAME, wrap=True)
-        parts.append(replace(lens, glass=(lens.faces < 4 * 28).all(axis=1)))
+        parts.append(replace(lens, glass=np.all(lens.faces < 4 * 28, axis=1)))
         outer = gap + 2 * half
         hinge = (side * outer, middle_y + 0.5, front - bend * outer**2)
         parts.append(_bar([hinge, (side * 7.9, middle_y + 0.6, 4.0), (side * 8.2, middle_y + 0.4, 0.0)],
