@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import PerceptionConfig, class_thresholds
+from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
 from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
@@ -19,7 +19,7 @@ from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
 from .temperature import point_temperatures
-from .tone import TemporalTone
+from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
 
@@ -27,7 +27,8 @@ class _Camera:
     """What is remembered of one camera."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        self.contrast = TemporalTone(config.contrast)
+        self.tones: dict[str, TemporalTone] = {}
+        """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
 
@@ -46,6 +47,7 @@ class ThermalPerception:
         self.layout: Layout | None = None
         if self.config.face.enabled:
             self._load_faces(self.config)
+        self._contrasts = self._contrasts_of(self.config, self.detector, self.face_detector)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
 
@@ -65,7 +67,20 @@ class ThermalPerception:
         if card.architecture.get("points") != layout.points:
             raise ModelError(f"face.landmark_model '{face.landmark_model}' gives {card.architecture.get('points')} "
                              f"points, but its layout {layout.name} has {layout.points}")
+        self._contrasts_of(config, self.detector, detector)
         self.face_detector, self.landmarker, self.layout = detector, landmarker, layout
+
+    @staticmethod
+    def _contrasts_of(config: PerceptionConfig, objects: Engine, faces: Engine | None) -> dict[str, ContrastConfig]:
+        """The contrast that each detector sees."""
+        contrasts = {}
+        for network, engine in (("objects", objects), ("faces", faces)):
+            if engine is not None:
+                try:
+                    contrasts[network] = contrast_for(config.contrast, engine.card.normalisation)
+                except ConfigError as error:
+                    raise ModelError(f"{engine.card.name}: {error}; set contrast.method to one that is") from None
+        return contrasts
 
     def _class_thresholds(self, config: PerceptionConfig) -> np.ndarray:
         names = self.detector.card.classes
@@ -81,6 +96,11 @@ class ThermalPerception:
         """The detector's classes."""
         return self.detector.card.classes
 
+    @property
+    def contrast(self) -> ContrastConfig:
+        """The contrast that the detector of objects sees; never method ``model``."""
+        return self._contrasts["objects"]
+
     def reconfigure(self, config: PerceptionConfig) -> None:
         """Take new thresholds and other live values; models and engine stay as they are.
 
@@ -89,22 +109,33 @@ class ThermalPerception:
         thresholds = self._class_thresholds(config)
         if config.face.enabled and self.face_detector is None:
             self._load_faces(config)
+        self._contrasts = self._contrasts_of(config, self.detector, self.face_detector)
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
-            camera.contrast.config = config.contrast
+            for network, tone in camera.tones.items():
+                tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
-        for engine in (self.detector, self.face_detector, self.landmarker):
-            if engine is not None:
-                engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+        for engine in self._engines():
+            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+
+    def _engines(self) -> list[Engine]:
+        return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
 
     def describe(self) -> str:
-        """Backend and models, for logs and diagnostics."""
-        names = [engine.card.name for engine in (self.detector, self.face_detector, self.landmarker) if engine]
-        return f"{self.detector.describe()}; models {', '.join(names)}"
+        """Backends, each with the models that it runs, for logs and diagnostics."""
+        models: dict[str, list[str]] = {}
+        for engine in self._engines():
+            models.setdefault(engine.describe(), []).append(engine.card.name)
+        return "; ".join(f"{', '.join(names)}: {backend}" for backend, names in models.items())
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the engines, though they work."""
+        return list(dict.fromkeys(text for engine in self._engines() for text in engine.warnings))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.
@@ -117,7 +148,10 @@ class ThermalPerception:
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
-        images = [self._contrast(frame) for frame in frames]
+        images = [self._contrast(frame, "objects") for frame in frames]
+        face_images = images
+        if self._contrasts.get("faces", self.contrast) != self.contrast:
+            face_images = [self._contrast(frame, "faces") for frame in frames]
         stages = {"contrast": time.perf_counter() - began}
 
         began = time.perf_counter()
@@ -125,7 +159,7 @@ class ThermalPerception:
         stages["detect"] = time.perf_counter() - began
 
         began = time.perf_counter()
-        boxes = self._find_faces(images)
+        boxes = self._find_faces(face_images)
         stages["faces"] = time.perf_counter() - began
 
         began = time.perf_counter()
@@ -148,8 +182,10 @@ class ThermalPerception:
             self._cameras[name] = _Camera(self.config)
         return self._cameras[name]
 
-    def _contrast(self, frame: ThermalFrame) -> np.ndarray:
-        return self._camera(frame.camera).contrast.update(frame).apply(frame.values)
+    def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
+        """What a network sees of a frame, before it is brought to the network's size."""
+        tone = self._camera(frame.camera).tones.setdefault(network, TemporalTone(self._contrasts[network]))
+        return tone.update(frame).apply(frame.values)
 
     @staticmethod
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:

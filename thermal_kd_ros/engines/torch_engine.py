@@ -12,7 +12,7 @@ from ..models.blocks import fuse_batch_norm
 from ..models.checkpoint import ModelCard, ModelError
 from ..models.detector import Detector, DetectorSpec
 from ..models.landmarker import Landmarker, LandmarkerSpec
-from .base import EngineError
+from .errors import EngineError
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -53,7 +53,9 @@ class TorchEngine:
 
     def __init__(self, card: ModelCard, weights: dict[str, np.ndarray], path: Path, config: EngineConfig) -> None:
         self.card = card
+        self.warnings: list[str] = []
         self.device = choose_device(config)
+        self.on_cpu = self.device.type == "cpu"
         if config.threads:
             torch.set_num_threads(config.threads)
         precision = config.precision
