@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
 from .correction import Corrector, Replacement, read_map
-from .engines.base import Engine, load_engine
+from .engines.base import Engine, EngineError, load_engine
+from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
@@ -22,6 +24,9 @@ from .results import Detections, FaceLandmarks, PerceptionResult
 from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
+
+if TYPE_CHECKING:
+    from .engines.device.path import DevicePath
 
 
 class _Camera:
@@ -54,6 +59,15 @@ class ThermalPerception:
         self._contrasts = self._contrasts_of(self.config, self.detector, self.face_detector)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
+        self._device: DevicePath | None = None
+        self._device_failure = ""
+        self._choose_path()
+
+    def _choose_path(self) -> None:
+        """Whether the steps run on the networks' device or in NumPy."""
+        faces = (self.face_detector, self.landmarker) if self.face_detector and self.landmarker else None
+        contrasts = tuple(dict.fromkeys(self._contrasts.values()))
+        self._device = device_path(self.config, self.detector, self._thresholds, faces, contrasts, self._device)
 
     def _load_faces(self, config: PerceptionConfig) -> None:
         """Load both face networks, or change nothing."""
@@ -121,6 +135,8 @@ class ThermalPerception:
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
+        if not self._device_failure:
+            self._choose_path()
 
     def bad_pixels(self, camera: str = "") -> int:
         """How many pixels of a camera are replaced at present, known and found."""
@@ -130,14 +146,31 @@ class ThermalPerception:
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
-        for engine in (self.detector, self.face_detector, self.landmarker):
-            if engine is not None:
-                engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+        card = self.detector.card
+        # On the device, steps are prepared for a size and type of image; these are the most common ones.
+        counts = ThermalFrame(np.zeros((card.input_height, card.input_width), np.uint16), "raw_counts")
+        if self._found_on_device([counts]) is not None:
+            return
+        for engine in self._engines():
+            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+
+    def _engines(self) -> list[Engine]:
+        return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
 
     def describe(self) -> str:
-        """Backend and models, for logs and diagnostics."""
-        names = [engine.card.name for engine in (self.detector, self.face_detector, self.landmarker) if engine]
-        return f"{self.detector.describe()}; models {', '.join(names)}"
+        """Backends, each with the models that it runs, for logs and diagnostics."""
+        models: dict[str, list[str]] = {}
+        for engine in self._engines():
+            models.setdefault(engine.describe(), []).append(engine.card.name)
+        told = [f"{', '.join(names)}: {backend}" for backend, names in models.items()]
+        return "; ".join(told + ([self._device.describe()] if self._device is not None else []))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the engines, though they work."""
+        told = [*([self._device_failure] if self._device_failure else []),
+                *(text for engine in self._engines() for text in engine.warnings)]
+        return list(dict.fromkeys(told))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.
@@ -151,25 +184,14 @@ class ThermalPerception:
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
         frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
-        images = [self._contrast(frame, "objects") for frame in frames]
-        face_images = images
-        if self._contrasts.get("faces", self.contrast) != self.contrast:
-            face_images = [self._contrast(frame, "faces") for frame in frames]
-        stages = {"contrast": time.perf_counter() - began}
-
-        began = time.perf_counter()
-        detections = self._detect(images)
-        stages["detect"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        boxes = self._find_faces(face_images)
-        stages["faces"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        faces = self._landmarks(frames, boxes)
+        found = self._found_on_device(frames)
+        if found is not None:
+            detections, faces = found
+            stages = {"device": time.perf_counter() - began}
+        else:
+            detections, faces, stages = self._found_by_host(frames)
         detections = [_turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
         faces = [_faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
-        stages["landmarks"] = time.perf_counter() - began
 
         if self.config.tracking.enabled:
             began = time.perf_counter()
@@ -179,6 +201,50 @@ class ThermalPerception:
             stages["tracking"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
         return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
+
+    def _found_by_host(self, frames: Sequence[ThermalFrame]
+                       ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
+        """What is in upright frames, and the seconds that each stage took."""
+        times = [time.perf_counter()]
+        images = face_images = [self._contrast(frame, "objects") for frame in frames]
+        if self._contrasts.get("faces", self.contrast) != self.contrast:
+            face_images = [self._contrast(frame, "faces") for frame in frames]
+        times.append(time.perf_counter())
+        detections = self._detect(images)
+        times.append(time.perf_counter())
+        boxes = self._find_faces(face_images)
+        times.append(time.perf_counter())
+        faces = self._landmarks(frames, boxes)
+        times.append(time.perf_counter())
+        stages = zip(("contrast", "detect", "faces", "landmarks"), np.diff(times).tolist(), strict=True)
+        return detections, faces, dict(stages)
+
+    def _found_on_device(self, frames: Sequence[ThermalFrame]
+                         ) -> tuple[list[Detections], list[FaceLandmarks]] | None:
+        """What is in upright frames, found in one go; None where that is not possible or the device failed."""
+        if self._device is None or not all(self._device.accepts(frame) for frame in frames):
+            return None
+        try:
+            chosen = self._device.find(frames)
+        except EngineError as error:
+            if self.config.engine.on_failure == "error":
+                raise
+            self._device, self._device_failure = None, f"{error}. Until then the steps run one by one"
+            return None
+        detections, faces = [], []
+        card = self.detector.card
+        for frame, found in zip(frames, chosen, strict=True):
+            letterbox = Letterbox(*frame.shape, card.input_height, card.input_width)
+            objects = found.objects[:, :4], found.objects[:, 4], found.objects[:, 5].astype(np.int64)
+            detections.append(_in_source(letterbox, objects, self.class_names))
+            if self.landmarker is None or self.layout is None:
+                faces.append(FaceLandmarks.empty("", 0))
+                continue
+            boxes = Detections(found.faces[:, 1:5], found.faces[:, 5], np.zeros(len(found.faces), np.int64), ("face",))
+            size = self.landmarker.card.input_height
+            crops = [FaceCrop(int(x), int(y), int(side), size) for x, y, side in found.faces[:, 6:9]]
+            faces.append(self._placed(frame, boxes, crops, found.marks[..., :2], found.marks[..., 2]))
+        return detections, faces
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
@@ -235,17 +301,23 @@ class ThermalPerception:
         for i, found in enumerate(faces):
             stop = start + len(found)
             mine = [crop for _, crop in jobs[start:stop]]
-            source = np.array([crop.inverse(p) for crop, p in zip(mine, points[start:stop], strict=True)], np.float32)
-            source = source.reshape(-1, self.layout.points, 2)
-            sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
-            scales = np.array([crop.side / crop.size for crop in mine], np.float32)
-            sure = confidence(sigma[start:stop] * scales[:, None], sides[:, None])
-            faces_found = FaceLandmarks(found.boxes, found.scores, source, sure,
-                                        point_temperatures(frames[i], source), self.layout.name)
-            results.append(dataclasses.replace(
-                faces_found, canthus_temperature=inner_canthus_temperatures(frames[i], faces_found)))
+            results.append(self._placed(frames[i], found, mine, points[start:stop], sigma[start:stop]))
             start = stop
         return results
+
+    def _placed(self, frame: ThermalFrame, found: Detections, crops: list[FaceCrop], points: np.ndarray,
+                sigma: np.ndarray) -> FaceLandmarks:
+        """Faces of a frame with their landmarks, from what the network says of their crops: (F, K, 2) and (F, K)."""
+        assert self.layout is not None
+        if not crops:
+            return FaceLandmarks.empty(self.layout.name, self.layout.points)
+        source = np.array([crop.inverse(p) for crop, p in zip(crops, points, strict=True)], np.float32)
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
+        scales = np.array([crop.side / crop.size for crop in crops], np.float32)
+        sure = confidence(sigma * scales[:, None], sides[:, None])
+        faces = FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                              self.layout.name)
+        return dataclasses.replace(faces, canthus_temperature=inner_canthus_temperatures(frame, faces))
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:
