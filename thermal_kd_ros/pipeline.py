@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
@@ -20,7 +21,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
-from .temperature import point_temperatures
+from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 class _Camera:
     """What is remembered of one camera."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
+    def __init__(self, config: PerceptionConfig, bad_pixels: Replacement | None) -> None:
+        self.corrector = Corrector(config.correction, bad_pixels)
         self.tones: dict[str, TemporalTone] = {}
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
@@ -39,13 +41,15 @@ class _Camera:
 
 
 class ThermalPerception:
-    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
+        bad_pixels = self.config.correction.bad_pixel_map
+        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
         self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
         self.face_detector: Engine | None = None
         self.landmarker: Engine | None = None
@@ -127,6 +131,7 @@ class ThermalPerception:
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
+            camera.corrector.config = config.correction
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
@@ -171,6 +176,7 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
         found = self._found_on_device(frames)
         if found is not None:
@@ -236,7 +242,7 @@ class ThermalPerception:
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.config)
+            self._cameras[name] = _Camera(self.config, self._bad_pixels)
         return self._cameras[name]
 
     def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
@@ -303,8 +309,9 @@ class ThermalPerception:
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
         scales = np.array([crop.side / crop.size for crop in crops], np.float32)
         sure = confidence(sigma * scales[:, None], sides[:, None])
-        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
-                             self.layout.name)
+        faces = FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                              self.layout.name)
+        return dataclasses.replace(faces, canthus_temperature=inner_canthus_temperatures(frame, faces))
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:
