@@ -27,6 +27,7 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+FACE_PRIORITIES = ("score", "size")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -137,7 +138,9 @@ class FaceConfig:
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
-    max_faces: int = _parameter(16, "Most faces in a frame; the highest scores win.", bounds=(0, 256), live=True)
+    max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)
+    priority: str = _parameter("score", "Which faces win where there are more than max_faces: those of the highest "
+                               "scores, or the largest (the nearest).", choices=FACE_PRIORITIES, live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
 

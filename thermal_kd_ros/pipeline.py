@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import PerceptionConfig, class_thresholds
+from .buckets import buckets_for, run_in_buckets
+from .config import FaceConfig, PerceptionConfig, class_thresholds
 from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
@@ -95,11 +96,14 @@ class ThermalPerception:
             camera.contrast.config = config.contrast
             camera.objects.config = camera.faces.config = config.tracking
 
-    def warm_up(self) -> None:
-        """Run every network once, so that the first real frame is not the slow one."""
-        for engine in (self.detector, self.face_detector, self.landmarker):
-            if engine is not None:
-                engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+    def warm_up(self, batch: int = 1) -> None:
+        """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
+        faces = batch * self.config.face.max_faces
+        for engine, most in ((self.detector, batch), (self.face_detector, batch), (self.landmarker, faces)):
+            if engine is None:
+                continue
+            for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
+                engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
     def describe(self) -> str:
         """Backend and models, for logs and diagnostics."""
@@ -155,12 +159,13 @@ class ThermalPerception:
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
         boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
-        batch = np.stack([box.apply(image) for box, image in zip(boxes, images, strict=True)])
-        return boxes, batch[:, None]
+        inputs = [box.apply(image) for box, image in zip(boxes, images, strict=True)]
+        # One image, the most common case, is its own batch: nothing is copied.
+        return boxes, np.stack(inputs)[:, None] if len(inputs) > 1 else inputs[0][None, None]
 
     def _detect(self, images: list[np.ndarray]) -> list[Detections]:
         letterboxes, batch = self._letterboxed(self.detector, images)
-        boxes, scores = self.detector.run(batch)
+        boxes, scores = run_in_buckets(self.detector, batch)
         config, found = self.config.detector, []
         for i, letterbox in enumerate(letterboxes):
             kept = select(boxes[i], scores[i], self._thresholds, config.nms_iou, config.max_detections)
@@ -172,15 +177,13 @@ class ThermalPerception:
         if not config.enabled or self.face_detector is None or config.max_faces == 0:
             return [Detections.empty(("face",)) for _ in images]
         letterboxes, batch = self._letterboxed(self.face_detector, images)
-        boxes, scores = self.face_detector.run(batch)
+        boxes, scores = run_in_buckets(self.face_detector, batch)
         face = self.face_detector.card.classes.index("face")
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, config.max_faces)
-            faces = _in_source(letterbox, kept, ("face",))
-            sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
-            found.append(faces.select(sides >= config.min_size_px))
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, len(boxes[i]))
+            found.append(_most_wanted(_in_source(letterbox, kept, ("face",)), config))
         return found
 
     def _landmarks(self, frames: Sequence[ThermalFrame], faces: list[Detections]) -> list[FaceLandmarks]:
@@ -191,7 +194,7 @@ class ThermalPerception:
         if not jobs:
             return [FaceLandmarks.empty(self.layout.name, self.layout.points) for _ in frames]
         batch = np.stack([normalise_crop(crop.apply(frames[i].values)) for i, crop in jobs])[:, None]
-        points, sigma = self.landmarker.run(batch)
+        points, sigma = run_in_buckets(self.landmarker, batch)
         results, start = [], 0
         for i, found in enumerate(faces):
             stop = start + len(found)
@@ -229,6 +232,16 @@ def _faces_turned_back(found: FaceLandmarks, turn: Orientation) -> FaceLandmarks
         return found
     return dataclasses.replace(found, boxes=turn.inverse_boxes(found.boxes),
                                points=turn.inverse(found.points).astype(np.float32))
+
+
+def _most_wanted(faces: Detections, config: FaceConfig) -> Detections:
+    """The faces that are large enough, at most ``max_faces``: the first by ``priority``, in their order."""
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
+    large = np.nonzero(sides >= config.min_size_px)[0]
+    if len(large) > config.max_faces:
+        wanted = sides if config.priority == "size" else faces.scores
+        large = np.sort(large[np.argsort(-wanted[large], kind="stable")[: config.max_faces]])
+    return faces.select(large)
 
 
 def _in_source(letterbox: Letterbox, kept: tuple[np.ndarray, np.ndarray, np.ndarray], names: tuple[str, ...]

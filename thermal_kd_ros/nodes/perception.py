@@ -73,7 +73,7 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().info("loading the models")
         try:
             pipeline = ThermalPerception(self._config)
-            pipeline.warm_up()
+            pipeline.warm_up(min(self._options.max_batch, max(1, len(self._options.cameras))))
         except (ModelError, EngineError, ConfigError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # rclpy would turn it into a silent ERROR
