@@ -26,6 +26,7 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+DEVICE_PATHS = ("auto", "on", "off")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -171,6 +172,10 @@ class EngineConfig:
     on_failure: str = _parameter(
         "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on "
         "/diagnostics; error reports an error for each frame.", choices=("cpu", "error"))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
 
 
 @dataclass(frozen=True)
