@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from thermal_kd_ros import pipeline
 from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, ThermalConfig, with_values
+from thermal_kd_ros.engines.guard import GuardedEngine
 from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame
 from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.models.checkpoint import ModelCard
@@ -32,6 +33,7 @@ class HotFace:
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
+        self.warnings: list[str] = []
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert batch.dtype == np.float32 and np.isfinite(batch).all()
@@ -70,8 +72,8 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
         "landmarks_light": ModelCard("landmarks", "landmarks", {"points": POINTS}, 112, 112, layout="sf_tl54"),
     }
 
-    def load(model: str, task: str, config: EngineConfig) -> HotFace:
-        return HotFace(cards[model])
+    def load(model: str, task: str, config: EngineConfig) -> GuardedEngine:
+        return GuardedEngine(HotFace(cards[model]), "hot spots", None)
 
     monkeypatch.setattr(pipeline, "load_engine", load)
 

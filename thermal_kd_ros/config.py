@@ -28,6 +28,7 @@ INPUT_MODES = (
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 FACE_PRIORITIES = ("score", "size")
+DEVICE_PATHS = ("auto", "on", "off")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -161,8 +162,8 @@ class EngineConfig:
     """What the networks run on."""
 
     backend: str = _parameter(
-        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, else "
-        "openvino, onnxruntime, torch.", choices=BACKENDS)
+        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, "
+        "else openvino, onnxruntime, torch.", choices=BACKENDS)
     device: str = _parameter(
         "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
         "gpu, gpu:<n> or npu.")
@@ -173,8 +174,12 @@ class EngineConfig:
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
-        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on /diagnostics; "
-        "error reports an error for each frame.", choices=("cpu", "error"))
+        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on "
+        "/diagnostics; error reports an error for each frame.", choices=("cpu", "error"))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .buckets import buckets_for, run_in_buckets
 from .config import FaceConfig, PerceptionConfig, class_thresholds
-from .engines.base import Engine, load_engine
+from .engines.base import load_engine
+from .engines.device.build import device_path
+from .engines.guard import GuardedEngine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
@@ -22,6 +25,9 @@ from .results import Detections, FaceLandmarks, PerceptionResult
 from .temperature import point_temperatures
 from .tone import TemporalTone
 from .tracking import Tracker
+
+if TYPE_CHECKING:
+    from .engines.device.path import DevicePath
 
 
 class _Camera:
@@ -41,14 +47,22 @@ class ThermalPerception:
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
-        self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
-        self.face_detector: Engine | None = None
-        self.landmarker: Engine | None = None
+        self.detector: GuardedEngine = load_engine(self.config.detector.model, "detection", self.config.engine)
+        self.face_detector: GuardedEngine | None = None
+        self.landmarker: GuardedEngine | None = None
         self.layout: Layout | None = None
         if self.config.face.enabled:
             self._load_faces(self.config)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
+        self._device: DevicePath | None = None
+        self._choose_path()
+
+    def _choose_path(self) -> None:
+        """Whether the steps run on the networks' device or in NumPy."""
+        faces = (self.face_detector, self.landmarker) if self.face_detector and self.landmarker else None
+        self._device = device_path(self.config, self.detector, self._thresholds, faces, (self.config.contrast,),
+                                   self._device)
 
     def _load_faces(self, config: PerceptionConfig) -> None:
         """Load both face networks, or change nothing."""
@@ -95,20 +109,33 @@ class ThermalPerception:
         for camera in self._cameras.values():
             camera.contrast.config = config.contrast
             camera.objects.config = camera.faces.config = config.tracking
+        self._choose_path()
 
     def warm_up(self, batch: int = 1) -> None:
         """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
-        faces = batch * self.config.face.max_faces
-        for engine, most in ((self.detector, batch), (self.face_detector, batch), (self.landmarker, faces)):
-            if engine is None:
-                continue
+        if self._device is not None:
+            self._device.warm_up(self.detector.card.input_height, self.detector.card.input_width)
+            return
+        for engine in self._engines():
+            most = batch if engine.card.task == "detection" else batch * self.config.face.max_faces
             for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
                 engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
+    def _engines(self) -> list[GuardedEngine]:
+        return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
+
     def describe(self) -> str:
-        """Backend and models, for logs and diagnostics."""
-        names = [engine.card.name for engine in (self.detector, self.face_detector, self.landmarker) if engine]
-        return f"{self.detector.describe()}; models {', '.join(names)}"
+        """Backends, each with the models that it runs, for logs and diagnostics."""
+        models: dict[str, list[str]] = {}
+        for engine in self._engines():
+            models.setdefault(engine.describe(), []).append(engine.card.name)
+        parts = [f"{', '.join(names)}: {backend}" for backend, names in models.items()]
+        return "; ".join([*parts, *([self._device.describe()] if self._device is not None else [])])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the engines, though they work."""
+        return list(dict.fromkeys(text for engine in self._engines() for text in engine.warnings))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.
@@ -121,22 +148,12 @@ class ThermalPerception:
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
-        images = [self._contrast(frame) for frame in frames]
-        stages = {"contrast": time.perf_counter() - began}
-
-        began = time.perf_counter()
-        detections = self._detect(images)
-        stages["detect"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        boxes = self._find_faces(images)
-        stages["faces"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        faces = self._landmarks(frames, boxes)
+        if self._device is not None and all(self._device.accepts(frame) for frame in frames):
+            detections, faces, stages = self._found_on_device_or_host(self._device, frames)
+        else:
+            detections, faces, stages = self._found_by_host(frames)
         detections = [_turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
         faces = [_faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
-        stages["landmarks"] = time.perf_counter() - began
 
         if self.config.tracking.enabled:
             began = time.perf_counter()
@@ -147,6 +164,52 @@ class ThermalPerception:
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
         return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
 
+    def _found_by_host(self, frames: Sequence[ThermalFrame]
+                       ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
+        """What is in upright frames, and the seconds that each stage took."""
+        times = [time.perf_counter()]
+        images = [self._contrast(frame) for frame in frames]
+        times.append(time.perf_counter())
+        detections = self._detect(images)
+        times.append(time.perf_counter())
+        boxes = self._find_faces(images)
+        times.append(time.perf_counter())
+        faces = self._landmarks(frames, boxes)
+        times.append(time.perf_counter())
+        stages = zip(("contrast", "detect", "faces", "landmarks"), np.diff(times).tolist(), strict=True)
+        return detections, faces, dict(stages)
+
+    def _found_on_device_or_host(self, path: DevicePath, frames: Sequence[ThermalFrame]
+                                 ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
+        """On the device; if that fails, and engine.on_failure allows it, on the CPU from now on. Raises EngineError."""
+        began = time.perf_counter()
+        try:
+            detections, faces = self._found_on_device(path, frames)
+            return detections, faces, {"device": time.perf_counter() - began}
+        except Exception as error:  # whatever the driver of a lost device brings forth
+            for engine in self._engines():
+                engine.give_up(error)
+        self._device = None
+        return self._found_by_host(frames)
+
+    def _found_on_device(self, path: DevicePath, frames: Sequence[ThermalFrame]
+                         ) -> tuple[list[Detections], list[FaceLandmarks]]:
+        """What is in upright frames, found in one go."""
+        detections, faces = [], []
+        card = self.detector.card
+        for frame, found in zip(frames, path.find(frames), strict=True):
+            letterbox = Letterbox(*frame.shape, card.input_height, card.input_width)
+            objects = found.objects[:, :4], found.objects[:, 4], found.objects[:, 5].astype(np.int64)
+            detections.append(_in_source(letterbox, objects, self.class_names))
+            if self.landmarker is None or self.layout is None:
+                faces.append(FaceLandmarks.empty("", 0))
+                continue
+            boxes = Detections(found.faces[:, 1:5], found.faces[:, 5], np.zeros(len(found.faces), np.int64), ("face",))
+            size = self.landmarker.card.input_height
+            crops = [FaceCrop(int(x), int(y), int(side), size) for x, y, side in found.faces[:, 6:9]]
+            faces.append(self._placed(frame, boxes, crops, found.marks[..., :2], found.marks[..., 2]))
+        return detections, faces
+
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
             self._cameras[name] = _Camera(self.config)
@@ -156,7 +219,7 @@ class ThermalPerception:
         return self._camera(frame.camera).contrast.update(frame).apply(frame.values)
 
     @staticmethod
-    def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
+    def _letterboxed(engine: GuardedEngine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
         boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
         inputs = [box.apply(image) for box, image in zip(boxes, images, strict=True)]
@@ -182,7 +245,8 @@ class ThermalPerception:
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, len(boxes[i]))
+            limit = config.max_faces if config.priority == "score" else len(boxes[i])
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, limit)
             found.append(_most_wanted(_in_source(letterbox, kept, ("face",)), config))
         return found
 
@@ -199,15 +263,22 @@ class ThermalPerception:
         for i, found in enumerate(faces):
             stop = start + len(found)
             mine = [crop for _, crop in jobs[start:stop]]
-            source = np.array([crop.inverse(p) for crop, p in zip(mine, points[start:stop], strict=True)], np.float32)
-            source = source.reshape(-1, self.layout.points, 2)
-            sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
-            scales = np.array([crop.side / crop.size for crop in mine], np.float32)
-            sure = confidence(sigma[start:stop] * scales[:, None], sides[:, None])
-            results.append(FaceLandmarks(found.boxes, found.scores, source, sure,
-                                         point_temperatures(frames[i], source), self.layout.name))
+            results.append(self._placed(frames[i], found, mine, points[start:stop], sigma[start:stop]))
             start = stop
         return results
+
+    def _placed(self, frame: ThermalFrame, found: Detections, crops: list[FaceCrop], points: np.ndarray,
+                sigma: np.ndarray) -> FaceLandmarks:
+        """Faces of a frame with their landmarks, from what the network says of their crops: (F, K, 2) and (F, K)."""
+        assert self.layout is not None
+        if not crops:
+            return FaceLandmarks.empty(self.layout.name, self.layout.points)
+        source = np.array([crop.inverse(p) for crop, p in zip(crops, points, strict=True)], np.float32)
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
+        scales = np.array([crop.side / crop.size for crop in crops], np.float32)
+        sure = confidence(sigma * scales[:, None], sides[:, None])
+        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                             self.layout.name)
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:

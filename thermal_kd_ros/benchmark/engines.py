@@ -47,11 +47,12 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
             continue
         for name, path in peers.items():
             try:
-                cases[backend, f"{name} (network alone)"] = peer_runner(path, backend, engine)
+                cases[backend, f"{name} (network alone)"] = peer_runner(path, pipeline.perception.detector, engine)
             except EngineError as error:
                 left_out[f"{name} on {backend}"] = str(error)
     with tqdm(total=rounds, desc="engines", unit="round", disable=None) as bar:
-        times = interleaved({"|".join(key): call for key, call in cases.items()}, rounds, 2, lambda: bar.update() and None)
+        named = {"|".join(key): call for key, call in cases.items()}
+        times = interleaved(named, rounds, progress=bar.update)
     rows = []
     for backend, name in cases:
         mine = times[f"{backend}|{name}"]

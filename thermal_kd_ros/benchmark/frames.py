@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..simulation import SimulatedCamera, SimulationConfig, SimulatedFrame
+from ..simulation import SimulatedCamera, SimulatedFrame, SimulationConfig
 
 WIDTH, HEIGHT = 640, 512
 FACES = (0, 1, 8)

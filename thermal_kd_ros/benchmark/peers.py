@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 
 from ..config import EngineConfig
+from ..engines.base import Engine
 from ..engines.errors import EngineError
 
 
-def peer_runner(path: Path, backend: str, config: EngineConfig) -> Callable[[], Any]:
-    """A call that runs the network of a file once on noise, at the batch size 1; raises EngineError."""
+def peer_runner(path: Path, ours: Engine, config: EngineConfig) -> Callable[[], Any]:
+    """A call that runs a network once on noise at the batch size 1, as ``ours`` is run; raises EngineError."""
+    from ..engines.guard import GuardedEngine
+
+    engine = ours.engine if isinstance(ours, GuardedEngine) else ours
+    kind = type(engine).__name__
     try:
-        run, shape = (_openvino if backend == "openvino" else _onnxruntime)(path, config)
+        run, shape = (_openvino if kind == "OpenVinoEngine" else _onnxruntime)(path, engine, config)
     except EngineError:
         raise
-    except ImportError as error:
-        raise EngineError(f"{backend} is not installed ({error})") from None
     except Exception as error:  # the libraries' exceptions have no common base
-        raise EngineError(f"{path}: {backend} cannot load it ({str(error).strip().splitlines()[0]})") from None
+        raise EngineError(f"{path}: cannot be run ({str(error).strip().splitlines()[0]})") from None
     images = np.random.default_rng(0).random(shape, np.float32)
     return lambda: run(images)
 
@@ -33,28 +36,23 @@ def _fixed(shape: list[Any], path: Path) -> list[int]:
     return [1, *shape[1:]]
 
 
-def _onnxruntime(path: Path, config: EngineConfig) -> tuple[Callable[[np.ndarray], Any], list[int]]:
+def _onnxruntime(path: Path, ours: Any, config: EngineConfig) -> tuple[Callable[[np.ndarray], Any], list[int]]:
     import onnxruntime as ort
 
-    from ..engines.onnxruntime_engine import choose_providers, session_options
+    from ..engines.onnxruntime_engine import session_options
 
-    providers = choose_providers(ort.get_available_providers(), config.device)
-    session = ort.InferenceSession(str(path), session_options(config), providers=providers)
+    session = ort.InferenceSession(str(path), session_options(config), providers=[ours.provider])
     entry = session.get_inputs()[0]
     return lambda images: session.run(None, {entry.name: images}), _fixed(list(entry.shape), path)
 
 
-def _openvino(path: Path, config: EngineConfig) -> tuple[Callable[[np.ndarray], Any], list[int]]:
+def _openvino(path: Path, ours: Any, config: EngineConfig) -> tuple[Callable[[np.ndarray], Any], list[int]]:
     import openvino as ov
 
-    from ..engines.openvino_engine import choose_device, choose_precision, latency_properties
-
     core = ov.Core()
-    device = choose_device(core, config.device)
-    precision = choose_precision(core, device, config.precision, "detection")
     model = core.read_model(str(path))
     shape = [None if size.is_dynamic else size.get_length() for size in model.inputs[0].get_partial_shape()]
     fixed = _fixed(shape, path)
     model.reshape(fixed)
-    request = core.compile_model(model, device, latency_properties(precision, device, config)).create_infer_request()
+    request = core.compile_model(model, ours.device, ours.properties).create_infer_request()
     return lambda images: request.infer({0: images}, share_inputs=True), fixed

@@ -67,7 +67,7 @@ def measure_stages(config: PerceptionConfig, rounds: int) -> dict[str, Any]:
     gc.freeze()
     warm_up = 3
     with tqdm(total=rounds, desc="stages", unit="round", disable=None) as bar:
-        whole = interleaved({str(faces): case(faces) for faces in FACES}, rounds, warm_up, lambda: bar.update() and None)
+        whole = interleaved({str(faces): case(faces) for faces in FACES}, rounds, warm_up, bar.update)
     gc.unfreeze()
     rows = [{"faces_shown": faces, "faces_found": float(np.mean(found[faces])), "total_ms": summary(whole[str(faces)]),
              "stages_ms": {name: summary(times[warm_up:]) for name, times in stages[faces].items()}}

@@ -31,7 +31,7 @@ def trimmed(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def interleaved(cases: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 2,
-                progress: Callable[[], None] = lambda: None) -> dict[str, list[float]]:
+                progress: Callable[[], Any] = lambda: None) -> dict[str, list[float]]:
     """Milliseconds of each call of each case, the cases taking turns, so that a busy machine slows them all alike.
 
     Every round begins with another case. ``progress`` is called after each round.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
 
+_PACKAGES = "onnx onnxscript onnxruntime"
 _FORMATS = {"onnx": ".onnx", "exported_program": ".pt2"}
 
 
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         import torch  # noqa: F401
     except ImportError:
-        print("error: exporting needs PyTorch; install it with: python3 -m pip install torch torchvision onnx onnxscript "
-              "onnxruntime", file=sys.stderr)
+        print("error: exporting needs PyTorch; install it with: python3 -m pip install torch torchvision "
+              f"{_PACKAGES}", file=sys.stderr)
         return 1
     from ..engines.errors import EngineError
     from ..exporting.errors import ExportError
@@ -58,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"error: {error.name} is not installed; install it with: python3 -m pip install onnx onnxscript onnxruntime",
+        print(f"error: {error.name} is not installed; install it with: python3 -m pip install {_PACKAGES}",
               file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error.filename or args.output}: cannot be written ({error.strerror}); choose another place with "
-              "--output", file=sys.stderr)
+        print(f"error: {error.filename or args.output}: cannot be written ({error.strerror}); choose another place "
+              "with --output", file=sys.stderr)
         return 1
     return 0
 

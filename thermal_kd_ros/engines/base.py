@@ -57,6 +57,8 @@ def load_engine(model: str, task: str, config: EngineConfig) -> GuardedEngine:
     card = read_card(path)
     if card.task != task:
         raise ModelError(f"{path}: is a model for {card.task}, but one for {task} is needed here")
+    fallback = dataclasses.replace(config, backend="auto", device="cpu", precision="auto")
+    on_cpu = None if config.on_failure == "error" else lambda: load_engine(model, task, fallback).engine
     passed: list[str] = []
     allowed = candidates(config)
     for candidate in allowed:
@@ -70,8 +72,6 @@ def load_engine(model: str, task: str, config: EngineConfig) -> GuardedEngine:
         reason = "auto: the fastest" if config.backend == "auto" else "as set"
         if passed:
             reason += f"; passed over {'; '.join(passed)}"
-        fallback = dataclasses.replace(config, backend="auto", device="cpu", precision="auto")
-        on_cpu = None if config.on_failure == "error" else lambda: load_engine(model, task, fallback).engine
         return GuardedEngine(engine, reason, on_cpu)
     raise EngineError(f"{path}: nothing can run it here. " + " ".join(f"{entry}." for entry in passed))
 
@@ -94,5 +94,5 @@ def _load(candidate: Candidate, model: str, config: EngineConfig) -> Engine:
 
         return OpenVinoEngine(path, config)
     except ImportError as error:
-        raise EngineError(f"{candidate.backend.name} is installed but cannot be imported ({error}); install it again with: "
-                          f"python3 -m pip install --force-reinstall {candidate.backend.packages}") from None
+        raise EngineError(f"{candidate.backend.name} is installed but cannot be imported ({error}); install it again "
+                          f"with: python3 -m pip install --force-reinstall {candidate.backend.packages}") from None

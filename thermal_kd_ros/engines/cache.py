@@ -46,6 +46,6 @@ def usable_folder(root: str, below: str, warnings: list[str]) -> Path | None:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        warnings.append(f"{folder}: cannot be written ({error.strerror}), so networks are built anew at each start, which "
-                        "takes minutes with TensorRT; set engine.cache_dir to a folder that can be written")
+        warnings.append(f"{folder}: cannot be written ({error.strerror}), so networks are built anew at each start, "
+                        "which takes minutes with TensorRT; set engine.cache_dir to a folder that can be written")
         return None

@@ -29,11 +29,11 @@ class OnnxModel:
         """Compare shapes of the inputs (None where it is free) and the number of outputs; raises ModelError."""
         wanted = (None, 1, self.card.input_height, self.card.input_width)
         if list(inputs) != [wanted] or outputs != 2:
-            raise ModelError(f"{self.path}: takes {list(inputs)} and gives {outputs} outputs, but its card asks for one "
-                             f"input {wanted} and 2 outputs; export it again")
+            raise ModelError(f"{self.path}: takes {list(inputs)} and gives {outputs} outputs, but its card asks for "
+                             f"one input {wanted} and 2 outputs; export it again")
 
     def unusable(self, runtime: str, error: Exception) -> ModelError:
         """What to say if a runtime cannot load the file, e.g. because its operator set is too new."""
         first = str(error).strip().splitlines() or [type(error).__name__]
-        return ModelError(f"{self.path}: {runtime} cannot load it ({first[-1].strip()}); export it again, or install a newer "
-                          f"{runtime}")
+        return ModelError(f"{self.path}: {runtime} cannot load it ({first[-1].strip()}); export it again, or install a "
+                          f"newer {runtime}")

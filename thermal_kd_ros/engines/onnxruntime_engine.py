@@ -10,9 +10,9 @@ import numpy as np
 import onnxruntime as ort
 
 from ..config import EngineConfig
-from .errors import EngineError
 from .cache import EngineKey, file_digest, usable_folder
 from .cuda import find_gpus
+from .errors import EngineError
 from .onnx_model import OnnxModel
 
 TENSORRT, CUDA, OPENVINO, CPU = (
@@ -36,9 +36,20 @@ def choose_providers(available: list[str], device: str) -> list[str]:
         chosen = [name for name in chosen if name not in (TENSORRT, CUDA)]
     if not chosen:
         package = "onnxruntime-gpu" if kind == "cuda" else "onnxruntime-openvino"
-        raise EngineError(f"engine.device is '{device}', but this onnxruntime has only {', '.join(available)}; install: "
-                          f"python3 -m pip install {package}")
+        raise EngineError(f"engine.device is '{device}', but this onnxruntime has only {', '.join(available)}; replace "
+                          f"it: python3 -m pip uninstall onnxruntime && python3 -m pip install {package}")
     return chosen if CPU in chosen else [*chosen, CPU]
+
+
+def session_options(config: EngineConfig) -> ort.SessionOptions:
+    """How every network is run."""
+    options = ort.SessionOptions()
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = config.threads
+    # Several networks take turns: threads that spin while they wait would steal the time of the others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 class OnnxRuntimeEngine:
@@ -50,15 +61,9 @@ class OnnxRuntimeEngine:
         self.warnings: list[str] = []
         providers = choose_providers(ort.get_available_providers(), config.device)
         self.precision = self._choose_precision(providers[0], config.precision)
-        options = ort.SessionOptions()
-        options.inter_op_num_threads = 1
-        options.intra_op_num_threads = config.threads
-        # Several networks take turns: threads that spin while they wait would steal the time of the others.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(
-                str(path), options, providers=[(name, self._options(name, config)) for name in providers])
+                str(path), session_options(config), providers=[(name, self._options(name, config)) for name in providers])
         except Exception as error:  # its exceptions have no common base
             raise self._model.unusable("onnxruntime", error) from None
         inputs = [tuple(size if isinstance(size, int) else None for size in entry.shape)
@@ -67,8 +72,9 @@ class OnnxRuntimeEngine:
         # A provider whose libraries are missing is left out with no more than a line in the log.
         self.provider = self._session.get_providers()[0]
         if self.provider != providers[0]:
-            raise EngineError(f"onnxruntime lists {providers[0]} but cannot start it: the libraries it needs (CUDA, cuDNN, "
-                              "TensorRT) are missing or of another version; install them, or set engine.device to cpu")
+            raise EngineError(f"onnxruntime lists {providers[0]} but cannot start it: the libraries it needs (CUDA, "
+                              "cuDNN, TensorRT) are missing or of another version; install them, or set engine.device "
+                              "to cpu")
         self.on_cpu = self.provider == CPU or (self.provider == OPENVINO and config.device in ("auto", "cpu"))
         self._input = self._session.get_inputs()[0].name
 
@@ -76,8 +82,9 @@ class OnnxRuntimeEngine:
         if precision == "auto":
             return "fp16" if provider == TENSORRT and self._model.precision == "fp32" else self._model.precision
         if precision != self._model.precision and not (provider == TENSORRT and precision == "fp16"):
-            raise EngineError(f"engine.precision is '{precision}', but onnxruntime computes in the precision of the file, "
-                              f"{self._model.precision}; use auto, or a file exported with --precision {precision}")
+            raise EngineError(f"engine.precision is '{precision}', but onnxruntime computes in the precision of the "
+                              f"file, {self._model.precision}; use auto, or a file exported with --precision "
+                              f"{precision}")
         return precision
 
     def _options(self, provider: str, config: EngineConfig) -> dict[str, Any]:

@@ -63,10 +63,11 @@ def _from_coco(count: int, data: Path, split: str) -> list[LabelledFrame]:
         images = coco.loadImgs(coco.getImgIds())
         names = {entry["id"]: entry["name"] for entry in coco.loadCats(coco.getCatIds())}
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise ExportError(f"{data / split}.json cannot be read as COCO annotations ({error}); --data names a folder with "
-                          f"{split}.json and the images in {split}/") from None
+        raise ExportError(f"{data / split}.json cannot be read as COCO annotations ({error}); --data names a folder "
+                          f"with {split}.json and the images in {split}/") from None
     if len(images) < count:
-        raise ExportError(f"{data / split}.json has {len(images)} images, {count} are needed; ask for fewer with --frames")
+        raise ExportError(f"{data / split}.json has {len(images)} images, {count} are needed; ask for fewer with "
+                          "--frames")
     found = []
     # A stride through the split: neighbours are often frames of one film.
     for i in tqdm(np.linspace(0, len(images) - 1, count).astype(int), "read", unit="frame", disable=None):

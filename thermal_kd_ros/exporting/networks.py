@@ -12,6 +12,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def export_onnx(source: Path, output: Path, precision: str, frames: Sequence[The
     return found
 
 
-def add_facts(model, card: ModelCard, digest: str, precision: str) -> None:  # noqa: ANN001
+def add_facts(model: Any, card: ModelCard, digest: str, precision: str) -> None:
     """Put card, digest and precision into an onnx.ModelProto, and take the exporter's traces of source files out."""
     from onnx import helper
 

@@ -90,6 +90,8 @@ class PerceptionNode(LifecycleNode):
         self._reporter = self._report_every(self._options.diagnostics_period_s)
         self.get_logger().info(f"configured in {time.monotonic() - began:.1f} s: {pipeline.describe()}; "
                                f"reads {', '.join(camera.topic for camera in self._cameras)}")
+        for text in pipeline.warnings:
+            self.get_logger().warning(text)
         return super().on_configure(state)
 
     def _publish_labels(self, config: PerceptionConfig) -> None:
@@ -225,9 +227,10 @@ class PerceptionNode(LifecycleNode):
     def _report(self) -> None:
         name = f"{self.get_fully_qualified_name().lstrip('/')}: perception"
         facts, active = self._facts(), self._worker is not None
+        warnings = self._pipeline.warnings if self._pipeline is not None else []
         statuses = []
         for camera in self._cameras:
-            report = camera.report(active, self._options, facts, self._failure)
+            report = camera.report(active, self._options, facts, self._failure, warnings)
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))
         if not self._cameras:
