@@ -62,8 +62,8 @@ class OnnxRuntimeEngine:
         providers = choose_providers(ort.get_available_providers(), config.device)
         self.precision = self._choose_precision(providers[0], config.precision)
         try:
-            self._session = ort.InferenceSession(
-                str(path), session_options(config), providers=[(name, self._options(name, config)) for name in providers])
+            chosen = [(name, self._options(name, config)) for name in providers]
+            self._session = ort.InferenceSession(str(path), session_options(config), providers=chosen)
         except Exception as error:  # its exceptions have no common base
             raise self._model.unusable("onnxruntime", error) from None
         inputs = [tuple(size if isinstance(size, int) else None for size in entry.shape)

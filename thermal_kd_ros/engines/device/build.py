@@ -35,8 +35,8 @@ def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: n
     if wanted == "off" or (wanted == "auto" and (detector.on_cpu or config.face.priority != "score")):
         return None
     if config.face.priority != "score":
-        raise EngineError("engine.device_path is 'on', which takes the faces of the highest scores; set face.priority to "
-                          "score, or engine.device_path to auto")
+        raise EngineError("engine.device_path is 'on', which takes the faces of the highest scores; set "
+                          "face.priority to score, or engine.device_path to auto")
     engines = [guarded.engine for guarded in (detector, *(faces or ()))]
     try:
         # Here, because a robot without PyTorch never gets this far.
