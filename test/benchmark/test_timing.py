@@ -53,7 +53,8 @@ def test_cases_take_turns_and_each_round_begins_with_another() -> None:
 
     cases = {name: lambda name=name: order.append(name) for name in "abc"}
     times = interleaved(cases, rounds=4, warm_up=2, progress=count)
-    assert rounds == 4 and {name: len(found) for name, found in times.items()} == {"a": 4, "b": 4, "c": 4}
+    assert rounds == 4 and list(times) == list("abc")
+    assert all(len(found.wall) == len(found.cpu) == 4 for found in times.values())
     turns = ["".join(order[i : i + 3]) for i in range(0, len(order), 3)]
     assert len(turns) == 6 and all(sorted(turn) == list("abc") for turn in turns)
     assert all(first[0] != second[0] for first, second in zip(turns, turns[1:], strict=False))
@@ -61,7 +62,19 @@ def test_cases_take_turns_and_each_round_begins_with_another() -> None:
 
 def test_times_are_those_of_the_cases() -> None:
     times = interleaved({"long": lambda: time.sleep(0.02), "short": lambda: time.sleep(0.002)}, rounds=5, warm_up=0)
-    assert min(times["long"]) >= 20.0 and min(times["short"]) >= 2.0
+    assert min(times["long"].wall) >= 20.0 and min(times["short"].wall) >= 2.0
+    assert max(times["long"].cpu) < 15.0, "sleeping takes no CPU time"
+
+
+def test_cpu_time_is_that_of_work() -> None:
+    def work() -> None:
+        until = time.process_time() + 0.03
+        while time.process_time() < until:
+            pass
+
+    found = interleaved({"work": work}, rounds=3, warm_up=0)["work"]
+    assert all(30.0 <= cpu < 60.0 for cpu in found.cpu)
+    assert all(wall >= 0.9 * cpu for wall, cpu in zip(found.wall, found.cpu, strict=True))
 
 
 def test_a_machine_that_slows_down_leaves_a_ratio_alone() -> None:

@@ -74,11 +74,11 @@ def test_the_parts_without_ros(tmp_path: Path, peer: Path, capsys: pytest.Captur
         assert row["total_ms"]["count"] == row["stages_ms"]["detect"]["count"] == 2
     engines = result["engines"]
     shaped(engines, {"backends": dict, "rows": [{"backend": str, "case": str, "ms": SUMMARY,
-                                                 "times_of_pipeline": float}]})
+                                                 "of_pipeline": float, "cpu_of_pipeline": float}]})
     assert "torch" in engines["backends"]
     for row in engines["rows"]:
         if row["case"].startswith("whole"):
-            assert row["times_of_pipeline"] == 1.0
+            assert row["of_pipeline"] == row["cpu_of_pipeline"] == 1.0
     peers = {row["backend"] for row in engines["rows"] if row["case"].startswith("tiny")}
     assert peers == set(engines["backends"]) - {"torch"}
     memory = result["memory"]
@@ -99,7 +99,8 @@ def test_the_node_and_its_cameras(tmp_path: Path) -> None:
     pytest.importorskip("vision_msgs")
     result = measured(tmp_path, "--parts", "node", "cameras", "--seconds", "0.6", "--repeats", "1")
     node, cameras = result["node"], result["cameras"]
-    shaped(node, {"backend": str, "throughput": {"node_of_bare": float}, "highest_rate": {"rate_hz": float},
+    shaped(node, {"backend": str, "throughput": {"node_of_bare": float, "cpu_node_of_bare": float},
+                  "highest_rate": {"rate_hz": float},
                   "steady": [{"rate_hz": float, "loss": float, "p50": float, "p95": float, "cpu_cores": float}]})
     assert node["throughput"]["node_of_bare"] > 0.0 and [row["rate_hz"] for row in node["steady"]] == [10, 30, 60]
     assert all(0.0 <= row["loss"] <= 1.0 for row in node["steady"])

@@ -25,8 +25,8 @@ WHOLE = "whole pipeline, one face"
 def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, Path]) -> dict[str, Any]:
     """Milliseconds of each network, of the whole pipeline with one face, and of each peer's network alone, by backend.
 
-    Everything takes turns, so that ratios hold on a busy machine. ``ratios`` says how many times longer each case
-    takes than the whole pipeline on the same backend.
+    Everything takes turns, so that ratios hold on a busy machine: ``of_pipeline`` says how many times longer a case
+    takes than the whole pipeline on the same backend, ``of_torch`` than the same case there; both of wall and CPU time.
     """
     cases: dict[tuple[str, str], Callable[[], Any]] = {}
     left_out: dict[str, str] = {}
@@ -55,11 +55,12 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
         times = interleaved(named, rounds, progress=bar.update)
     rows = []
     for backend, name in cases:
-        mine = times[f"{backend}|{name}"]
-        rows.append({"backend": backend, "case": name, "ms": summary(mine),
-                     "times_of_pipeline": ratio(mine, times[f"{backend}|{WHOLE}"]),
-                     "times_of_same_case_on_torch": (ratio(mine, times[f"torch|{name}"])
-                                                     if f"torch|{name}" in times else None)})
+        mine, whole, torch = (times.get(f"{b}|{n}") for b, n in ((backend, name), (backend, WHOLE), ("torch", name)))
+        assert mine is not None and whole is not None
+        rows.append({"backend": backend, "case": name, "ms": summary(mine.wall), "cpu_ms": summary(mine.cpu),
+                     "of_pipeline": ratio(mine.wall, whole.wall), "cpu_of_pipeline": ratio(mine.cpu, whole.cpu),
+                     "of_torch": ratio(mine.wall, torch.wall) if torch else None,
+                     "cpu_of_torch": ratio(mine.cpu, torch.cpu) if torch else None})
     return {"backends": described, "left_out": left_out, "rows": rows}
 
 

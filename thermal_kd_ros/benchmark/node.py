@@ -51,7 +51,7 @@ def measure_node(config: PerceptionConfig, settings: Settings) -> dict[str, Any]
     with NodeProcess(namespace, parameters, settings.log) as node, Load(namespace, (), images) as load:
         _start(node, load, settings)
         bare = Pipeline(config, images)
-        throughput = _throughput(bare, load, settings)
+        throughput = _throughput(bare, load, node, settings)
         best = _highest_rate(throughput["bare_pipeline_hz"], load, settings)
         rows = [_steady(rate, load, node, settings) for rate in RATES_HZ]
         state = load.diagnostics()
@@ -73,15 +73,24 @@ def _bare_hz(pipeline: Callable[[], Any], seconds: float) -> float:
     return count / elapsed
 
 
-def _throughput(bare: Pipeline, load: Load, settings: Settings) -> dict[str, Any]:
-    """The pipeline alone and the node under more images than it can answer, in turns."""
+def _throughput(bare: Pipeline, load: Load, node: NodeProcess, settings: Settings) -> dict[str, Any]:
+    """The pipeline alone and the node under more images than it can answer, in turns.
+
+    ``cpu_node_of_bare`` compares by the CPU time that a frame costs, that of images which are not answered included.
+    """
     _bare_hz(bare, min(1.0, settings.seconds))
-    alone, through = [], []
+    alone, through, cpu_alone, cpu_through = [], [], [], []
     for _ in tqdm(range(settings.repeats), desc="throughput", unit="repeat", disable=None):
+        used, count = time.process_time(), bare.count
         alone.append(_bare_hz(bare, settings.seconds))
-        through.append(load.run(_FLOOD * alone[-1], settings.seconds).answers_hz)
+        cpu_alone.append((time.process_time() - used) / (bare.count - count))
+        used = cpu_seconds(node.pid)
+        run = load.run(_FLOOD * alone[-1], settings.seconds)
+        through.append(run.answers_hz)
+        cpu_through.append((cpu_seconds(node.pid) - used) / max(1, sum(run.answered)))
     means = trimmed([{"bare_pipeline_hz": a, "node_hz": b} for a, b in zip(alone, through, strict=True)])
-    return {**means, "node_of_bare": ratio(through, alone), "bare_hz_runs": alone, "node_hz_runs": through}
+    return {**means, "node_of_bare": ratio(through, alone), "cpu_node_of_bare": ratio(cpu_alone, cpu_through),
+            "bare_hz_runs": alone, "node_hz_runs": through}
 
 
 def _highest_rate(start_hz: float, load: Load, settings: Settings) -> dict[str, Any]:

@@ -52,9 +52,10 @@ def _stages(part: Mapping[str, Any], times: bool) -> str:
         tail = f"{whole['p95'] / whole['p50']:.2f} / {whole['p99'] / whole['p50']:.2f}"
         cells.append(_three(whole) if times else tail)
         rows.append(cells)
+        rows[-1].append(row["cpu_times_of_one_face"])
     last = "whole" if times else "p95, p99 of p50"
     return f"### Stages of the pipeline\n\n{part['backend']}; {unit}.\n\n" + table(
-        ["faces shown", "found", *names, last], rows)
+        ["faces shown", "found", *names, last, "CPU time, of one face's"], rows)
 
 
 def _three(summary: Mapping[str, float] | None) -> str | None:
@@ -66,19 +67,25 @@ def _part(stage: Mapping[str, float] | None, whole: Mapping[str, float]) -> str 
 
 
 def _engines(part: Mapping[str, Any], times: bool) -> str:
-    header = ["backend", "case", "times of the whole pipeline with one face", "times of the same case on torch"]
-    rows = [[row["backend"], row["case"], row["times_of_pipeline"], row["times_of_same_case_on_torch"],
-             *([_three(row["ms"])] if times else [])] for row in part["rows"]]
+    header = ["backend", "case", "of the pipeline: wall", "CPU", "of torch: wall", "CPU"]
+    rows = [[row["backend"], row["case"], row["of_pipeline"], row["cpu_of_pipeline"], row["of_torch"],
+             row["cpu_of_torch"], *([_three(row["ms"]), row["cpu_ms"]["p50"]] if times else [])]
+            for row in part["rows"]]
     used = "".join(f"\n- {name}: {text}" for name, text in part["backends"].items())
     missing = "".join(f"\n- left out: {name}: {text}" for name, text in part["left_out"].items())
-    return "### Engines\n" + used + missing + "\n\n" + table([*header, *(["ms"] if times else [])], rows)
+    text = ("\n\nHow many times longer than the whole pipeline with one face on the same backend, and than the same on "
+            "torch: medians of wall time, and of CPU time, which other programs do not lengthen.\n\n")
+    return "### Engines\n" + used + missing + text + table(
+        [*header, *(["ms p50 / p95 / p99", "CPU ms p50"] if times else [])], rows)
 
 
 def _node(part: Mapping[str, Any], times: bool) -> str:
     through, best = part["throughput"], part["highest_rate"]
-    text = (f"### The node over DDS\n\n{part['backend']}\n\n- node against the bare pipeline, both saturated: "
-            f"{through['node_of_bare']:.2f}\n- highest input rate with less than {best['allowed_loss']:.0%} loss, of "
-            f"the bare pipeline's rate: {best['of_bare_pipeline']:.2f}")
+    text = (f"### The node over DDS\n\n{part['backend']}\n\n"
+            f"- node against the bare pipeline, both saturated: {through['node_of_bare']:.2f} in wall time, "
+            f"{through['cpu_node_of_bare']:.2f} by the CPU time of a frame\n"
+            f"- highest input rate with less than {best['allowed_loss']:.0%} loss, of the bare pipeline's rate: "
+            f"{best['of_bare_pipeline']:.2f}")
     if times:
         text += f" ({best['rate_hz']:.1f} Hz of {through['bare_pipeline_hz']:.1f} Hz)"
     header = ["input Hz", "loss", "CPU cores", "beyond the pipeline, ms p50 / p95", "latency p95 of p50"]

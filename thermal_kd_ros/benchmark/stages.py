@@ -16,7 +16,7 @@ from ..pipeline import ThermalPerception
 from ..results import PerceptionResult
 from ..stream import FrameReader
 from .frames import FACES, rendered
-from .timing import interleaved, summary
+from .timing import interleaved, ratio, summary
 from .usage import cpu_seconds, gpu_mib, resident_mib
 
 _SAMPLES = 40
@@ -34,16 +34,16 @@ class Pipeline:
         self.images = images
         self._data = [image.tobytes() for image in images]
         self._reader = FrameReader(config.thermal, "benchmark")
-        self._count = 0
+        self.count = 0
 
     def __call__(self) -> tuple[float, PerceptionResult]:
         """Process the next image; milliseconds of decoding it, and the result."""
-        i = self._count % len(self.images)
-        self._count += 1
+        i = self.count % len(self.images)
+        self.count += 1
         height, width = self.images[i].shape
         began = time.perf_counter()
         # Stamps as of a camera of 30 Hz: smoothing and tracking do their work.
-        frame = self._reader.read(self._data[i], height, width, "mono16", 2 * width, False, self._count / 30)
+        frame = self._reader.read(self._data[i], height, width, "mono16", 2 * width, False, self.count / 30)
         decode = 1e3 * (time.perf_counter() - began)
         return decode, self.perception.process([frame])[0]
 
@@ -69,7 +69,10 @@ def measure_stages(config: PerceptionConfig, rounds: int) -> dict[str, Any]:
     with tqdm(total=rounds, desc="stages", unit="round", disable=None) as bar:
         whole = interleaved({str(faces): case(faces) for faces in FACES}, rounds, warm_up, bar.update)
     gc.unfreeze()
-    rows = [{"faces_shown": faces, "faces_found": float(np.mean(found[faces])), "total_ms": summary(whole[str(faces)]),
+    rows = [{"faces_shown": faces, "faces_found": float(np.mean(found[faces])),
+             "total_ms": summary(whole[str(faces)].wall),
+             "total_cpu_ms": summary(whole[str(faces)].cpu),
+             "cpu_times_of_one_face": ratio(whole[str(faces)].cpu, whole["1"].cpu),
              "stages_ms": {name: summary(times[warm_up:]) for name, times in stages[faces].items()}}
             for faces in FACES]
     return {"backend": pipelines[FACES[0]].perception.describe(), "rows": rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,22 +30,31 @@ def trimmed(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: trimmed_mean([run[name] for run in runs]) for name in (runs[0] if runs else ()) if name in shared}
 
 
+class Times(NamedTuple):
+    """Milliseconds of each call."""
+
+    wall: list[float]
+    cpu: list[float]
+    """CPU time of the whole process, which other programs do not lengthen; it says nothing of a GPU."""
+
+
 def interleaved(cases: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 2,
-                progress: Callable[[], Any] = lambda: None) -> dict[str, list[float]]:
-    """Milliseconds of each call of each case, the cases taking turns, so that a busy machine slows them all alike.
+                progress: Callable[[], Any] = lambda: None) -> dict[str, Times]:
+    """Times of each case, the cases taking turns, so that a busy machine slows them all alike.
 
     Every round begins with another case. ``progress`` is called after each round.
     """
     names = list(cases)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times = {name: Times([], []) for name in names}
     for number in range(-warm_up, rounds):
         for i in range(len(names)):
             name = names[(i + number) % len(names)]
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             cases[name]()
-            elapsed = 1e3 * (time.perf_counter() - began)
+            elapsed, used = time.perf_counter() - began, time.process_time() - used
             if number >= 0:
-                times[name].append(elapsed)
+                times[name].wall.append(1e3 * elapsed)
+                times[name].cpu.append(1e3 * used)
         if number >= 0:
             progress()
     return times
