@@ -215,8 +215,9 @@ class NodeConfig:
         0.0, "Milliseconds for which the first waiting frame waits for those of other cameras, to share one run of the "
         "networks with them; 0 takes what is there.", bounds=(0.0, 1000.0), live=True)
     max_batch: int = _parameter(
-        1, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. More pay "
-        "on a GPU, and delay the first result on a CPU.", bounds=(1, 64), live=True)
+        0, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. 0 is one "
+        "of each camera on a GPU, and 1 on a CPU, where more gain little and delay the first result.", bounds=(0, 64),
+        live=True)
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
