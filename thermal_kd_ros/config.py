@@ -27,8 +27,8 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
-FACE_PRIORITIES = ("score", "size")
 DEVICE_PATHS = ("auto", "on", "off")
+FACE_PRIORITIES = ("score", "size")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -85,10 +85,12 @@ class ContrastConfig:
     """Automatic gain control: from counts or degrees to [0, 1]."""
 
     method: str = _parameter(
-        "percentile",
-        "How values become grey: stretched between percentiles of the frame or between fixed temperatures, equalised "
-        "with a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
-        choices=CONTRAST_METHODS, live=True)
+        "model",
+        "How values become grey: as in the training of each model, by its card (other contrast parameters count where "
+        "they differ from their defaults), or for all models alike: stretched between percentiles of the frame or "
+        "between fixed temperatures, equalised with a plateau, or equalised in tiles (CLAHE). fixed needs "
+        "temperatures; other images are stretched instead.",
+        choices=("model", *CONTRAST_METHODS), live=True)
     low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
                                        bounds=(0.0, 49.0), live=True)
     high_percentile: float = _parameter(99.5, "Percentile of the frame that is mapped to white.",
@@ -171,15 +173,15 @@ class EngineConfig:
         "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
         "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on "
         "/diagnostics; error reports an error for each frame.", choices=("cpu", "error"))
-    device_path: str = _parameter(
-        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
-        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
-        choices=DEVICE_PATHS)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def test_a_batch_waits_for_the_others_and_no_longer_than_the_window() -> None:
     slots.put("a", 1)
     threading.Timer(0.02, slots.put, ("b", 2)).start()
     began = time.monotonic()
-    assert slots.take(3, 0.2) == [("a", 1), ("b", 2)]
-    assert time.monotonic() - began >= 0.19
+    assert slots.take(3, 1.0) == [("a", 1), ("b", 2)]
+    assert time.monotonic() - began >= 0.99
     for source in "abc":
         slots.put(source, 3)
     began = time.monotonic()

@@ -161,10 +161,10 @@ class Camera:
     # Diagnostics -----------------------------------------------------------------------------------------------------
 
     def report(self, active: bool, options: NodeConfig, facts: Mapping[str, str], failure: str,
-               warnings: Sequence[str] = ()) -> Report:
+               node_warnings: Sequence[str] = ()) -> Report:
         """What is to be said of it now; what is wrong with its arrivals is logged too, once.
 
-        ``facts``, ``failure`` and ``warnings`` are the node's own.
+        ``facts``, ``failure`` and ``node_warnings`` are the node's own.
         """
         complaint = self._stale.complaint
         if active:
@@ -174,7 +174,7 @@ class Camera:
         elif complaint is None and self._complaint is not None and active:
             self._node.get_logger().info(f"{self.topic}: frames arrive as they should again")
         self._complaint = complaint
-        warnings = [*([complaint.text] if complaint is not None else []), *warnings]
+        warnings = ([complaint.text] if complaint is not None else []) + list(node_warnings)
         if self._reader.frozen:
             alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")

@@ -233,7 +233,7 @@ class PerceptionNode(LifecycleNode):
     def _report(self) -> None:
         name = f"{self.get_fully_qualified_name().lstrip('/')}: perception"
         facts, active = self._facts(), self._worker is not None
-        warnings = self._pipeline.warnings if self._pipeline is not None else []
+        warnings = self._pipeline.warnings if self._pipeline is not None else ()
         statuses = []
         for camera in self._cameras:
             report = camera.report(active, self._options, facts, self._failure, warnings)
@@ -248,6 +248,7 @@ class PerceptionNode(LifecycleNode):
         if self._pipeline is None:
             return {}
         return {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
+                "contrast": self._pipeline.contrast.method,
                 "landmark layout": self._pipeline.layout.name if self._pipeline.layout else "none"}
 
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...config import ContrastConfig, PerceptionConfig
+from ..base import Engine
 from ..errors import EngineError
 from ..guard import GuardedEngine
 
 if TYPE_CHECKING:
-    from ..torch_engine import TorchEngine
     from .path import DevicePath
 
 
-def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: np.ndarray,
-                faces: tuple[GuardedEngine, GuardedEngine] | None, contrasts: tuple[ContrastConfig, ...],
+def device_path(config: PerceptionConfig, detector: Engine, thresholds: np.ndarray,
+                faces: tuple[Engine, Engine] | None, contrasts: tuple[ContrastConfig, ...],
                 before: DevicePath | None) -> DevicePath | None:
     """The path that ``engine.device_path`` asks for, or None where the steps are to run in NumPy.
 
@@ -37,7 +37,7 @@ def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: n
     if config.face.priority != "score":
         raise EngineError("engine.device_path is 'on', which takes the faces of the highest scores; set "
                           "face.priority to score, or engine.device_path to auto")
-    engines = [guarded.engine for guarded in (detector, *(faces or ()))]
+    engines = [engine.engine if isinstance(engine, GuardedEngine) else engine for engine in (detector, *(faces or ()))]
     try:
         # Here, because a robot without PyTorch never gets this far.
         import torch
@@ -64,6 +64,6 @@ def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: n
     return before
 
 
-def _size(engine: TorchEngine) -> tuple[int, int]:
+def _size(engine: Engine) -> tuple[int, int]:
     """(height, width) of a network's input."""
     return engine.card.input_height, engine.card.input_width

@@ -47,15 +47,16 @@ class DevicePath:
         how = "CUDA graphs" if self._runner.captures else f"step by step ({self._runner.reason})"
         return f"whole path on the device, {how}"
 
+    def forget_cameras(self) -> None:
+        """Begin anew with every camera, with the room that there was for them."""
+        for tones in self._tones:
+            tones.forget()
+
     @staticmethod
     def accepts(frame: ThermalFrame) -> bool:
         """Whether the contrast of a frame can be found here: where hardly a pixel is finite, it takes all pixels."""
         values, step = frame.values, sample_step(frame.values.size)
         return values.dtype != np.float32 or bool(np.isfinite(values[step // 2 :: step, step // 2 :: step]).any())
-
-    def warm_up(self, height: int, width: int) -> None:
-        """Prepare for frames of a size in counts, the most common ones."""
-        self.find([ThermalFrame(np.zeros((height, width), np.uint16), "raw_counts")])
 
     def find(self, frames: Sequence[ThermalFrame]) -> list[Chosen]:
         """What is in frames, in their order; they may be of any sizes and cameras. Raises EngineError."""
