@@ -62,7 +62,8 @@ def test_no_step_needs_the_host(method: str, dtype: str, batch: int) -> None:
     networks = [FakeNetwork(network, mode) for network in
                 (Detector(spec), Detector(spec), Landmarker(LandmarkerSpec()))]
     contrast, cuda = ContrastConfig(method=method), torch.device("cuda")
-    with mode, torch.inference_mode():
+    # Without inference_mode, under which operations that are made of others are seen as one.
+    with mode, torch.no_grad():
         signature = Signature(batch, 243, 320, dtype)
         chosen = Networks(networks[0], (128, 160), torch.empty(3, device=cuda), (contrast,), networks[1], (96, 128), 1,
                           networks[2], 112)
@@ -79,13 +80,17 @@ def test_no_step_needs_the_host(method: str, dtype: str, batch: int) -> None:
     assert marks.shape == (4, 54, 3)
 
 
-def test_the_watch_sees_a_value_that_is_brought_to_the_device() -> None:
+def test_the_watch_sees_what_cannot_be_captured() -> None:
     with FakeTensorMode():
-        numbers = torch.empty(3, device="cuda")
+        numbers, here = torch.empty(3, device="cuda"), torch.ones(3)
         with pytest.raises(AssertionError, match="touches the host"), OnCudaAlone():
-            torch.where(numbers > 0, numbers, 0.0)
+            numbers * here.to("cuda")
+        with pytest.raises(AssertionError, match="touches the host"), OnCudaAlone():
+            numbers.cpu()
         with pytest.raises(Exception, match="item|data.dependent|_local_scalar_dense"), OnCudaAlone():
             numbers[0].item()
+        with pytest.raises(Exception, match="nonzero|dynamic"), OnCudaAlone():
+            numbers[numbers > 0]
 
 
 def test_on_the_cpu_a_step_is_called_each_time() -> None:
