@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .buckets import buckets_for, run_in_buckets
+from .config import ConfigError, ContrastConfig, FaceConfig, PerceptionConfig, class_thresholds
+from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
@@ -20,7 +22,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
-from .temperature import point_temperatures
+from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 class _Camera:
     """What is remembered of one camera."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
+    def __init__(self, config: PerceptionConfig, bad_pixels: Replacement | None) -> None:
+        self.corrector = Corrector(config.correction, bad_pixels)
         self.tones: dict[str, TemporalTone] = {}
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
@@ -39,13 +42,15 @@ class _Camera:
 
 
 class ThermalPerception:
-    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
+        bad_pixels = self.config.correction.bad_pixel_map
+        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
         self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
         self.face_detector: Engine | None = None
         self.landmarker: Engine | None = None
@@ -127,21 +132,27 @@ class ThermalPerception:
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
+            camera.corrector.config = config.correction
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
         if not self._device_failure:
             self._choose_path()
 
-    def warm_up(self) -> None:
-        """Run every network once, so that the first real frame is not the slow one."""
+    def warm_up(self, batch: int = 1) -> None:
+        """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
         card = self.detector.card
         # On the device, steps are prepared for a size and type of image; these are the most common ones.
         counts = ThermalFrame(np.zeros((card.input_height, card.input_width), np.uint16), "raw_counts")
-        if self._found_on_device([counts]) is not None:
+        for size in range(batch, 0, -1):
+            self._found_on_device([dataclasses.replace(counts, camera=str(i)) for i in range(size)])
+        if self._device is not None:
+            self._device.forget_cameras()
             return
         for engine in self._engines():
-            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+            most = batch if engine.card.task == "detection" else batch * self.config.face.max_faces
+            for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
+                engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
     def _engines(self) -> list[Engine]:
         return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
@@ -171,6 +182,7 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
         found = self._found_on_device(frames)
         if found is not None:
@@ -236,7 +248,7 @@ class ThermalPerception:
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.config)
+            self._cameras[name] = _Camera(self.config, self._bad_pixels)
         return self._cameras[name]
 
     def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
@@ -248,12 +260,13 @@ class ThermalPerception:
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
         boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
-        batch = np.stack([box.apply(image) for box, image in zip(boxes, images, strict=True)])
-        return boxes, batch[:, None]
+        inputs = [box.apply(image) for box, image in zip(boxes, images, strict=True)]
+        # One image, the most common case, is its own batch: nothing is copied.
+        return boxes, np.stack(inputs)[:, None] if len(inputs) > 1 else inputs[0][None, None]
 
     def _detect(self, images: list[np.ndarray]) -> list[Detections]:
         letterboxes, batch = self._letterboxed(self.detector, images)
-        boxes, scores = self.detector.run(batch)
+        boxes, scores = run_in_buckets(self.detector, batch)
         config, found = self.config.detector, []
         for i, letterbox in enumerate(letterboxes):
             kept = select(boxes[i], scores[i], self._thresholds, config.nms_iou, config.max_detections)
@@ -265,15 +278,14 @@ class ThermalPerception:
         if not config.enabled or self.face_detector is None or config.max_faces == 0:
             return [Detections.empty(("face",)) for _ in images]
         letterboxes, batch = self._letterboxed(self.face_detector, images)
-        boxes, scores = self.face_detector.run(batch)
+        boxes, scores = run_in_buckets(self.face_detector, batch)
         face = self.face_detector.card.classes.index("face")
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, config.max_faces)
-            faces = _in_source(letterbox, kept, ("face",))
-            sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
-            found.append(faces.select(sides >= config.min_size_px))
+            limit = config.max_faces if config.priority == "score" else len(boxes[i])
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, limit)
+            found.append(_most_wanted(_in_source(letterbox, kept, ("face",)), config))
         return found
 
     def _landmarks(self, frames: Sequence[ThermalFrame], faces: list[Detections]) -> list[FaceLandmarks]:
@@ -284,7 +296,7 @@ class ThermalPerception:
         if not jobs:
             return [FaceLandmarks.empty(self.layout.name, self.layout.points) for _ in frames]
         batch = np.stack([normalise_crop(crop.apply(frames[i].values)) for i, crop in jobs])[:, None]
-        points, sigma = self.landmarker.run(batch)
+        points, sigma = run_in_buckets(self.landmarker, batch)
         results, start = [], 0
         for i, found in enumerate(faces):
             stop = start + len(found)
@@ -303,8 +315,9 @@ class ThermalPerception:
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
         scales = np.array([crop.side / crop.size for crop in crops], np.float32)
         sure = confidence(sigma * scales[:, None], sides[:, None])
-        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
-                             self.layout.name)
+        faces = FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                              self.layout.name)
+        return dataclasses.replace(faces, canthus_temperature=inner_canthus_temperatures(frame, faces))
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:
@@ -329,6 +342,16 @@ def _faces_turned_back(found: FaceLandmarks, turn: Orientation) -> FaceLandmarks
         return found
     return dataclasses.replace(found, boxes=turn.inverse_boxes(found.boxes),
                                points=turn.inverse(found.points).astype(np.float32))
+
+
+def _most_wanted(faces: Detections, config: FaceConfig) -> Detections:
+    """The faces that are large enough, at most ``max_faces``: the first by ``priority``, in their order."""
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
+    large = np.nonzero(sides >= config.min_size_px)[0]
+    if len(large) > config.max_faces:
+        wanted = sides if config.priority == "size" else faces.scores
+        large = np.sort(large[np.argsort(-wanted[large], kind="stable")[: config.max_faces]])
+    return faces.select(large)
 
 
 def _in_source(letterbox: Letterbox, kept: tuple[np.ndarray, np.ndarray, np.ndarray], names: tuple[str, ...]

@@ -47,6 +47,11 @@ class DevicePath:
         how = "CUDA graphs" if self._runner.captures else f"step by step ({self._runner.reason})"
         return f"whole path on the device, {how}"
 
+    def forget_cameras(self) -> None:
+        """Begin anew with every camera, with the room that there was for them."""
+        for tones in self._tones:
+            tones.forget()
+
     @staticmethod
     def accepts(frame: ThermalFrame) -> bool:
         """Whether the contrast of a frame can be found here: where hardly a pixel is finite, it takes all pixels."""
