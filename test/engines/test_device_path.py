@@ -109,8 +109,9 @@ def test_streams_of_many_cameras_shapes_and_types_in_any_batches(crowded, turn: 
             assert_same(first, second)
 
 
-def test_more_faces_than_the_frame_before_get_their_landmarks_too(crowded) -> None:
-    host, device = both("cpu", crowded)
+@pytest.mark.parametrize("priority", ["score", "size"])
+def test_more_faces_than_the_frame_before_get_their_landmarks_too(crowded, priority: str) -> None:
+    host, device = both("cpu", {**crowded, "face.priority": priority})
     image = frame(0, "uint16", (96, 128))
     for faces in (1, 5, 2, 0, 3):
         config = with_values(host.config, {"face.max_faces": faces})
