@@ -97,5 +97,4 @@ def _export(source: Path, args: argparse.Namespace) -> str:
     frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split)]
     export = export_onnx if args.format == "onnx" else export_program
     found = export(source, output, args.precision, frames)
-    return (f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found.pixels:.2g} pixels and "
-            f"{found.scores:.2g} in scores")
+    return f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found}"
