@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import PerceptionConfig, class_thresholds
-from .engines.base import load_engine
+from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .correction import Corrector, Replacement, read_map
+from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
-from .engines.guard import GuardedEngine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
@@ -21,8 +21,8 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
-from .temperature import point_temperatures
-from .tone import TemporalTone
+from .temperature import inner_canthus_temperatures, point_temperatures
+from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
 if TYPE_CHECKING:
@@ -32,36 +32,42 @@ if TYPE_CHECKING:
 class _Camera:
     """What is remembered of one camera."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
-        self.contrast = TemporalTone(config.contrast)
+    def __init__(self, config: PerceptionConfig, bad_pixels: Replacement | None) -> None:
+        self.corrector = Corrector(config.correction, bad_pixels)
+        self.tones: dict[str, TemporalTone] = {}
+        """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
 
 
 class ThermalPerception:
-    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
-        self.detector: GuardedEngine = load_engine(self.config.detector.model, "detection", self.config.engine)
-        self.face_detector: GuardedEngine | None = None
-        self.landmarker: GuardedEngine | None = None
+        bad_pixels = self.config.correction.bad_pixel_map
+        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
+        self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
+        self.face_detector: Engine | None = None
+        self.landmarker: Engine | None = None
         self.layout: Layout | None = None
         if self.config.face.enabled:
             self._load_faces(self.config)
+        self._contrasts = self._contrasts_of(self.config, self.detector, self.face_detector)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
         self._device: DevicePath | None = None
+        self._device_failure = ""
         self._choose_path()
 
     def _choose_path(self) -> None:
         """Whether the steps run on the networks' device or in NumPy."""
         faces = (self.face_detector, self.landmarker) if self.face_detector and self.landmarker else None
-        self._device = device_path(self.config, self.detector, self._thresholds, faces, (self.config.contrast,),
-                                   self._device)
+        contrasts = tuple(dict.fromkeys(self._contrasts.values()))
+        self._device = device_path(self.config, self.detector, self._thresholds, faces, contrasts, self._device)
 
     def _load_faces(self, config: PerceptionConfig) -> None:
         """Load both face networks, or change nothing."""
@@ -79,7 +85,20 @@ class ThermalPerception:
         if card.architecture.get("points") != layout.points:
             raise ModelError(f"face.landmark_model '{face.landmark_model}' gives {card.architecture.get('points')} "
                              f"points, but its layout {layout.name} has {layout.points}")
+        self._contrasts_of(config, self.detector, detector)
         self.face_detector, self.landmarker, self.layout = detector, landmarker, layout
+
+    @staticmethod
+    def _contrasts_of(config: PerceptionConfig, objects: Engine, faces: Engine | None) -> dict[str, ContrastConfig]:
+        """The contrast that each detector sees."""
+        contrasts = {}
+        for network, engine in (("objects", objects), ("faces", faces)):
+            if engine is not None:
+                try:
+                    contrasts[network] = contrast_for(config.contrast, engine.card.normalisation)
+                except ConfigError as error:
+                    raise ModelError(f"{engine.card.name}: {error}; set contrast.method to one that is") from None
+        return contrasts
 
     def _class_thresholds(self, config: PerceptionConfig) -> np.ndarray:
         names = self.detector.card.classes
@@ -95,6 +114,11 @@ class ThermalPerception:
         """The detector's classes."""
         return self.detector.card.classes
 
+    @property
+    def contrast(self) -> ContrastConfig:
+        """The contrast that the detector of objects sees; never method ``model``."""
+        return self._contrasts["objects"]
+
     def reconfigure(self, config: PerceptionConfig) -> None:
         """Take new thresholds and other live values; models and engine stay as they are.
 
@@ -103,22 +127,28 @@ class ThermalPerception:
         thresholds = self._class_thresholds(config)
         if config.face.enabled and self.face_detector is None:
             self._load_faces(config)
+        self._contrasts = self._contrasts_of(config, self.detector, self.face_detector)
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
-            camera.contrast.config = config.contrast
+            camera.corrector.config = config.correction
+            for network, tone in camera.tones.items():
+                tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
-        self._choose_path()
+        if not self._device_failure:
+            self._choose_path()
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
-        if self._device is not None:
-            self._device.warm_up(self.detector.card.input_height, self.detector.card.input_width)
+        card = self.detector.card
+        # On the device, steps are prepared for a size and type of image; these are the most common ones.
+        counts = ThermalFrame(np.zeros((card.input_height, card.input_width), np.uint16), "raw_counts")
+        if self._found_on_device([counts]) is not None:
             return
         for engine in self._engines():
             engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
-    def _engines(self) -> list[GuardedEngine]:
+    def _engines(self) -> list[Engine]:
         return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
 
     def describe(self) -> str:
@@ -126,13 +156,15 @@ class ThermalPerception:
         models: dict[str, list[str]] = {}
         for engine in self._engines():
             models.setdefault(engine.describe(), []).append(engine.card.name)
-        parts = [f"{', '.join(names)}: {backend}" for backend, names in models.items()]
-        return "; ".join([*parts, *([self._device.describe()] if self._device is not None else [])])
+        told = [f"{', '.join(names)}: {backend}" for backend, names in models.items()]
+        return "; ".join(told + ([self._device.describe()] if self._device is not None else []))
 
     @property
     def warnings(self) -> list[str]:
         """What a user should know of the engines, though they work."""
-        return list(dict.fromkeys(text for engine in self._engines() for text in engine.warnings))
+        told = [*([self._device_failure] if self._device_failure else []),
+                *(text for engine in self._engines() for text in engine.warnings)]
+        return list(dict.fromkeys(told))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.
@@ -144,9 +176,12 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
-        if self._device is not None and all(self._device.accepts(frame) for frame in frames):
-            detections, faces, stages = self._found_on_device_or_host(self._device, frames)
+        found = self._found_on_device(frames)
+        if found is not None:
+            detections, faces = found
+            stages = {"device": time.perf_counter() - began}
         else:
             detections, faces, stages = self._found_by_host(frames)
         detections = [_turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
@@ -165,36 +200,34 @@ class ThermalPerception:
                        ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
         """What is in upright frames, and the seconds that each stage took."""
         times = [time.perf_counter()]
-        images = [self._contrast(frame) for frame in frames]
+        images = face_images = [self._contrast(frame, "objects") for frame in frames]
+        if self._contrasts.get("faces", self.contrast) != self.contrast:
+            face_images = [self._contrast(frame, "faces") for frame in frames]
         times.append(time.perf_counter())
         detections = self._detect(images)
         times.append(time.perf_counter())
-        boxes = self._find_faces(images)
+        boxes = self._find_faces(face_images)
         times.append(time.perf_counter())
         faces = self._landmarks(frames, boxes)
         times.append(time.perf_counter())
         stages = zip(("contrast", "detect", "faces", "landmarks"), np.diff(times).tolist(), strict=True)
         return detections, faces, dict(stages)
 
-    def _found_on_device_or_host(self, path: DevicePath, frames: Sequence[ThermalFrame]
-                                 ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
-        """On the device; if that fails, and engine.on_failure allows it, on the CPU from now on. Raises EngineError."""
-        began = time.perf_counter()
+    def _found_on_device(self, frames: Sequence[ThermalFrame]
+                         ) -> tuple[list[Detections], list[FaceLandmarks]] | None:
+        """What is in upright frames, found in one go; None where that is not possible or the device failed."""
+        if self._device is None or not all(self._device.accepts(frame) for frame in frames):
+            return None
         try:
-            detections, faces = self._found_on_device(path, frames)
-            return detections, faces, {"device": time.perf_counter() - began}
-        except Exception as error:  # whatever the driver of a lost device brings forth
-            for engine in self._engines():
-                engine.give_up(error)
-        self._device = None
-        return self._found_by_host(frames)
-
-    def _found_on_device(self, path: DevicePath, frames: Sequence[ThermalFrame]
-                         ) -> tuple[list[Detections], list[FaceLandmarks]]:
-        """What is in upright frames, found in one go."""
+            chosen = self._device.find(frames)
+        except EngineError as error:
+            if self.config.engine.on_failure == "error":
+                raise
+            self._device, self._device_failure = None, f"{error}. Until then the steps run one by one"
+            return None
         detections, faces = [], []
         card = self.detector.card
-        for frame, found in zip(frames, path.find(frames), strict=True):
+        for frame, found in zip(frames, chosen, strict=True):
             letterbox = Letterbox(*frame.shape, card.input_height, card.input_width)
             objects = found.objects[:, :4], found.objects[:, 4], found.objects[:, 5].astype(np.int64)
             detections.append(_in_source(letterbox, objects, self.class_names))
@@ -209,14 +242,16 @@ class ThermalPerception:
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.config)
+            self._cameras[name] = _Camera(self.config, self._bad_pixels)
         return self._cameras[name]
 
-    def _contrast(self, frame: ThermalFrame) -> np.ndarray:
-        return self._camera(frame.camera).contrast.update(frame).apply(frame.values)
+    def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
+        """What a network sees of a frame, before it is brought to the network's size."""
+        tone = self._camera(frame.camera).tones.setdefault(network, TemporalTone(self._contrasts[network]))
+        return tone.update(frame).apply(frame.values)
 
     @staticmethod
-    def _letterboxed(engine: GuardedEngine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
+    def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
         boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
         batch = np.stack([box.apply(image) for box, image in zip(boxes, images, strict=True)])
@@ -274,8 +309,9 @@ class ThermalPerception:
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
         scales = np.array([crop.side / crop.size for crop in crops], np.float32)
         sure = confidence(sigma * scales[:, None], sides[:, None])
-        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
-                             self.layout.name)
+        faces = FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                              self.layout.name)
+        return dataclasses.replace(faces, canthus_temperature=inner_canthus_temperatures(frame, faces))
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:

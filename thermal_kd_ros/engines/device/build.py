@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...config import ContrastConfig, PerceptionConfig
+from ..base import Engine
 from ..errors import EngineError
 from ..guard import GuardedEngine
 
 if TYPE_CHECKING:
-    from ..torch_engine import TorchEngine
     from .path import DevicePath
 
 
-def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: np.ndarray,
-                faces: tuple[GuardedEngine, GuardedEngine] | None, contrasts: tuple[ContrastConfig, ...],
+def device_path(config: PerceptionConfig, detector: Engine, thresholds: np.ndarray,
+                faces: tuple[Engine, Engine] | None, contrasts: tuple[ContrastConfig, ...],
                 before: DevicePath | None) -> DevicePath | None:
     """The path that ``engine.device_path`` asks for, or None where the steps are to run in NumPy.
 
@@ -34,7 +34,7 @@ def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: n
     wanted = config.engine.device_path
     if wanted == "off" or (wanted == "auto" and detector.on_cpu):
         return None
-    engines = [guarded.engine for guarded in (detector, *(faces or ()))]
+    engines = [engine.engine if isinstance(engine, GuardedEngine) else engine for engine in (detector, *(faces or ()))]
     try:
         # Here, because a robot without PyTorch never gets this far.
         import torch
@@ -61,6 +61,6 @@ def device_path(config: PerceptionConfig, detector: GuardedEngine, thresholds: n
     return before
 
 
-def _size(engine: TorchEngine) -> tuple[int, int]:
+def _size(engine: Engine) -> tuple[int, int]:
     """(height, width) of a network's input."""
     return engine.card.input_height, engine.card.input_width

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from ..base import EngineError
+from ..errors import EngineError
 
 _LOGGER = logging.getLogger("thermal_kd_ros")
 _WARM_UPS = 3

@@ -53,10 +53,6 @@ class DevicePath:
         values, step = frame.values, sample_step(frame.values.size)
         return values.dtype != np.float32 or bool(np.isfinite(values[step // 2 :: step, step // 2 :: step]).any())
 
-    def warm_up(self, height: int, width: int) -> None:
-        """Prepare for frames of a size in counts, the most common ones."""
-        self.find([ThermalFrame(np.zeros((height, width), np.uint16), "raw_counts")])
-
     def find(self, frames: Sequence[ThermalFrame]) -> list[Chosen]:
         """What is in frames, in their order; they may be of any sizes and cameras. Raises EngineError."""
         found: dict[int, Chosen] = {}

@@ -13,7 +13,7 @@ from .graphs import Runner, Step
 from .steps import FACE_FIELDS, OBJECT_FIELDS, Dense, Signature, Steps, to_tensor
 from .tone import TONE_FIELDS, ToneMemory
 
-ROUNDS = 16
+ROUNDS = 8
 """Of suppression inside a captured step. Boxes hardly ever depend on each other over more than four or five."""
 
 

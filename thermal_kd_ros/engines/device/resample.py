@@ -49,7 +49,7 @@ class DeviceLetterbox:
         if source == size:
             return None
         zero = torch.zeros(1, device=device)
-        return weights(zero, zero + source, size, source, torch.tensor([by_area], device=device))[0]
+        return weights(zero, zero + source, size, source, torch.full((1,), by_area, device=device))[0]
 
     def apply(self, images: torch.Tensor) -> torch.Tensor:
         """(B, source_height, source_width) float32 to (B, height, width) float32, margins filled with PAD_VALUE."""

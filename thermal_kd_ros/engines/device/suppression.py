@@ -54,12 +54,13 @@ def suppress(boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, io
 
     K rounds are always enough.
     """
-    rival, valid = rivals(boxes, labels, iou), scores >= 0.0
+    rival, valid = rivals(boxes, labels, iou), (scores >= 0.0).float()[..., None]
     alive = before = valid
     for _ in range(rounds):
         before = alive
-        alive = valid & ((rival @ alive.float()[..., None])[..., 0] == 0.0)
-    return alive, (alive == before).all(dim=1)
+        # 1 where nothing that stays rivals a box, 0 or less where something does.
+        alive = torch.baddbmm(valid, rival, before, alpha=-1.0).clamp(min=0.0)
+    return alive[..., 0] > 0.0, (alive == before).all(dim=1)[:, 0]
 
 
 def packed(keep: torch.Tensor, rows: torch.Tensor, limit: int) -> torch.Tensor:
