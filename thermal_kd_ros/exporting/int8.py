@@ -19,7 +19,7 @@ import numpy as np
 
 from ..config import PerceptionConfig, with_values
 from ..evaluation.detection import FOR_METRICS, average_precision
-from ..evaluation.landmarks import FaceTruth, evaluate_landmarks
+from ..evaluation.landmarks import evaluate_landmarks
 from ..models.checkpoint import ModelCard, read
 from ..models.onnx_file import weights_digest
 from ..output import written_aside
@@ -57,11 +57,11 @@ def export_int8(source: Path, output: Path, calibration: Sequence[LabelledFrame]
         add_facts(model, card, weights_digest(weights), "int8")
         aside.write_bytes(model.SerializeToString(deterministic=True))
         before, after = (accuracy(path, card, measured) for path in (whole, aside))
-        drop = (before - after) / before if before > 0.0 else float("nan")
-        verdict = (f"{_MEASURES[card.task]} {before:.4f} in fp32, {after:.4f} in int8 on {len(measured)} frames: "
-                   f"{100 * drop:.2f} % lost, allowed are {100 * max_drop:g} %")
+        lost = (before - after) / before if card.task == "detection" else (after - before) / before
+        verdict = (f"{_MEASURES[card.task]} {before:.4g} in fp32, {after:.4g} in int8 on {len(measured)} frames: "
+                   f"{100 * lost:.2f} % lost, allowed are {100 * max_drop:g} %")
         # Also if there was nothing to measure on.
-        if not drop <= max_drop:
+        if not lost <= max_drop:
             raise ExportError(f"{output} is not written: {verdict}; calibrate with more frames like those of your "
                               "camera, or take fp16")
     return f"{output.stat().st_size / 1e6:.1f} MB; {verdict}"
@@ -87,24 +87,24 @@ def _quantise(source: Path, output: Path, inputs: np.ndarray) -> None:
                     weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax)
 
 
-_MEASURES = {"detection": "mAP50", "landmarks": "share of faces within 8 % NME (AUC)"}
+_MEASURES = {"detection": "mAP50", "landmarks": "NME of the landmarks in percent"}
 
 
 def accuracy(model: Path, card: ModelCard, frames: Sequence[LabelledFrame]) -> float:
-    """What is measured of an ONNX file: mAP50 of its classes, or the area under the curve of landmark errors.
+    """What is measured of an ONNX file: mAP50 of its classes, or the mean landmark error (the less the better).
 
-    Through the pipeline; landmarks are measured in the faces that the shipped face detector finds.
+    Through the pipeline; landmarks are measured in the faces that the shipped face detector finds. NaN if there is
+    nothing to measure on.
     """
     values: dict[str, Any] = {"tracking.enabled": False, "engine.backend": "onnxruntime", "engine.device": "cpu"}
     if card.task == "landmarks":
         perception = ThermalPerception(with_values(PerceptionConfig(), {**values, "face.landmark_model": str(model)}))
         faces = [perception.process([entry.frame])[0].faces for entry in frames]
-        truths = [entry.faces for entry in frames]
-        if any(truth is None for truth in truths):
+        known = [entry.faces for entry in frames if entry.faces is not None]
+        if len(known) < len(frames):
             raise ExportError("landmarks cannot be measured on these frames: they are not labelled; leave --data out")
-        known: list[FaceTruth] = [truth for truth in truths if truth is not None]
-        return evaluate_landmarks(known, faces, card.layout).auc
+        return evaluate_landmarks(known, faces, card.layout).nme
     perception = ThermalPerception(with_values(PerceptionConfig(), {
         **values, **FOR_METRICS, "detector.model": str(model), "face.enabled": False}))
     results = [perception.process([entry.frame])[0].detections for entry in frames]
-    return average_precision([entry.objects for entry in frames], results, card.classes)["map50"]
+    return average_precision([entry.objects for entry in frames], results, card.classes)["map50"] or float("nan")
