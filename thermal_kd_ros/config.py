@@ -152,6 +152,21 @@ class TrackingConfig:
 
 
 @dataclass(frozen=True)
+class SmoothingConfig:
+    """Landmarks that do not tremble: a One-Euro filter (Casiez et al., CHI 2012) on each point of a tracked face."""
+
+    enabled: bool = _parameter(
+        True, "Smooth the landmarks of tracked faces in time; needs tracking.enabled.", live=True)
+    min_cutoff_hz: float = _parameter(
+        1.5, "Cut-off of the low-pass for a face at rest, hertz: lower is steadier.", bounds=(0.01, 100.0), live=True)
+    speed_gain: float = _parameter(
+        6.0, "Hertz by which the cut-off rises for each face size a second that a point moves: higher lags less.",
+        bounds=(0.0, 1000.0), live=True)
+    derivative_cutoff_hz: float = _parameter(
+        1.0, "Cut-off of the low-pass on the speeds themselves, hertz.", bounds=(0.01, 100.0), live=True)
+
+
+@dataclass(frozen=True)
 class EngineConfig:
     """What the networks run on."""
 
@@ -170,6 +185,7 @@ class PerceptionConfig:
     detector: DetectorConfig = DetectorConfig()
     face: FaceConfig = FaceConfig()
     tracking: TrackingConfig = TrackingConfig()
+    smoothing: SmoothingConfig = SmoothingConfig()
     engine: EngineConfig = EngineConfig()
 
     def __post_init__(self) -> None:

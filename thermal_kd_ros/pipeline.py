@@ -18,6 +18,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
+from .smoothing import LandmarkSmoother
 from .temperature import point_temperatures
 from .tone import TemporalTone
 from .tracking import Tracker
@@ -30,6 +31,7 @@ class _Camera:
         self.contrast = TemporalTone(config.contrast)
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
+        self.smoother = LandmarkSmoother(config.smoothing, config.tracking.max_missed_s)
 
 
 class ThermalPerception:
@@ -94,6 +96,7 @@ class ThermalPerception:
         for camera in self._cameras.values():
             camera.contrast.config = config.contrast
             camera.objects.config = camera.faces.config = config.tracking
+            camera.smoother.config, camera.smoother.forget_s = config.smoothing, config.tracking.max_missed_s
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
@@ -212,7 +215,8 @@ class ThermalPerception:
         assert frame.stamp is not None
         ids = camera.objects.update(detections.boxes, detections.labels, frame.stamp)
         face_ids = camera.faces.update(faces.boxes, np.zeros(len(faces), np.int64), frame.stamp)
-        return dataclasses.replace(detections, track_ids=ids), dataclasses.replace(faces, track_ids=face_ids)
+        faces = camera.smoother.update(dataclasses.replace(faces, track_ids=face_ids), frame.stamp)
+        return dataclasses.replace(detections, track_ids=ids), faces
 
 
 def _upright(frame: ThermalFrame, turn: Orientation) -> ThermalFrame:

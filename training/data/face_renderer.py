@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
@@ -23,7 +24,9 @@ from training.data.face_mesh import HeadModel, load_head, random_shape, visible_
 from training.data.face_wear import worn
 
 PATCH = 192
-"""Side of a rendered patch, pixels."""
+"""Side of a rendered patch, pixels; the middle of the face lies half of this from the left, top and right."""
+BUST = 320
+"""Side of a patch that shows the shoulders and the chest too."""
 FACE = 88.0
 """About the longer side of the face box in a patch, pixels."""
 _NECK = np.array([0.0, -8.0, -1.0], np.float32)
@@ -44,7 +47,7 @@ class RenderedHead:
     """One head in a patch."""
 
     temperature: np.ndarray
-    """(PATCH, PATCH) float32 °C, NaN where there is no head."""
+    """(size, size) float32 °C, NaN where there is no head."""
     points: np.ndarray
     """(54, 2) float32 pixels, continuous: hidden jaw points on the visible contour."""
     surface_points: np.ndarray
@@ -92,20 +95,12 @@ def _head_weight(neutral: np.ndarray) -> np.ndarray:
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def face_box(points: np.ndarray) -> np.ndarray:
-    """(4,) x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
+def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = None, size: int = PATCH
+                ) -> RenderedHead:
+    """A random head in a patch of ``size`` pixels; every random choice comes from ``rng``.
 
-    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
+    The middle of the face is in the middle column and PATCH / 2 from the top: larger patches show more of the body.
     """
-    forehead = points[17:27] + 0.20 * (points[27] - points[8])
-    hull = np.concatenate([points, forehead])
-    low, high = hull.min(axis=0), hull.max(axis=0)
-    margin = 0.04 * (high - low)
-    return np.concatenate([low - margin, high + margin]).astype(np.float32)
-
-
-def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = None) -> RenderedHead:
-    """A random head; every random choice comes from ``rng``."""
     pose = pose or random_pose(rng)
     style = random_style(rng)
     skin = random_shape(model, rng)
@@ -148,11 +143,11 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     middle = (box[:2] + box[2:]) / 2
 
     def pixels(points: np.ndarray) -> np.ndarray:
-        return np.concatenate([(points[:, :2] - middle) * scale + PATCH / 2, points[:, 2:]], axis=1)
+        return np.concatenate([(points[:, :2] - middle) * scale + (size / 2, PATCH / 2), points[:, 2:]], axis=1)
 
     drawn, flat = pixels(project(vertices)), pixels(flat)
     # The rasteriser has pixel centres at whole numbers.
-    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, PATCH, PATCH,
+    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, size, size,
                           inverse_depth=1.0 / drawn[:, 2], cull_backfaces=True)
     temperature = _shade(model, fragments, all_faces, vertices, extra, style)
 
@@ -194,26 +189,27 @@ def _start_worker(assets: str) -> None:
     _MODEL = load_head(Path(assets) / "ict_face.npz")
 
 
-def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray | np.float32, ...]:
+def _render_one(job: tuple[int, int, bool, int]) -> tuple[np.ndarray | np.float32, ...]:
     assert _MODEL is not None
-    seed, index, away = job
+    seed, index, away, size = job
     rng = np.random.default_rng((seed, index))
-    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None)
+    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None, size)
     counts = np.where(np.isnan(head.temperature), 0, np.round((head.temperature + 273.15) * 100)).astype(np.uint16)
     pose = np.array([head.pose.yaw, head.pose.pitch, head.pose.roll], np.float32)
     return counts, head.points, head.surface_points, head.visible, head.axes, pose, np.float32(head.style.ambient)
 
 
-def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False) -> None:
+def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False,
+                 size: int = PATCH) -> None:
     """Render ``count`` heads (of people looking ``away``) into one archive, written aside and renamed.
 
-    Arrays: ``patches`` (N, PATCH, PATCH) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
+    Arrays: ``patches`` (N, size, size) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
     (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C.
     """
     load_head(assets / "ict_face.npz")  # fails here, not in the workers
     rows = []
     with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(str(assets),)) as pool:
-        jobs = pool.map(_render_one, ((seed, i, away) for i in range(count)), chunksize=8)
+        jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient")
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -233,9 +229,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--away", action="store_true", help="backs of heads, which are no faces")
+    parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
     try:
-        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away)
+        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away,
+                     BUST if args.bust else PATCH)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

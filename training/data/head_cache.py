@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from training.data.coco import DataError
-from training.data.face_renderer import PATCH
 
 _RAISED: dict[tuple[int, ...], float] = {
     (0, 16): -0.43, (1, 15): -0.33, (2, 14): -0.27, (3, 13): -0.20, (4, 12): -0.10,
@@ -48,7 +47,7 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
 
 
 class HeadCache:
-    """Rendered heads in memory; raises DataError if a file is missing or has another layout."""
+    """Rendered heads in memory; raises DataError if a file is missing or patches differ in size."""
 
     def __init__(self, paths: list[Path]) -> None:
         parts: list[dict[str, np.ndarray]] = []
@@ -58,21 +57,22 @@ class HeadCache:
             with np.load(path) as archive:
                 parts.append({name: archive[name] for name in archive.files})
         names = parts[0].keys()
+        sizes = {part["patches"].shape[1:] for part in parts}
+        if len(sizes) > 1:
+            raise DataError(f"{', '.join(map(str, paths))} hold patches of different sizes: {sorted(sizes)}")
         joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
         self.patches = joined["patches"]
         self.ambient = joined["ambient"]
         self.axes = joined["axes"]
         self.pose = joined["pose"]
         self.visible = joined["visible"]
-        if self.patches.shape[1:] != (PATCH, PATCH):
-            raise DataError(f"{paths[0]} holds patches of {self.patches.shape[1:]}, expected {(PATCH, PATCH)}")
         self.points = np.stack([even_jaw(points) for points in joined["points"] + convention_offsets() @ self.axes])
 
     def __len__(self) -> int:
         return len(self.patches)
 
     def head(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """°C (PATCH, PATCH) float32 (0 outside), coverage (PATCH, PATCH) float32, points (54, 2) of head ``i``.
+        """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
         The warmth of the eye sockets is varied by ``rng``, unless glasses or a turned head hide them.
         """
@@ -101,7 +101,7 @@ def warm_orbits(patch: np.ndarray, points: np.ndarray, axes: np.ndarray, rng: np
     for eye in (slice(36, 42), slice(42, 48)):
         centre = points[eye].mean(axis=0) - lower * plane[1]
         x1, y1 = np.maximum(centre - 32, 0).astype(int)
-        x2, y2 = np.minimum(centre + 32, PATCH).astype(int)
+        x2, y2 = np.minimum(centre + 32, patch.shape[::-1]).astype(int)
         if x2 <= x1 or y2 <= y1:
             continue
         x, y = np.meshgrid(np.arange(x1, x2) + 0.5 - centre[0], np.arange(y1, y2) + 0.5 - centre[1])

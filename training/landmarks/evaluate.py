@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_kd_ros.faces import normalise_crop
+from thermal_kd_ros.faces import face_box, normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
@@ -28,7 +28,6 @@ from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.data.face_renderer import face_box
 
 _THRESHOLD = 0.08
 
