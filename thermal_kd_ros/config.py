@@ -138,6 +138,8 @@ class FaceConfig:
     max_faces: int = _parameter(16, "Most faces in a frame; the highest scores win.", bounds=(0, 256), live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
+    head_pose: bool = _parameter(
+        True, "Estimate where heads are and where they look; needs camera_info, and not thermal.flip.", live=True)
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,9 @@ class NodeConfig:
     silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
                                           bounds=(0.5, 3600.0), live=True)
     diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
+    publish_tf: bool = _parameter(
+        False, "Publish a transform from the camera's frame to head_<track id> for every tracked head with a known "
+        "pose.", live=True)
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(1, 1000), live=True)
 

@@ -13,11 +13,12 @@ from .engines.base import Engine, load_engine
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
+from .head_pose import LAYOUT, head_poses
 from .layouts import Layout, get_layout
 from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
-from .results import Detections, FaceLandmarks, PerceptionResult
+from .results import Detections, FaceLandmarks, HeadPoses, PerceptionResult
 from .smoothing import LandmarkSmoother
 from .temperature import point_temperatures
 from .tone import TemporalTone
@@ -143,8 +144,12 @@ class ThermalPerception:
                 if frame.stamp is not None:
                     detections[i], faces[i] = self._track(frame, detections[i], faces[i])
             stages["tracking"] = time.perf_counter() - began
+
+        began = time.perf_counter()
+        poses = [self._poses(frame, found) for frame, found in zip(frames, faces, strict=True)]
+        stages["pose"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
-        return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
+        return [PerceptionResult(d, f, stage_ms, p) for d, f, p in zip(detections, faces, poses, strict=True)]
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
@@ -208,6 +213,11 @@ class ThermalPerception:
                                          point_temperatures(frames[i], source), self.layout.name))
             start = stop
         return results
+
+    def _poses(self, frame: ThermalFrame, faces: FaceLandmarks) -> HeadPoses | None:
+        # A mirrored camera sees a head that does not exist.
+        wanted = self.config.face.head_pose and not self.config.thermal.flip and faces.layout == LAYOUT
+        return head_poses(faces, frame.rays) if wanted and frame.rays is not None else None
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:

@@ -6,6 +6,7 @@ run in one thread and return at once; a worker thread takes the newest frame and
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import sys
 import threading
@@ -240,11 +241,12 @@ class PerceptionNode(LifecycleNode):
         frame = read_frame(self._reader, message, when)
         if self._reader.frozen_run and self._config.thermal.frozen_policy == "skip":
             return "frozen"
+        frame = dataclasses.replace(frame, rays=source.rays(*frame.shape))
         decoded = time.perf_counter()
         with self._pipeline_lock:
             result = pipeline.process([frame])[0]
         processed = time.perf_counter()
-        outputs.publish(message.header, frame, result, source.rays(*frame.shape))
+        outputs.publish(message.header, frame, result, self._options.publish_tf)
         times = {"decode": 1e3 * (decoded - began), **result.stage_ms,
                  "publish": 1e3 * (time.perf_counter() - processed), "total": 1e3 * (time.monotonic() - arrived)}
         age = self._age(message)

@@ -169,8 +169,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--speed-gain", type=float, nargs="+", default=[SmoothingConfig.speed_gain])
     args = parser.parse_args(argv)
     try:
+        # Nobody looks at objects here: the small face detector stands in for their detector.
         perception = ThermalPerception(with_values(PerceptionConfig(), {
-            "face.detector_model": args.detector, "face.landmark_model": args.landmarks, "smoothing.enabled": False}))
+            "detector.model": args.detector, "face.detector_model": args.detector, "face.landmark_model": args.landmarks,
+            "smoothing.enabled": False, "engine.threads": 1}))
         tried = {"off": SmoothingConfig(enabled=False)} | {
             f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": SmoothingConfig(True, cutoff, gain)
             for cutoff in args.min_cutoff for gain in args.speed_gain}
