@@ -7,8 +7,8 @@ moving heads (rendered in a room, at ``--rate``, at their own speed and ``--fast
 
 - jitter: root mean square of the second difference in time of the error, divided by sqrt(6), which for white noise
   is its standard deviation; per axis, in percent of the longer side of the face box;
-- lag: the seconds by which the truth must be delayed to explain the error, by least squares of the error on the
-  points' own velocity;
+- lag: by how many milliseconds more the smoothed points follow the truth late than those that were found, by least
+  squares of the error on the truth's velocity;
 - error: mean distance to the truth, in percent of the same side.
 
 The real thermal video of ``feverscreen`` has no truth: there the jitter is that of the points themselves, with the
@@ -138,8 +138,8 @@ def with_truth(tracks: list[FaceTrack], config: SmoothingConfig) -> dict[str, fl
     for track in tracks:
         points = smoothed(track, config)
         error = (points - track.truth) / track.side
-        rows.append([100 * jitter(error), 1e3 * lag(points, track.truth, track.stamps),
-                     100 * float(np.linalg.norm(error, axis=2).mean())])
+        late = lag(points, track.truth, track.stamps) - lag(track.points, track.truth, track.stamps)
+        rows.append([100 * jitter(error), 1e3 * late, 100 * float(np.linalg.norm(error, axis=2).mean())])
         weights.append(len(track.stamps))
     mean = np.average(np.array(rows), axis=0, weights=weights)
     return dict(zip(("jitter_percent", "lag_ms", "error_percent"), mean.tolist(), strict=True))
@@ -171,8 +171,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         # Nobody looks at objects here: the small face detector stands in for their detector.
         perception = ThermalPerception(with_values(PerceptionConfig(), {
-            "detector.model": args.detector, "face.detector_model": args.detector, "face.landmark_model": args.landmarks,
-            "smoothing.enabled": False, "engine.threads": 1}))
+            "detector.model": args.detector, "face.detector_model": args.detector,
+            "face.landmark_model": args.landmarks, "smoothing.enabled": False, "engine.threads": 1}))
         tried = {"off": SmoothingConfig(enabled=False)} | {
             f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": SmoothingConfig(True, cutoff, gain)
             for cutoff in args.min_cutoff for gain in args.speed_gain}
