@@ -146,9 +146,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=32, lr=1e-3, warmup_steps=100),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
+    # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
     "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
-                       train_size=(192, 256), input_size=(256, 320), epochs=4, mosaic_off=0, batch=16, lr=2e-3,
+                       train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,
                        warmup_steps=100),
+    "face_last": Experiment(name="face_detector", architecture="face", classes=("face",),
+                            parts=tuple(_with(part, 0.4 * part.repeat, part.augment) for part in FACE_PARTS),
+                            train_size=(192, 256), input_size=(256, 320), epochs=1, mosaic_off=0, batch=16, lr=1e-3,
+                            warmup_steps=20, seed=1),
 }
 """The runs that made the shipped detectors, and those compared with them."""
 
