@@ -1,4 +1,4 @@
-"""Head poses as transforms: from the camera's optical frame to ``head_<track id>``."""
+"""Head poses as transforms: from the optical frame to ``head_<track id>``, after the name of a named camera."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def quaternion(rotation: np.ndarray) -> Quaternion:
     return Quaternion(x=x, y=y, z=z, w=float(np.cos(angle / 2)))
 
 
-def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses) -> list[TransformStamped]:
-    """One transform for each tracked face with a known pose."""
+def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, prefix: str = "") -> list[TransformStamped]:
+    """One transform for each tracked face with a known pose; ``prefix`` goes before the name of its frame."""
     transforms = []
     for track, rotation, origin in zip(faces.track_ids.tolist(), poses.rotation, poses.translation, strict=True):
         if track < 0 or not np.isfinite(origin).all():
             continue
         x, y, z = (float(v) for v in origin)
         pose = Transform(translation=Vector3(x=x, y=y, z=z), rotation=quaternion(rotation))
-        transforms.append(TransformStamped(header=header, child_frame_id=f"head_{track}", transform=pose))
+        transforms.append(TransformStamped(header=header, child_frame_id=f"{prefix}head_{track}", transform=pose))
     return transforms
 
 
@@ -41,14 +41,15 @@ class HeadTransforms:
     is published.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, prefix: str = "") -> None:
         self._node = node
+        self._prefix = prefix
         self._publisher = None
         self._missing = False
 
     def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses) -> None:
         """Publish the transforms of a frame, if there are any."""
-        transforms = head_transforms(header, faces, poses)
+        transforms = head_transforms(header, faces, poses, self._prefix)
         if not transforms or self._missing:
             return
         try:

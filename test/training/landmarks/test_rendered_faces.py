@@ -77,7 +77,7 @@ def test_axes_predict_where_a_centimetre_goes(model):
 
 
 def test_a_bust_is_the_same_head_with_more_of_the_body(model):
-    head, bust = (render_head(model, np.random.default_rng(2), None, size) for size in (PATCH, BUST))
+    head, bust = (render_head(model, np.random.default_rng(2), size=size) for size in (PATCH, BUST))
     shift = (BUST - PATCH) // 2
     np.testing.assert_allclose(bust.points, head.points + (shift, 0), atol=1e-3)
     window = bust.temperature[:PATCH, shift : shift + PATCH]
