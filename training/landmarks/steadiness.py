@@ -24,13 +24,16 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, SmoothingConfig, with_values
+from thermal_kd_ros.drawing import annotate
 from thermal_kd_ros.evaluation.landmarks import match
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import FaceLandmarks
 from thermal_kd_ros.simulation.camera import SimulatedCamera
@@ -132,6 +135,22 @@ def video_tracks(perception: ThermalPerception, folder: Path) -> list[FaceTrack]
     return tracks
 
 
+def clip_sheet(perception: ThermalPerception, folder: Path, path: Path, columns: int = 6, height: int = 320) -> None:
+    """A picture with one annotated frame, the one in the middle, of every clip of feverscreen."""
+    tiles = []
+    for clip_path in sorted(folder.glob("*.npz")):
+        with np.load(clip_path) as clip:
+            frames = clip["frames"]
+        frame = ThermalFrame.from_array(frames[len(frames) // 2], perception.config.thermal)
+        picture = annotate(frame, perception.process([frame])[0], perception.config.contrast, scale=2)
+        width = round(picture.shape[1] * height / picture.shape[0])
+        tiles.append(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+    with written_aside(path) as aside:
+        cv2.imwrite(str(aside), np.vstack(rows))
+
+
 def with_truth(tracks: list[FaceTrack], config: SmoothingConfig) -> dict[str, float]:
     """Mean over tracks, weighted by frames."""
     rows, weights = [], []
@@ -167,7 +186,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--fast", type=float, default=4.0, help="how many times as fast heads move in the second run")
     parser.add_argument("--min-cutoff", type=float, nargs="+", default=[SmoothingConfig.min_cutoff_hz])
     parser.add_argument("--speed-gain", type=float, nargs="+", default=[SmoothingConfig.speed_gain])
+    parser.add_argument("--sheet", type=Path, metavar="PICTURE", help="only draw a frame of every clip of feverscreen; "
+                        "its people are recognisable: not for publishing")
     args = parser.parse_args(argv)
+    if args.sheet and not (args.data and (args.data / "feverscreen").is_dir()):
+        print("error: --sheet needs --data with the folder feverscreen", file=sys.stderr)
+        return 1
     try:
         # Nobody looks at objects here: the small face detector stands in for their detector.
         perception = ThermalPerception(with_values(PerceptionConfig(), {
@@ -179,6 +203,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ConfigError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if args.sheet:
+        clip_sheet(perception, args.data / "feverscreen", args.sheet)
+        return 0
     usual = simulated_tracks(perception, args.scenes, args.seconds, args.rate)
     fast = simulated_tracks(perception, args.scenes, args.seconds, args.rate, args.fast)
     video = video_tracks(perception, args.data / "feverscreen") if args.data else []
