@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from training.data.coco import DataError
-from training.data.face_renderer import PATCH
 from training.data.head_variation import vary_below_jaw, warm_orbits
 
 _RAISED: dict[tuple[int, ...], float] = {
@@ -49,11 +48,11 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
 
 
 class HeadCache:
-    """Rendered heads in memory; raises DataError if a file is missing or has another layout.
+    """Rendered heads in memory; raises DataError if a file is missing or patches differ in size.
 
     Args:
         paths: archives of face_renderer.
-        visible_light: whether to load the ``colours`` (N, PATCH, PATCH, 3) as well; None without.
+        visible_light: whether to load the ``colours`` (N, size, size, 3) as well; None without.
     """
 
     def __init__(self, paths: list[Path], visible_light: bool = False) -> None:
@@ -67,14 +66,15 @@ class HeadCache:
                     raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
                                     + (" with --visible" if "colours" in missing else ""))
                 parts.append({name: archive[name] for name in names})
+        sizes = {part["patches"].shape[1:] for part in parts}
+        if len(sizes) > 1:
+            raise DataError(f"{', '.join(map(str, paths))} hold patches of different sizes: {sorted(sizes)}")
         joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
         self.patches = joined["patches"]
         self.ambient = joined["ambient"]
         self.axes = joined["axes"]
         self.pose = joined["pose"]
         self.visible = joined["visible"]
-        if self.patches.shape[1:] != (PATCH, PATCH):
-            raise DataError(f"{paths[0]} holds patches of {self.patches.shape[1:]}, expected {(PATCH, PATCH)}")
         self.colours: np.ndarray | None = joined.get("colours")
         self.points = np.stack([even_jaw(points) for points in joined["points"] + convention_offsets() @ self.axes])
 
@@ -82,7 +82,7 @@ class HeadCache:
         return len(self.patches)
 
     def head(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """°C (PATCH, PATCH) float32 (0 outside), coverage (PATCH, PATCH) float32, points (54, 2) of head ``i``.
+        """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
         ``rng`` varies what costs no new rendering: the warmth of the eye sockets, unless glasses or a turned head hide
         them, the contrast within the face, the neck and the collar.

@@ -34,6 +34,8 @@ class DataPart:
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
+    background: tuple[str, ...] = ()
+    """Labelled categories that the model does not have and should learn as background; others are ignored."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
@@ -121,13 +123,25 @@ WHOLE = (
     _with(SCENES, 0.125, _GROUND_WHOLE), PAIRS,
 )
 
+_FACE_AUGMENT = AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.0, polarity=0.03, gain=0.25, noise=0.02,
+                              blur=0.1, stripes=0.05, large_shrink=0.75)
+_FACE_WHOLE = dataclasses.replace(_FACE_AUGMENT, scale=(0.4, 1.2), large_shrink=1.2)
 FACES = DataPart(
-    "rendered_faces", augment=AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.0, polarity=0.08, gain=0.25,
-                                            noise=0.02, blur=0.1, stripes=0.05, large_shrink=0.75),
-    licence="scenes of heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
-            "backgrounds and images of HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
-    options={"cache": "rendered_faces/heads.npz:rendered_faces/heads3.npz:rendered_faces/heads_away.npz",
-             "length": 8000, "seed": 1})
+    "rendered_faces", augment=_FACE_AUGMENT,
+    licence="scenes of people rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
+            "backgrounds and images of HIT-UAV",
+    options={"cache": "rendered_faces/busts.npz:rendered_faces/busts_away.npz", "length": 24000, "seed": 1})
+FACE_PARTS = (
+    FACES,
+    DataPart("coco", "face_scenes", 3.0, background=("person", "bicycle", "car"), augment=_FACE_WHOLE,
+             licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
+                     "Apache-2.0"),
+    # Real images without faces, or with the people's boxes left out.
+    DataPart("coco", "hit_uav", 0.8, ("face",), ("person", "bicycle", "car", "other_vehicle"),
+             dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence),
+    DataPart("coco", "dogs_people", 3.0, ("face",), ("dog",), _FACE_WHOLE, DOGS_PEOPLE.licence),
+    DataPart("coco", "cheetah", 4.0, ("face",), ("cheetah",), _FACE_WHOLE, CHEETAH.licence),
+)
 
 EXPERIMENTS: dict[str, Experiment] = {
     # The nano detector is trained in three runs, each started from the one before: cheap crops of the real sets, then
@@ -138,10 +152,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
-    # The shipped weights: this run, and once more with --start and --epochs 2.
-    "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=(FACES,),
-                       train_size=(192, 256), input_size=(256, 320), epochs=4, mosaic_off=0, batch=16, lr=2e-3,
+    # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
+    "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
+                       train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,
                        warmup_steps=100),
+    "face_last": Experiment(name="face_detector", architecture="face", classes=("face",),
+                            parts=tuple(_with(part, 0.4 * part.repeat, part.augment) for part in FACE_PARTS),
+                            train_size=(192, 256), input_size=(256, 320), epochs=1, mosaic_off=0, batch=16, lr=1e-3,
+                            warmup_steps=20, seed=1),
 }
 """The runs that made the shipped detectors, and those compared with them."""
 

@@ -32,7 +32,7 @@ from training.losses.detection import Targets, detection_loss
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> DetectionSource:
     """The data set of one part of an experiment."""
     if part.kind == "coco":
-        return CocoDetection(data / part.root, "train", classes, part.absent)
+        return CocoDetection(data / part.root, "train", classes, part.absent, part.background)
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 

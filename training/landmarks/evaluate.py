@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_kd_ros.faces import normalise_crop
+from thermal_kd_ros.faces import face_box, normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
@@ -28,7 +28,6 @@ from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.data.face_renderer import face_box
 
 _THRESHOLD = 0.08
 
@@ -139,8 +138,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
+    parser.add_argument("--box-errors", type=Path, metavar="PICTURE",
+                        help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
     try:
+        if args.box_errors:
+            from training.landmarks.box_errors import box_error_curve, plot_curve
+
+            curve = box_error_curve(args.model, args.data, args.person, args.step)
+            plot_curve(curve, args.box_errors)
+            print(json.dumps({name: {f"{v:g}": round(e, 2) for v, e in points} for name, points in curve.items()}))
+            return 0
         results = {f"driver_faces people {args.person}_*, labelled boxes":
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
         if (args.data / "sf_tl54_sample").is_dir():
