@@ -81,6 +81,21 @@ class ThermalConfig:
 
 
 @dataclass(frozen=True)
+class CorrectionConfig:
+    """Faults of the sensor."""
+
+    bad_pixel_map: str = _parameter(
+        "", "File of the camera's bad pixels, which are replaced by their neighbours: a PNG or .npy of the image's "
+        "size, not zero where a pixel is bad. Empty: none are known.")
+    find_bad_pixels: bool = _parameter(
+        False, "Replace single pixels too that stood out from all their neighbours in four of five frames lately.",
+        live=True)
+    stripes: str = _parameter(
+        "off", "Take away offsets of whole columns, rows, or both, that do not belong to the scene.",
+        choices=("off", "columns", "rows", "both"), live=True)
+
+
+@dataclass(frozen=True)
 class ContrastConfig:
     """Automatic gain control: from counts or degrees to [0, 1]."""
 
@@ -189,6 +204,7 @@ class PerceptionConfig:
     """The whole pipeline."""
 
     thermal: ThermalConfig = ThermalConfig()
+    correction: CorrectionConfig = CorrectionConfig()
     contrast: ContrastConfig = ContrastConfig()
     detector: DetectorConfig = DetectorConfig()
     face: FaceConfig = FaceConfig()

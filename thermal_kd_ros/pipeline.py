@@ -11,6 +11,7 @@ import numpy as np
 
 from .buckets import buckets_for, run_in_buckets
 from .config import ConfigError, ContrastConfig, FaceConfig, PerceptionConfig, class_thresholds
+from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
@@ -21,7 +22,7 @@ from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
-from .temperature import point_temperatures
+from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class _Camera:
     """What is remembered of one camera."""
 
-    def __init__(self, config: PerceptionConfig) -> None:
+    def __init__(self, config: PerceptionConfig, bad_pixels: Replacement | None) -> None:
+        self.corrector = Corrector(config.correction, bad_pixels)
         self.tones: dict[str, TemporalTone] = {}
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
@@ -40,13 +42,15 @@ class _Camera:
 
 
 class ThermalPerception:
-    """The pipeline: upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
+    """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
     Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
+        bad_pixels = self.config.correction.bad_pixel_map
+        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
         self.detector: Engine = load_engine(self.config.detector.model, "detection", self.config.engine)
         self.face_detector: Engine | None = None
         self.landmarker: Engine | None = None
@@ -128,6 +132,7 @@ class ThermalPerception:
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
+            camera.corrector.config = config.correction
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
@@ -177,6 +182,7 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
+        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
         found = self._found_on_device(frames)
         if found is not None:
@@ -242,7 +248,7 @@ class ThermalPerception:
 
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
-            self._cameras[name] = _Camera(self.config)
+            self._cameras[name] = _Camera(self.config, self._bad_pixels)
         return self._cameras[name]
 
     def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
@@ -309,8 +315,9 @@ class ThermalPerception:
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
         scales = np.array([crop.side / crop.size for crop in crops], np.float32)
         sure = confidence(sigma * scales[:, None], sides[:, None])
-        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
-                             self.layout.name)
+        faces = FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                              self.layout.name)
+        return dataclasses.replace(faces, canthus_temperature=inner_canthus_temperatures(frame, faces))
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:
