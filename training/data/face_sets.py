@@ -1,8 +1,8 @@
 """Public thermal face sets in the folders that their authors publish, as labelled faces.
 
-- SF-TL54: Kuzdeuov et al., "SF-TL54: A Thermal Facial Landmark Dataset with Visual Pairs", SII 2022. 54 points, made by
-  people. ``<root>/<gray|iron>/<set>/images/*.png`` and ``json/*.json`` (labelme), visible light in ``<root>/rgb/<set>``;
-  the two cameras are not perfectly aligned.
+- SF-TL54: Kuzdeuov et al., "SF-TL54: A Thermal Facial Landmark Dataset with Visual Pairs", SII 2022. 54 points, made
+  by people. ``<root>/<gray|iron>/<set>/images/*.png`` and ``json/*.json`` (labelme), visible light in
+  ``<root>/rgb/<set>``; the two cameras are not perfectly aligned.
 - TFW: Kuzdeuov et al., "TFW: Annotated Thermal Faces in the Wild Dataset", IEEE TIFS 2022. 5 points.
   ``<root>/<set>.csv`` and the images in ``<root>/<set>/``.
 - T-FAKE: Flotho et al., "T-FAKE: Synthesizing Thermal Images for Facial Landmarking", CVPR 2025. 70 points of rendered

@@ -96,6 +96,6 @@ def _near(patch: np.ndarray, skin: float, width: float) -> np.ndarray:
 def _fade_edge(patch: np.ndarray, mask: np.ndarray, face: np.ndarray, spread: float) -> None:
     """Smooth a patch, in place, over ``spread`` pixels around the border of ``face`` (H, W)."""
     edge = cv2.GaussianBlur(face, (0, 0), spread / 2)
-    edge *= 4 * (1 - edge) * mask
+    edge = edge * 4 * (1 - edge) * mask
     weight = np.maximum(cv2.GaussianBlur(mask, (0, 0), spread), 1e-3)
     patch += edge * (cv2.GaussianBlur(patch * mask, (0, 0), spread) / weight - patch)
