@@ -49,9 +49,9 @@ Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batc
 The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
 as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
 that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
-seed changes in the former. Rendered: {facts['held_out']} held-out subjects; real:
-every {budget.every}th frame of driver_faces 2_*, whose labels are a network's output. Mean ± standard deviation over
-seeds.
+seed changes in the former. Rendered: {facts['held_out']} held-out subjects, turned by at most
+{facts['turned']:.0f} degrees; real: every {budget.every}th frame of driver_faces 2_*, whose labels are a network's
+output. Mean ± standard deviation over seeds.
 
 ### Transfer (KTL): the thermal network, {size['thermal']}
 

@@ -218,7 +218,7 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
 def test_cells_are_mean_and_sample_deviation(tmp_path):
     assert cell([1.0, 2.0, 4.5]) == f"{2.5:.2f} ± {np.std([1.0, 2.0, 4.5], ddof=1):.2f}"
     assert cell([3.0]) == "3.00" and cell([]) == ""
-    facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "photographs": 1, "teacher_nme": 1.0,
+    facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
     write_report(tmp_path / "new.md", [], facts, ablate.Budget())
     assert BEGIN in (tmp_path / "new.md").read_text()
