@@ -1,5 +1,5 @@
 # Every target first brings the environment up to date, which takes no time when it already is.
-#   make demo | test | lint | setup      ARGS="..." is passed on: make test ARGS="-k letterbox"
+#   make demo | test | bench | lint | setup      ARGS="..." is passed on: make test ARGS="-k letterbox"
 #   make demo BAG=recording.mcap | IMAGES=folder      plays that instead of a rendered recording
 #   VENV=/path/to/folder puts the environment elsewhere (default: .venv)
 
@@ -7,7 +7,7 @@ PYTHON3 ?= python3
 VENV ?= .venv
 ARGS ?=
 
-.PHONY: help demo test lint setup
+.PHONY: help demo test bench lint setup
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,9 @@ demo: setup
 
 test: setup
 	"$(VENV)/bin/python" -m pytest test $(ARGS)
+
+bench: setup
+	"$(VENV)/bin/python" -m thermal_kd_ros benchmark $(ARGS)
 
 lint: setup
 	"$(VENV)/bin/python" -m ruff check .

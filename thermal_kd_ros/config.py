@@ -27,6 +27,8 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+DEVICE_PATHS = ("auto", "on", "off")
+FACE_PRIORITIES = ("score", "size")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -76,6 +78,21 @@ class ThermalConfig:
     reflected_c: float = _parameter(
         20.0, "Apparent temperature of what the surroundings reflect, degrees Celsius; counts where emissivity is "
         "below 1.", bounds=(-100.0, 1000.0))
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """Faults of the sensor."""
+
+    bad_pixel_map: str = _parameter(
+        "", "File of the camera's bad pixels, which are replaced by their neighbours: a PNG or .npy of the image's "
+        "size, not zero where a pixel is bad. Empty: none are known.")
+    find_bad_pixels: bool = _parameter(
+        False, "Replace single pixels too that stood out from all their neighbours in four of five frames lately.",
+        live=True)
+    stripes: str = _parameter(
+        "off", "Take away offsets of whole columns, rows, or both, that do not belong to the scene.",
+        choices=("off", "columns", "rows", "both"), live=True)
 
 
 @dataclass(frozen=True)
@@ -139,7 +156,9 @@ class FaceConfig:
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
-    max_faces: int = _parameter(16, "Most faces in a frame; the highest scores win.", bounds=(0, 256), live=True)
+    max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)
+    priority: str = _parameter("score", "Which faces win where there are more than max_faces: those of the highest "
+                               "scores, or the largest (the nearest).", choices=FACE_PRIORITIES, live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
 
@@ -169,6 +188,10 @@ class EngineConfig:
         "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
@@ -181,6 +204,7 @@ class PerceptionConfig:
     """The whole pipeline."""
 
     thermal: ThermalConfig = ThermalConfig()
+    correction: CorrectionConfig = CorrectionConfig()
     contrast: ContrastConfig = ContrastConfig()
     detector: DetectorConfig = DetectorConfig()
     face: FaceConfig = FaceConfig()
@@ -209,8 +233,9 @@ class NodeConfig:
         0.0, "Milliseconds for which the first waiting frame waits for those of other cameras, to share one run of the "
         "networks with them; 0 takes what is there.", bounds=(0.0, 1000.0), live=True)
     max_batch: int = _parameter(
-        1, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. More pay "
-        "on a GPU, and delay the first result on a CPU.", bounds=(1, 64), live=True)
+        0, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. 0 is one "
+        "of each camera on a GPU, and 1 on a CPU, where more gain little and delay the first result.", bounds=(0, 64),
+        live=True)
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",

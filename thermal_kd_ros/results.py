@@ -62,9 +62,13 @@ class FaceLandmarks:
     """Name of the landmark layout, see ``layouts.py``."""
     track_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(F,) int64; -1 where there is no track. Filled with -1 if not given."""
+    canthus_temperature: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(F,) float32, degrees Celsius at the warmer inner eye corner, NaN where it is not known and if not given."""
 
     def __post_init__(self) -> None:
-        """Give every face an (absent) track id."""
+        """Give every face an (absent) track id and an (unknown) temperature of its eye corners."""
+        if len(self.canthus_temperature) != len(self.boxes):
+            object.__setattr__(self, "canthus_temperature", np.full(len(self.boxes), np.nan, np.float32))
         if len(self.track_ids) != len(self.boxes):
             object.__setattr__(self, "track_ids", np.full(len(self.boxes), -1, np.int64))
 
@@ -86,4 +90,5 @@ class PerceptionResult:
     detections: Detections
     faces: FaceLandmarks
     stage_ms: dict[str, float]
-    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces, landmarks."""
+    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces and
+    landmarks, or device where it was one go."""

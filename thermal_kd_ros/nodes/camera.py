@@ -133,7 +133,9 @@ class Camera:
         times = {"decode": job.decode_ms, **result.stage_ms, "publish": 1e3 * (time.perf_counter() - began),
                  "total": 1e3 * (time.monotonic() - arrived)}
         age = self._age(message)
-        self.statistics.publish(times if age is None else {**times, "age": 1e3 * age})
+        if age is not None:
+            times |= {"age": 1e3 * age, "overhead": 1e3 * age - sum(result.stage_ms.values())}
+        self.statistics.publish(times)
         self._failure = ""
 
     def fail(self, error: Exception) -> None:

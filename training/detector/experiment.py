@@ -135,7 +135,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
                              mosaic_off=4),
-    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=16, lr=8e-4, warmup_steps=50),
+    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
     # The shipped weights: this run, and once more with --start and --epochs 2.
