@@ -147,7 +147,7 @@ class CrossKd(nn.Module):
         size = (levels[0].shape[2] * student.spec.strides[0], levels[0].shape[3] * student.spec.strides[0])
         centres, strides = cells(*size, student.spec.strides, levels[0].device)
         with torch.no_grad():
-            teacher_logits, teacher_sides = (x.float() for x in teacher.predict(goal))
+            teacher_logits, teacher_sides = (x.float() for x in teacher.predict([level.float() for level in goal]))
         logits: list[torch.Tensor] = []
         sides: list[torch.Tensor] = []
         for i, (level, other, adapt) in enumerate(zip(levels, goal, self.adapt, strict=True)):

@@ -57,7 +57,7 @@ class DistillConfig:
     queue: int = 0
     """Embeddings of earlier batches kept per class."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Raise ValueError for values that do not go together."""
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "

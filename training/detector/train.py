@@ -85,6 +85,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(experiment.seed)
 
+    experiment.distill.check()
     teacher, teacher_modality = None, experiment.modality
     if experiment.distill.needs_teacher:
         card, teacher = teachers.load_teacher(experiment.distill.teacher)
