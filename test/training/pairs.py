@@ -21,7 +21,7 @@ def write_pairs(root, split="train", count=8, classes=("person", "car"), shift=0
             label = (i + k) % len(classes)
             width, height = ((12, 24), (26, 12))[label % 2]
             thermal[y : y + height, x : x + width] = 200 + 20 * label
-            visible[y : y + height, x : x + width] = ((30, 200, 60), (220, 40, 40))[label % 2]
+            visible[y : y + height, x : x + width] = ((60, 200, 30), (40, 40, 220))[label % 2]  # blue green red
             annotations.append({"id": len(annotations), "image_id": i, "category_id": label + 1,
                                 "bbox": [x, y, width, height]})
         cv2.imwrite(str(root / split / f"{i}.png"), thermal)

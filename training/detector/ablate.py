@@ -24,7 +24,7 @@ from training.data.augment import AugmentConfig
 from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table, with_section
 from training.detector.evaluate import evaluate_network
-from training.detector.experiment import HIT_UAV, DataPart, Experiment, changed, default_data
+from training.detector.experiment import HIT_UAV, DataPart, Experiment, changed, default_data, parse_changes
 from training.detector.train import train
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -50,7 +50,7 @@ class Grid:
 _SHORT = AugmentConfig(scale=(0.6, 1.5), mosaic=0.0, polarity=0.08)
 _ROADSCENE = DataPart("pairs", "roadscene", 1.0, augment=_SHORT, licence="RoadScene with FLIR's boxes, FLIR's terms")
 _RENDERED = DataPart("pairs", "pairs", 1.0, augment=_SHORT, licence="rendered pairs, Apache-2.0")
-_TEACHER = {"architecture": "teacher", "start": "", "epochs": 14}
+_TEACHER = {"architecture": "teacher", "start": "", "epochs": 6}
 _CONTRAST = {"distill.lambda_rcs": 0.2}
 
 
@@ -87,20 +87,20 @@ _TEACHERS: dict[str, dict[str, Any]] = {
 GRIDS: dict[str, Grid] = {
     "hit_uav": Grid(
         "HIT-UAV, thermal alone",
-        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=1.0),), train_size=(192, 256), epochs=2,
-                   batch=8, lr=1e-3, warmup_steps=30, mosaic_off=2, ema=0.99),
+        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=0.2),), train_size=(192, 256), input_size=(384, 480),
+                   epochs=2, batch=8, lr=1e-3, warmup_steps=10, mosaic_off=2, ema=0.98),
         {"base": {}, "contrast": _CONTRAST, "contrast, copies, background": {
             **_CONTRAST, "distill.jitter": 1, "distill.background": 4}},
-        start={"epochs": 3}),
+        start={"epochs": 6, "lr": 2e-3}),
     "roadscene": Grid(
         "RoadScene with FLIR's boxes, real pairs",
-        Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=8, batch=8,
-                   lr=1e-3, warmup_steps=15, mosaic_off=8, ema=0.98, start="detector_nano"),
+        Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=4, batch=8,
+                   lr=1e-3, warmup_steps=10, mosaic_off=4, ema=0.98, start="detector_nano"),
         _PAIRED_ROWS, _TEACHERS),
     "pairs": Grid(
         "Rendered pairs",
         Experiment(name="student", parts=(_RENDERED,), train_size=(192, 256), input_size=(256, 320), epochs=2, batch=8,
-                   lr=1e-3, warmup_steps=15, mosaic_off=8, ema=0.98, start="detector_nano"),
+                   lr=1e-3, warmup_steps=10, mosaic_off=8, ema=0.98, start="detector_nano"),
         _PAIRED_ROWS, _TEACHERS),
 }
 """The comparisons by the name of their data set."""
@@ -109,8 +109,8 @@ GRIDS: dict[str, Grid] = {
 class Comparison:
     """The runs of a grid in a folder, and the figures that they gave."""
 
-    def __init__(self, name: str, output: Path, data: Path, device: torch.device, imagenet: str = "") -> None:
-        self.name, self.grid, self.output, self.data, self.device = name, GRIDS[name], output / name, data, device
+    def __init__(self, grid: Grid, output: Path, data: Path, device: torch.device, imagenet: str = "") -> None:
+        self.grid, self.output, self.data, self.device = grid, output, data, device
         self.imagenet = imagenet
 
     def model(self, label: str, experiment: Experiment) -> tuple[Path, dict[str, float]]:
@@ -161,6 +161,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")
     parser.add_argument("--rows", nargs="+", help="only these, beside base")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
+                        help="change any field of every run, e.g. epochs=40")
     parser.add_argument("--imagenet", default="", help="MobileNetV2 weights of the teachers; without: from scratch")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -169,17 +171,19 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     grid = GRIDS[args.grid]
+    title = ", ".join([grid.title, *args.values])
     unknown = sorted(set(args.rows or ()) - set(grid.rows))
     if unknown:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
     try:
-        comparison = Comparison(args.grid, args.output, args.data, torch.device(args.device), args.imagenet)
+        grid = dataclasses.replace(grid, base=changed(grid.base, parse_changes(args.values)))
+        comparison = Comparison(grid, args.output / args.grid, args.data, torch.device(args.device), args.imagenet)
         figures = [comparison.row(name, seed) for seed in args.seeds for name in rows]
         used = sorted({grid.rows[name]["distill.teacher"] for name in rows if "distill.teacher" in grid.rows[name]})
         teachers = {name: comparison.teacher(name)[1] for name in used}
-        text = table(args.grid, grid.title, figures, teachers)
-        plot(args.results.parent / f"ablation_{args.grid}.png", grid.title, figures)
+        text = table(args.grid, title, figures, teachers)
+        plot(args.results.parent / f"ablation_{args.grid}.png", title, figures)
         with written_aside(args.results) as file:
             file.write_text(with_section(args.results.read_text() if args.results.exists() else "", args.grid, text))
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
