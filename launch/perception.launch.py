@@ -17,6 +17,8 @@ SHARE = Path(get_package_share_directory(PACKAGE))
 ARGUMENTS = {
     "image": ("image", "Topic of the thermal images, sensor_msgs/Image."),
     "camera_info": ("camera_info", "Topic of the camera's calibration; may stay silent."),
+    "cameras": ("", "Names of several cameras with commas between, e.g. front,rear; {camera} in image and camera_info "
+                "stands for each, e.g. image:=/{camera}/thermal/image_raw. Empty takes them from params_file."),
     "params_file": (str(SHARE / "config" / "perception.yaml"), "Parameters of the node."),
     "namespace": ("", "Namespace of the node and its topics."),
     "model": ("", "Detector: a shipped model's name or a .safetensors file; empty takes it from params_file."),
@@ -32,13 +34,30 @@ def perception(context: LaunchContext) -> list[Node]:
     overrides = {"use_sim_time": value["use_sim_time"].lower() in ("true", "1")}
     if value["model"]:
         overrides["detector.model"] = value["model"]
+    cameras = [name.strip() for name in value["cameras"].split(",") if name.strip()]
+    if cameras:
+        overrides["cameras"] = cameras
     return [Node(
         package=PACKAGE, executable="perception_node", name="perception_node", namespace=value["namespace"],
         parameters=[value["params_file"], overrides],
-        remappings=[("image", value["image"]), ("camera_info", value["camera_info"])],
+        remappings=remappings(cameras, value["image"], value["camera_info"]),
         ros_arguments=["--log-level", value["log_level"]],
         additional_env=dds_environment(os.environ), output="screen", emulate_tty=True,
     )]
+
+
+def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
+    """From the node's topics to the cameras', which {camera} tells apart; the unchanged default is left as it is."""
+    if not cameras:
+        return [("image", image), ("camera_info", camera_info)]
+    found = []
+    for name, topic in (("image", image), ("camera_info", camera_info)):
+        if "{camera}" in topic:
+            found += [(f"{camera}/{name}", topic.replace("{camera}", camera)) for camera in cameras]
+        elif topic != name:
+            raise RuntimeError(f"{name}:={topic} is one topic for all of {', '.join(cameras)}: put {{camera}} into it "
+                               f"where they differ, e.g. {name}:=/{{camera}}/thermal/{name}")
+    return found
 
 
 def rviz() -> Node:

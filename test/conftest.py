@@ -6,8 +6,9 @@ import fcntl
 import importlib.util
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import hypothesis
 import pytest
@@ -30,6 +31,40 @@ def shared_data(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"recorded data is not on this machine ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def untrained_models(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """Writes the real networks, small and never trained, so that the doors are tested whatever is shipped.
+
+    Called with the detectors' input height and width and a seed for the weights; gives the parameters that name the
+    files of a detector, a face detector and a landmark model.
+    """
+    torch = pytest.importorskip("torch")
+    from thermal_kd_ros.models.checkpoint import ModelCard, write
+    from thermal_kd_ros.models.detector import Detector, DetectorSpec
+    from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+
+    def build(height: int, width: int, seed: int) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("models")
+        torch.manual_seed(seed)
+
+        def save(card: ModelCard, network: Any) -> str:
+            path = folder / f"{card.name}.safetensors"
+            write(path, card, {key: value.numpy() for key, value in network.state_dict().items()})
+            return str(path)
+
+        def detector(name: str, classes: tuple[str, ...]) -> str:
+            spec = DetectorSpec(len(classes), (8, 16, 24, 32), (1, 1, 1, 1), (8, 16, 32), (16, 24, 32))
+            return save(ModelCard(name, "detection", spec.to_dict(), height, width, classes), Detector(spec))
+
+        spec = LandmarkerSpec()
+        landmarks = ModelCard("landmarks", "landmarks", spec.to_dict(), 112, 112, layout="sf_tl54")
+        return {"detector.model": detector("objects", ("person", "car", "bicycle")),
+                "face.detector_model": detector("faces", ("face",)),
+                "face.landmark_model": save(landmarks, Landmarker(spec))}
+
+    return build
 
 
 def pytest_configure(config: pytest.Config) -> None:

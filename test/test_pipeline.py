@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,12 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from thermal_kd_ros import pipeline
-from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, ThermalConfig, with_values
+from thermal_kd_ros.config import (
+    ContrastConfig,
+    EngineConfig,
+    FaceConfig,
+    PerceptionConfig,
+    ThermalConfig,
+    with_values,
+)
 from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame
 from thermal_kd_ros.layouts import get_layout
-from thermal_kd_ros.models.checkpoint import ModelCard
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError
 from thermal_kd_ros.results import PerceptionResult
 from thermal_kd_ros.stream import FrameReader
+from thermal_kd_ros.tone import TemporalTone
 
 RIGHT_EYE, LEFT_EYE, CHIN = 36, 45, 8
 POINTS = get_layout("sf_tl54").points
@@ -58,6 +67,14 @@ class HotFace:
 
     def describe(self) -> str:
         return "hot spots"
+
+
+class Witness(HotFace):
+    """Finds nothing and keeps what it was shown."""
+
+    def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.seen = batch[0, 0]
+        return np.zeros((len(batch), 1, 4), np.float32), np.zeros((len(batch), 1, len(self.card.classes)), np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +247,38 @@ def test_an_encoding_of_no_thermal_camera_is_named_with_those_that_are(encoding:
 def test_a_4k_image_is_answered(reused, turn: tuple[int, bool]) -> None:
     pixels = filled((2160, 3840), "u2", "noise", 0)
     answer(reused, turn, "read", pixels.tobytes(), 2160, 3840, "mono16", 7680, False)
+
+
+def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asks = {"detector_nano": {"method": "plateau", "plateau_limit": 2.0}, "face_detector": {"method": "clahe"},
+            "landmarks_light": {"margin": 0.15}}
+
+    def load(model: str, task: str, config: EngineConfig) -> Witness:
+        points = {"points": POINTS} if task == "landmarks" else {}
+        return Witness(ModelCard(model, task, points, 64, 80, ("face",), "sf_tl54", asks[model]))
+
+    monkeypatch.setattr(pipeline, "load_engine", load)
+    values = np.random.default_rng(0).normal(20.0, 5.0, (64, 80)).astype(np.float32)
+    perception = pipeline.ThermalPerception()
+
+    def seen(stamp: float | None = None) -> list[np.ndarray]:
+        perception.process([ThermalFrame.from_array(values, ThermalConfig(), stamp)])
+        return [engine.seen for engine in (perception.detector, perception.face_detector)]  # type: ignore[union-attr]
+
+    def alone(**contrast: Any) -> np.ndarray:
+        frame = ThermalFrame.from_array(values, ThermalConfig())
+        return TemporalTone(ContrastConfig(**contrast)).update(frame).apply(values)
+
+    for stamp in (None, 1.0, 1.1):
+        objects, faces = seen(stamp)
+        np.testing.assert_allclose(objects, alone(method="plateau", plateau_limit=2.0), atol=1e-6)
+        np.testing.assert_allclose(faces, alone(method="clahe"), atol=1e-6)
+    assert np.abs(objects - faces).max() > 0.05
+    perception.reconfigure(with_values(PerceptionConfig(), {"contrast.method": "percentile"}))
+    for image in seen(1.2):
+        np.testing.assert_allclose(image, alone(method="percentile"), atol=1e-6)
+    asks["face_detector"] = {"method": "retinex"}
+    with pytest.raises(ModelError, match="face_detector.*retinex.*contrast.method"):
+        pipeline.ThermalPerception()
+    named = with_values(PerceptionConfig(), {"contrast.method": "clahe"})
+    assert pipeline.ThermalPerception(named).contrast.method == "clahe"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,8 @@ from thermal_kd_ros.tone import (
     BINS,
     TemporalTone,
     Tone,
+    contrast_for,
+    contrast_in_card,
     fixed_span,
     histogram,
     min_span,
@@ -96,8 +99,37 @@ def test_the_unit_does_not_matter(method: str) -> None:
 
 def test_percentile_is_the_plain_robust_span() -> None:
     frame, config = frame_of(scene()), ContrastConfig()
-    assert config.method == "percentile"
-    assert tone_of(frame, "percentile") == robust_span(frame.values, config, min_span(frame, config))
+    for method in ("percentile", "model"):
+        assert tone_of(frame, method) == robust_span(frame.values, config, min_span(frame, config))
+
+
+@pytest.mark.parametrize("method", CONTRAST_METHODS)
+def test_a_card_says_what_its_network_was_trained_with(method: str) -> None:
+    trained = ContrastConfig(method=method, low_percentile=2.0, headroom=0.25, fixed_high_c=60.0, plateau_limit=5.0,
+                             clahe_tiles=4)
+    frame = frame_of(scene())
+    there = contrast_for(ContrastConfig(), json.loads(json.dumps(contrast_in_card(trained))))
+    np.testing.assert_array_equal(TemporalTone(there).update(frame).apply(frame.values),
+                                  TemporalTone(trained).update(frame).apply(frame.values))
+    assert there.method == method and contrast_in_card(there) == contrast_in_card(trained)
+
+
+def test_the_users_word_goes_before_the_cards() -> None:
+    card = {"method": "plateau", "low_percentile": 2.0, "plateau_limit": 5.0}
+    assert contrast_for(ContrastConfig(method="clahe"), card) == ContrastConfig(method="clahe")
+    assert contrast_for(ContrastConfig(plateau_limit=1.0, min_span_k=9.0), card) == ContrastConfig(
+        method="plateau", low_percentile=2.0, plateau_limit=1.0, min_span_k=9.0)
+    # The cards of models that name no method.
+    old = {"low_percentile": 0.5, "high_percentile": 99.5, "headroom": 0.1}
+    for normalisation in ({}, old):
+        assert contrast_for(ContrastConfig(), normalisation) == ContrastConfig(method="percentile")
+
+
+@pytest.mark.parametrize(("card", "word"), [({"method": "retinex"}, "retinex"), ({"gamma": 2.0}, "gamma"),
+                                            ({"method": "model"}, "model"), ({"headroom": 7.0}, "headroom")])
+def test_a_card_that_asks_for_the_unknown_is_refused(card: dict[str, Any], word: str) -> None:
+    with pytest.raises(ConfigError, match=word):
+        contrast_for(ContrastConfig(), card)
 
 
 def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:

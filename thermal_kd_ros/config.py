@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,8 @@ INPUT_MODES = (
     "linear",
 )
 
+DEVICE_PATHS = ("auto", "on", "off")
+BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -81,10 +84,12 @@ class ContrastConfig:
     """Automatic gain control: from counts or degrees to [0, 1]."""
 
     method: str = _parameter(
-        "percentile",
-        "How values become grey: stretched between percentiles of the frame or between fixed temperatures, equalised "
-        "with a plateau, or equalised in tiles (CLAHE). fixed needs temperatures; other images are stretched instead.",
-        choices=CONTRAST_METHODS, live=True)
+        "model",
+        "How values become grey: as in the training of each model, by its card (other contrast parameters count where "
+        "they differ from their defaults), or for all models alike: stretched between percentiles of the frame or "
+        "between fixed temperatures, equalised with a plateau, or equalised in tiles (CLAHE). fixed needs "
+        "temperatures; other images are stretched instead.",
+        choices=("model", *CONTRAST_METHODS), live=True)
     low_percentile: float = _parameter(0.5, "Percentile of the frame that is mapped to black.",
                                        bounds=(0.0, 49.0), live=True)
     high_percentile: float = _parameter(99.5, "Percentile of the frame that is mapped to white.",
@@ -115,7 +120,7 @@ class ContrastConfig:
 class DetectorConfig:
     """The object detector."""
 
-    model: str = _parameter("detector_nano", "Name of a shipped model or path of a .safetensors file.")
+    model: str = _parameter("detector_nano", "Name of a shipped model or path of a .safetensors or .onnx file.")
     score_threshold: float = _parameter(0.3, "Detections below this score are not published.",
                                         bounds=(0.0, 1.0), live=True)
     class_thresholds: tuple[str, ...] = _parameter(
@@ -130,8 +135,8 @@ class FaceConfig:
     """Face detection and landmarks."""
 
     enabled: bool = _parameter(True, "Find faces and their landmarks.", live=True)
-    detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a .safetensors file.")
-    landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a .safetensors file.")
+    detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
+    landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
@@ -155,10 +160,25 @@ class TrackingConfig:
 class EngineConfig:
     """What the networks run on."""
 
-    device: str = _parameter("auto", "auto takes CUDA where it is, else the CPU; or a torch device, e.g. cuda:1.")
-    precision: str = _parameter("auto", "auto is fp16 on CUDA and fp32 on the CPU.",
-                                choices=("auto", "fp32", "fp16", "bf16"))
+    backend: str = _parameter(
+        "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, "
+        "else openvino, onnxruntime, torch.", choices=BACKENDS)
+    device: str = _parameter(
+        "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
+        "gpu, gpu:<n> or npu.")
+    precision: str = _parameter(
+        "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
+        choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
+    cache_dir: str = _parameter(
+        "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
+    on_failure: str = _parameter(
+        "cpu", "A GPU that is lost, or out of memory, while running: cpu goes on there, with a warning on "
+        "/diagnostics; error reports an error for each frame.", choices=("cpu", "error"))
 
 
 @dataclass(frozen=True)
@@ -187,22 +207,39 @@ class NodeConfig:
     """What belongs to the ROS node alone."""
 
     auto_start: bool = _parameter(True, "Configure and activate without a lifecycle manager.")
+    cameras: tuple[str, ...] = _parameter(
+        (), "Names of several cameras that one node serves: each has its own topics, <name>/image, <name>/detections "
+        "and so on, its own gain and its own tracks. Empty is one camera, whose topics have no such prefix.")
+    batch_window_ms: float = _parameter(
+        0.0, "Milliseconds for which the first waiting frame waits for those of other cameras, to share one run of the "
+        "networks with them; 0 takes what is there.", bounds=(0.0, 1000.0), live=True)
+    max_batch: int = _parameter(
+        1, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. More pay "
+        "on a GPU, and delay the first result on a CPU.", bounds=(1, 64), live=True)
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
         choices=TRANSPORTS)
     max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
                                   bounds=(0.0, 3600.0), live=True)
-    max_rate_hz: float = _parameter(0.0, "Most frames processed in a second; 0 is no limit.",
+    max_rate_hz: float = _parameter(0.0, "Most frames of a camera processed in a second; 0 is no limit.",
                                     bounds=(0.0, 1000.0), live=True)
     expected_rate_hz: float = _parameter(
-        0.0, "Rate of the camera, if known: lets the node say when most frames are lost on the way; 0 is unknown.",
+        0.0, "Rate of each camera, if known: lets the node say when most frames are lost on the way; 0 is unknown.",
         bounds=(0.0, 1000.0), live=True)
     silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
                                           bounds=(0.5, 3600.0), live=True)
     diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(1, 1000), live=True)
+
+    def __post_init__(self) -> None:
+        """Check the cameras' names; raises ConfigError."""
+        for name in self.cameras if isinstance(self.cameras, tuple) else ():
+            if not re.fullmatch(r"[A-Za-z]\w*(/[A-Za-z]\w*)*", str(name), re.ASCII):
+                raise ConfigError(f"cameras entry {name!r}: must be the beginning of a topic, like front or arm/left")
+            if self.cameras.count(name) > 1:
+                raise ConfigError(f"cameras names {name!r} more than once")
 
 
 def parameters(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dataclasses.Field[Any]]]:

@@ -10,7 +10,11 @@ from .contrast import robust_span
 CROP_MARGIN = 0.15
 """Margin of the face crop on each side, as a part of the longer side of the face box."""
 
-_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
+CROP_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
+"""How a crop becomes grey."""
+LEAST_SPAN, LEAST_SPAN_PART = 1e-6, 1e-5
+"""Smallest span of a crop: in its unit, and as a part of its largest value, so that neither counts nor degrees of a
+nearly flat crop are blown up to rounding noise."""
 
 
 def normalise_crop(values: np.ndarray) -> np.ndarray:
@@ -19,7 +23,6 @@ def normalise_crop(values: np.ndarray) -> np.ndarray:
     The span is the crop's own, so that a face looks the same whatever else is in the frame. A constant crop becomes
     0.5 throughout.
     """
-    # Relative to the values, so that neither counts nor degrees of a nearly flat crop are blown up to rounding noise.
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
-    return robust_span(values, _CONTRAST, max(1e-6, 1e-5 * largest)).apply(values)
+    return robust_span(values, CROP_CONTRAST, max(LEAST_SPAN, LEAST_SPAN_PART * largest)).apply(values)

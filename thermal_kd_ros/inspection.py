@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .config import CONTRAST_METHODS, INPUT_MODES, PerceptionConfig, ThermalConfig
+from .config import CONTRAST_METHODS, INPUT_MODES, ConfigError, ContrastConfig, PerceptionConfig, ThermalConfig
 from .frames import ThermalFrame, explain_mode
 from .geometry import Letterbox
 from .models.checkpoint import ModelError, read_card, resolve
-from .tone import TemporalTone, Tone
+from .tone import TemporalTone, Tone, contrast_for
 
 _SHOWN = (0.5, 2.0, 50.0, 98.0, 99.5)
 _LIVED_IN_C = (-60.0, 200.0)
@@ -35,7 +35,7 @@ def describe(values: np.ndarray, frame: ThermalFrame, encoding: str, config: Per
         *_range(frame.values),
         ("read as", f"{frame.mode}: {_why(frame, config.thermal)}"),
         *_temperatures(frame),
-        ("contrast", _contrast(frame, TemporalTone(config.contrast).update(frame), config)),
+        ("contrast", _contrast(frame, _contrast_in_use(config))),
         *_networks(frame, config),
         *(("note", text) for text in _notes(values, frame, config.thermal)),
     ]
@@ -50,17 +50,26 @@ def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> N
     figure = Figure(figsize=(15, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3).ravel()
-    used = TemporalTone(config.contrast).update(frame)
+    contrast = _contrast_in_use(config)
+    used = TemporalTone(contrast).update(frame)
     _histogram(axes[0], frame, used)
     finite = frame.values[np.isfinite(frame.values)].astype(np.float64)
     reach = max(float(np.ptp(finite)), 1e-9)
     _show(axes[1], np.nan_to_num((frame.values - finite.min()) / reach), "minimum to maximum (never used)")
     for axis, method in zip(axes[2:], CONTRAST_METHODS, strict=True):
-        tone = TemporalTone(dataclasses.replace(config.contrast, method=method)).update(frame)
-        chosen = "   < in use" if method == config.contrast.method else ""
+        tone = TemporalTone(dataclasses.replace(contrast, method=method)).update(frame)
+        chosen = "   < in use" if method == contrast.method else ""
         _show(axis, tone.apply(frame.values), f"contrast.method: {method}{chosen}")
     figure.suptitle(f"{frame.shape[1]} x {frame.shape[0]} {frame.values.dtype}, read as {frame.mode}")
     figure.savefig(path, dpi=100, format="png")
+
+
+def _contrast_in_use(config: PerceptionConfig) -> ContrastConfig:
+    """What the detector of objects sees; the configured contrast if its model cannot be read."""
+    try:
+        return contrast_for(config.contrast, read_card(resolve(config.detector.model)).normalisation)
+    except (ModelError, ConfigError):
+        return config.contrast
 
 
 def _show(axis: object, grey: np.ndarray, title: str) -> None:
@@ -106,13 +115,14 @@ def _temperatures(frame: ThermalFrame) -> Iterator[tuple[str, str]]:
     yield "degrees", "unknown: these values are no temperatures, so everything is found but no temperature told"
 
 
-def _contrast(frame: ThermalFrame, tone: Tone, config: PerceptionConfig) -> str:
+def _contrast(frame: ThermalFrame, contrast: ContrastConfig) -> str:
+    tone = TemporalTone(contrast).update(frame)
     ends = np.array([tone.low, tone.high], np.float32)
     if frame.radiometric:
         low, high = (f"{end:.1f} C" for end in frame.celsius(ends))
     else:
         low, high = (f"{end:.6g}" for end in ends)
-    return f"{config.contrast.method}: {low} becomes black, {high} white"
+    return f"{contrast.method}: {low} becomes black, {high} white"
 
 
 def _networks(frame: ThermalFrame, config: PerceptionConfig) -> Iterator[tuple[str, str]]:

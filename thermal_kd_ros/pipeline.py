@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import PerceptionConfig, class_thresholds
-from .engines.base import Engine, load_engine
+from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .engines.base import Engine, EngineError, load_engine
+from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
@@ -19,15 +21,19 @@ from .models.confidence import confidence
 from .nms import select
 from .results import Detections, FaceLandmarks, PerceptionResult
 from .temperature import point_temperatures
-from .tone import TemporalTone
+from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
+
+if TYPE_CHECKING:
+    from .engines.device.path import DevicePath
 
 
 class _Camera:
     """What is remembered of one camera."""
 
     def __init__(self, config: PerceptionConfig) -> None:
-        self.contrast = TemporalTone(config.contrast)
+        self.tones: dict[str, TemporalTone] = {}
+        """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
 
@@ -46,8 +52,18 @@ class ThermalPerception:
         self.layout: Layout | None = None
         if self.config.face.enabled:
             self._load_faces(self.config)
+        self._contrasts = self._contrasts_of(self.config, self.detector, self.face_detector)
         self._cameras: dict[str, _Camera] = {}
         self._thresholds = self._class_thresholds(self.config)
+        self._device: DevicePath | None = None
+        self._device_failure = ""
+        self._choose_path()
+
+    def _choose_path(self) -> None:
+        """Whether the steps run on the networks' device or in NumPy."""
+        faces = (self.face_detector, self.landmarker) if self.face_detector and self.landmarker else None
+        contrasts = tuple(dict.fromkeys(self._contrasts.values()))
+        self._device = device_path(self.config, self.detector, self._thresholds, faces, contrasts, self._device)
 
     def _load_faces(self, config: PerceptionConfig) -> None:
         """Load both face networks, or change nothing."""
@@ -65,7 +81,20 @@ class ThermalPerception:
         if card.architecture.get("points") != layout.points:
             raise ModelError(f"face.landmark_model '{face.landmark_model}' gives {card.architecture.get('points')} "
                              f"points, but its layout {layout.name} has {layout.points}")
+        self._contrasts_of(config, self.detector, detector)
         self.face_detector, self.landmarker, self.layout = detector, landmarker, layout
+
+    @staticmethod
+    def _contrasts_of(config: PerceptionConfig, objects: Engine, faces: Engine | None) -> dict[str, ContrastConfig]:
+        """The contrast that each detector sees."""
+        contrasts = {}
+        for network, engine in (("objects", objects), ("faces", faces)):
+            if engine is not None:
+                try:
+                    contrasts[network] = contrast_for(config.contrast, engine.card.normalisation)
+                except ConfigError as error:
+                    raise ModelError(f"{engine.card.name}: {error}; set contrast.method to one that is") from None
+        return contrasts
 
     def _class_thresholds(self, config: PerceptionConfig) -> np.ndarray:
         names = self.detector.card.classes
@@ -81,6 +110,11 @@ class ThermalPerception:
         """The detector's classes."""
         return self.detector.card.classes
 
+    @property
+    def contrast(self) -> ContrastConfig:
+        """The contrast that the detector of objects sees; never method ``model``."""
+        return self._contrasts["objects"]
+
     def reconfigure(self, config: PerceptionConfig) -> None:
         """Take new thresholds and other live values; models and engine stay as they are.
 
@@ -89,22 +123,43 @@ class ThermalPerception:
         thresholds = self._class_thresholds(config)
         if config.face.enabled and self.face_detector is None:
             self._load_faces(config)
+        self._contrasts = self._contrasts_of(config, self.detector, self.face_detector)
         self._thresholds = thresholds
         self.config = config
         for camera in self._cameras.values():
-            camera.contrast.config = config.contrast
+            for network, tone in camera.tones.items():
+                tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
+        if not self._device_failure:
+            self._choose_path()
 
     def warm_up(self) -> None:
         """Run every network once, so that the first real frame is not the slow one."""
-        for engine in (self.detector, self.face_detector, self.landmarker):
-            if engine is not None:
-                engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+        card = self.detector.card
+        # On the device, steps are prepared for a size and type of image; these are the most common ones.
+        counts = ThermalFrame(np.zeros((card.input_height, card.input_width), np.uint16), "raw_counts")
+        if self._found_on_device([counts]) is not None:
+            return
+        for engine in self._engines():
+            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+
+    def _engines(self) -> list[Engine]:
+        return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
 
     def describe(self) -> str:
-        """Backend and models, for logs and diagnostics."""
-        names = [engine.card.name for engine in (self.detector, self.face_detector, self.landmarker) if engine]
-        return f"{self.detector.describe()}; models {', '.join(names)}"
+        """Backends, each with the models that it runs, for logs and diagnostics."""
+        models: dict[str, list[str]] = {}
+        for engine in self._engines():
+            models.setdefault(engine.describe(), []).append(engine.card.name)
+        told = [f"{', '.join(names)}: {backend}" for backend, names in models.items()]
+        return "; ".join(told + ([self._device.describe()] if self._device is not None else []))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the engines, though they work."""
+        told = [*([self._device_failure] if self._device_failure else []),
+                *(text for engine in self._engines() for text in engine.warnings)]
+        return list(dict.fromkeys(told))
 
     def process(self, frames: Sequence[ThermalFrame]) -> list[PerceptionResult]:
         """Results of a batch of frames, in their order; the frames may come from several cameras.
@@ -117,22 +172,14 @@ class ThermalPerception:
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
         frames = [_upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
-        images = [self._contrast(frame) for frame in frames]
-        stages = {"contrast": time.perf_counter() - began}
-
-        began = time.perf_counter()
-        detections = self._detect(images)
-        stages["detect"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        boxes = self._find_faces(images)
-        stages["faces"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        faces = self._landmarks(frames, boxes)
+        found = self._found_on_device(frames)
+        if found is not None:
+            detections, faces = found
+            stages = {"device": time.perf_counter() - began}
+        else:
+            detections, faces, stages = self._found_by_host(frames)
         detections = [_turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
         faces = [_faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
-        stages["landmarks"] = time.perf_counter() - began
 
         if self.config.tracking.enabled:
             began = time.perf_counter()
@@ -143,13 +190,59 @@ class ThermalPerception:
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
         return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
 
+    def _found_by_host(self, frames: Sequence[ThermalFrame]
+                       ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
+        """What is in upright frames, and the seconds that each stage took."""
+        times = [time.perf_counter()]
+        images = face_images = [self._contrast(frame, "objects") for frame in frames]
+        if self._contrasts.get("faces", self.contrast) != self.contrast:
+            face_images = [self._contrast(frame, "faces") for frame in frames]
+        times.append(time.perf_counter())
+        detections = self._detect(images)
+        times.append(time.perf_counter())
+        boxes = self._find_faces(face_images)
+        times.append(time.perf_counter())
+        faces = self._landmarks(frames, boxes)
+        times.append(time.perf_counter())
+        stages = zip(("contrast", "detect", "faces", "landmarks"), np.diff(times).tolist(), strict=True)
+        return detections, faces, dict(stages)
+
+    def _found_on_device(self, frames: Sequence[ThermalFrame]
+                         ) -> tuple[list[Detections], list[FaceLandmarks]] | None:
+        """What is in upright frames, found in one go; None where that is not possible or the device failed."""
+        if self._device is None or not all(self._device.accepts(frame) for frame in frames):
+            return None
+        try:
+            chosen = self._device.find(frames)
+        except EngineError as error:
+            if self.config.engine.on_failure == "error":
+                raise
+            self._device, self._device_failure = None, f"{error}. Until then the steps run one by one"
+            return None
+        detections, faces = [], []
+        card = self.detector.card
+        for frame, found in zip(frames, chosen, strict=True):
+            letterbox = Letterbox(*frame.shape, card.input_height, card.input_width)
+            objects = found.objects[:, :4], found.objects[:, 4], found.objects[:, 5].astype(np.int64)
+            detections.append(_in_source(letterbox, objects, self.class_names))
+            if self.landmarker is None or self.layout is None:
+                faces.append(FaceLandmarks.empty("", 0))
+                continue
+            boxes = Detections(found.faces[:, 1:5], found.faces[:, 5], np.zeros(len(found.faces), np.int64), ("face",))
+            size = self.landmarker.card.input_height
+            crops = [FaceCrop(int(x), int(y), int(side), size) for x, y, side in found.faces[:, 6:9]]
+            faces.append(self._placed(frame, boxes, crops, found.marks[..., :2], found.marks[..., 2]))
+        return detections, faces
+
     def _camera(self, name: str) -> _Camera:
         if name not in self._cameras:
             self._cameras[name] = _Camera(self.config)
         return self._cameras[name]
 
-    def _contrast(self, frame: ThermalFrame) -> np.ndarray:
-        return self._camera(frame.camera).contrast.update(frame).apply(frame.values)
+    def _contrast(self, frame: ThermalFrame, network: str) -> np.ndarray:
+        """What a network sees of a frame, before it is brought to the network's size."""
+        tone = self._camera(frame.camera).tones.setdefault(network, TemporalTone(self._contrasts[network]))
+        return tone.update(frame).apply(frame.values)
 
     @staticmethod
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
@@ -196,15 +289,22 @@ class ThermalPerception:
         for i, found in enumerate(faces):
             stop = start + len(found)
             mine = [crop for _, crop in jobs[start:stop]]
-            source = np.array([crop.inverse(p) for crop, p in zip(mine, points[start:stop], strict=True)], np.float32)
-            source = source.reshape(-1, self.layout.points, 2)
-            sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
-            scales = np.array([crop.side / crop.size for crop in mine], np.float32)
-            sure = confidence(sigma[start:stop] * scales[:, None], sides[:, None])
-            results.append(FaceLandmarks(found.boxes, found.scores, source, sure,
-                                         point_temperatures(frames[i], source), self.layout.name))
+            results.append(self._placed(frames[i], found, mine, points[start:stop], sigma[start:stop]))
             start = stop
         return results
+
+    def _placed(self, frame: ThermalFrame, found: Detections, crops: list[FaceCrop], points: np.ndarray,
+                sigma: np.ndarray) -> FaceLandmarks:
+        """Faces of a frame with their landmarks, from what the network says of their crops: (F, K, 2) and (F, K)."""
+        assert self.layout is not None
+        if not crops:
+            return FaceLandmarks.empty(self.layout.name, self.layout.points)
+        source = np.array([crop.inverse(p) for crop, p in zip(crops, points, strict=True)], np.float32)
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
+        scales = np.array([crop.side / crop.size for crop in crops], np.float32)
+        sure = confidence(sigma * scales[:, None], sides[:, None])
+        return FaceLandmarks(found.boxes, found.scores, source, sure, point_temperatures(frame, source),
+                             self.layout.name)
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:

@@ -86,4 +86,5 @@ class PerceptionResult:
     detections: Detections
     faces: FaceLandmarks
     stage_ms: dict[str, float]
-    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces, landmarks."""
+    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces and
+    landmarks, or device where it was one go."""

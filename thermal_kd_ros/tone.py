@@ -1,25 +1,53 @@
 """Automatic gain control as one choice: a frame's thermal values to grey in [0, 1] by the configured method.
 
-All methods work within a span (``contrast.py``). ``percentile`` and ``fixed`` are straight lines over it, ``plateau``
-bends the line where many pixels are, ``clahe`` does so in every tile by itself. Only ``clahe`` may turn the order of
-two values around.
+Which method, says the configuration, or the card of the network that looks at the image (``contrast_for``). All work
+within a span (``contrast.py``). ``percentile`` and ``fixed`` are straight lines over it, ``plateau`` bends the line
+where many pixels are, ``clahe`` does so in every tile by itself. Only ``clahe`` may turn the order of two values.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
-from .config import ContrastConfig
+from .config import CONTRAST_METHODS, ConfigError, ContrastConfig, validate
 from .contrast import Span, TemporalContrast, regular_sample
 from .frames import ThermalFrame
 
 BINS = 512
 """Levels of the plateau histogram over the span."""
+
+_OF_ALL = ("method", "low_percentile", "high_percentile", "headroom")
+_OF_METHOD = {"fixed": ("fixed_low_c", "fixed_high_c"), "plateau": ("plateau_limit",),
+              "clahe": ("clahe_limit", "clahe_tiles")}
+
+
+def contrast_in_card(config: ContrastConfig) -> dict[str, Any]:
+    """What the card of a network says that was trained with this contrast (``ModelCard.normalisation``)."""
+    return {name: getattr(config, name) for name in (*_OF_ALL, *_OF_METHOD.get(config.method, ()))}
+
+
+def contrast_for(config: ContrastConfig, normalisation: Mapping[str, Any]) -> ContrastConfig:
+    """The contrast for a network: the configured one or, with method ``model``, the one that its card asks for.
+
+    Of the card's values those count whose parameters were left at their defaults; a card without a method means
+    ``percentile``. Raises ConfigError for a card that asks for what there is not.
+    """
+    if config.method != "model":
+        return config
+    wanted = {"method": "percentile", **normalisation}
+    default = asdict(ContrastConfig())
+    unknown = sorted(set(wanted) - set(default))
+    if unknown or wanted["method"] not in CONTRAST_METHODS:
+        raise ConfigError(f"its card asks for contrast by {unknown or wanted['method']}, which is not known here")
+    made = replace(config, **{name: value for name, value in wanted.items() if getattr(config, name) == default[name]})
+    validate(made)
+    return made
 
 
 class Tone(Protocol):
@@ -38,22 +66,28 @@ class Tone(Protocol):
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A rising curve over a span, straight between its knots."""
+class _OverSpan:
+    """What is darkest below a span and brightest above it."""
 
     span: Span
-    levels: np.ndarray
-    """(BINS + 1,) float64 grey at evenly spaced values from ``low`` to ``high``, from 0 to 1."""
 
     @property
     def low(self) -> float:
-        """Value that becomes 0."""
+        """Value below which everything is as dark."""
         return self.span.low
 
     @property
     def high(self) -> float:
-        """Value that becomes 1."""
+        """Value above which everything is as bright."""
         return self.span.high
+
+
+@dataclass(frozen=True)
+class Curve(_OverSpan):
+    """A rising curve over a span, straight between its knots."""
+
+    levels: np.ndarray
+    """(BINS + 1,) float64 grey at evenly spaced values from ``low`` to ``high``, from 0 to 1."""
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1]; NaN becomes 0."""
@@ -69,25 +103,14 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Clahe:
+class Clahe(_OverSpan):
     """Contrast-limited adaptive histogram equalisation over a span (Zuiderveld, Graphics Gems IV, 1994), by OpenCV.
 
     In 256 levels: with 65,536 a tile has fewer pixels than levels, and the clip limit loses its meaning.
     """
 
-    span: Span
     limit: float
     tiles: int
-
-    @property
-    def low(self) -> float:
-        """Value below which everything is as dark."""
-        return self.span.low
-
-    @property
-    def high(self) -> float:
-        """Value above which everything is as bright."""
-        return self.span.high
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """(H, W) values of any type to float32 in [0, 1], in steps of 1/255."""
@@ -148,7 +171,10 @@ def plateau_levels(parts: np.ndarray, limit: float) -> np.ndarray:
 
 
 class TemporalTone:
-    """The tone of one camera over time; span and histogram are smoothed alike. Not thread-safe."""
+    """The tone of one camera over time; span and histogram are smoothed alike. Not thread-safe.
+
+    The method ``model`` is ``percentile`` here, where no model is known: see ``contrast_for``.
+    """
 
     def __init__(self, config: ContrastConfig) -> None:
         self._contrast = TemporalContrast(config)

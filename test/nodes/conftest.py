@@ -34,30 +34,9 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Parameters naming a detector, a face detector and a landmark model: the real networks, small, never trained."""
-    torch = pytest.importorskip("torch")
-    from thermal_kd_ros.models.checkpoint import ModelCard, write
-    from thermal_kd_ros.models.detector import Detector, DetectorSpec
-    from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
-
-    folder = tmp_path_factory.mktemp("models")
-    torch.manual_seed(1)
-
-    def save(name: str, network: Any, card: ModelCard) -> str:
-        path = folder / f"{name}.safetensors"
-        write(path, card, {key: value.numpy() for key, value in network.state_dict().items()})
-        return str(path)
-
-    def detector(name: str, classes: tuple[str, ...]) -> str:
-        spec = DetectorSpec(len(classes), (8, 16, 24, 32), (1, 1, 1, 1), (8, 16, 32), (16, 24, 32))
-        return save(name, Detector(spec), ModelCard(name, "detection", spec.to_dict(), 256, 320, classes))
-
-    spec = LandmarkerSpec()
-    landmarks = ModelCard("landmarks", "landmarks", spec.to_dict(), 112, 112, layout="sf_tl54")
-    return {"detector.model": detector("objects", ("person", "car", "bicycle")),
-            "face.detector_model": detector("faces", ("face",)),
-            "face.landmark_model": save("landmarks", Landmarker(spec), landmarks)}
+def models(untrained_models: Callable[..., dict[str, str]]) -> dict[str, str]:
+    """Parameters naming a detector, a face detector and a landmark model."""
+    return untrained_models(height=256, width=320, seed=1)
 
 
 @pytest.fixture(scope="session")

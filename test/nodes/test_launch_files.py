@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,20 @@ def test_the_camera_arguments_are_its_parameters(repository: Path) -> None:
     assert isinstance(table, ast.Dict)
     names = {key.value for key in table.keys if isinstance(key, ast.Constant)}
     assert names <= {item.name for item in dataclasses.fields(SimulationConfig)}
+
+
+def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
+    # The function alone: the file itself can be imported only where launch is installed.
+    function = next(node for node in tree(repository, "perception.launch.py").body
+                    if isinstance(node, ast.FunctionDef) and node.name == "remappings")
+    scope: dict[str, Any] = {}
+    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
+    remappings = scope["remappings"]
+    assert remappings([], "/cam/image", "camera_info") == [("image", "/cam/image"), ("camera_info", "camera_info")]
+    assert remappings(["a", "b"], "image", "camera_info") == []
+    assert remappings(["a", "b"], "/{camera}/raw", "camera_info") == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
+    with pytest.raises(RuntimeError, match="image:=/cam/image is one topic for all of a, b"):
+        remappings(["a", "b"], "/cam/image", "camera_info")
 
 
 @pytest.mark.ros

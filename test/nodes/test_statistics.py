@@ -1,13 +1,9 @@
-"""Counters, limits, the newest-frame slot and the watchdogs; none needs ROS."""
+"""Counters, limits and the watchdogs; none needs ROS."""
 
 from __future__ import annotations
 
-import threading
-import time
-
 import pytest
 
-from thermal_kd_ros.nodes.slot import NewestSlot, Worker
 from thermal_kd_ros.nodes.statistics import DROP_REASONS, RateLimit, StreamStatistics, Throttle
 from thermal_kd_ros.nodes.watchdog import InputWatch, StaleWatch
 
@@ -64,34 +60,6 @@ def test_throttle_knows_texts_by_their_words() -> None:
     assert throttle.allows("step is 3")
     clock.now += 5
     assert throttle.allows("data has 12 bytes")
-
-
-def test_the_slot_holds_the_newest() -> None:
-    slot: NewestSlot[int] = NewestSlot()
-    assert [slot.put(i) for i in range(3)] == [None, 0, 1]
-    assert slot.take() == 2
-    slot.put(3)
-    assert slot.close() == 3 and slot.take() is None
-
-
-def test_the_worker_takes_the_newest_and_ends() -> None:
-    seen: list[int] = []
-    busy, go = threading.Event(), threading.Event()
-
-    def work(item: int) -> None:
-        seen.append(item)
-        busy.set()
-        go.wait(5)
-
-    worker = Worker(work, "test")
-    worker.put(1)
-    assert busy.wait(5)
-    assert [worker.put(i) for i in (2, 3, 4)] == [None, 2, 3]
-    go.set()
-    deadline = time.monotonic() + 5
-    while seen != [1, 4] and time.monotonic() < deadline:
-        time.sleep(0.001)
-    assert worker.stop() is None and seen == [1, 4]
 
 
 def watch(samples: list[tuple[int, int, int]], expected_hz: float = 0.0) -> list[str]:

@@ -218,7 +218,7 @@ class _Job:
         from ..drawing import annotate
         from ..output import written_aside
 
-        picture = annotate(frame, result, self.config.contrast, scale=2 if frame.shape[1] < 480 else 1)
+        picture = annotate(frame, result, self.perception.contrast, scale=2 if frame.shape[1] < 480 else 1)
         with written_aside(self.overlay / f"{name}.png") as aside:
             cv2.imwrite(str(aside), picture)
 

@@ -55,6 +55,7 @@ def describe(path: Path, card: ModelCard) -> str:
     rows = [
         ("gives", gives),
         ("input", f"{card.input_width} x {card.input_height}, one channel"),
+        *([("contrast", _contrast(card))] if card.task == "detection" else []),
         ("parameters", f"{card.parameters / 1e6:.3f} million"),
         ("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"),
         ("licence", card.licence or "not stated"),
@@ -77,6 +78,17 @@ def markdown(cards: list[ModelCard]) -> str:
             value = f"{entry['value']:.4g}"
             figures.append(f"| `{card.name}` | {entry['on']} | {entry['metric']} | {value} | `{entry['command']}` |")
     return "\n".join([*models, "", *figures])
+
+
+def _contrast(card: ModelCard) -> str:
+    from ..config import ConfigError, ContrastConfig
+    from ..tone import contrast_for, contrast_in_card
+
+    try:
+        values = contrast_in_card(contrast_for(ContrastConfig(), card.normalisation))
+    except ConfigError as error:
+        return str(error)
+    return f"{values.pop('method')} ({', '.join(f'{name} {value:g}' for name, value in values.items())})"
 
 
 def _metric(entry: dict[str, Any]) -> str:

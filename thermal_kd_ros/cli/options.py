@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from ..config import ConfigError, PerceptionConfig, parameters
@@ -19,8 +20,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                        help=f"landmark model (default: {defaults.face.landmark_model})")
     group.add_argument("--no-faces", action="store_true", help="look for no faces and landmarks")
     group.add_argument("--device", help="auto, cpu, cuda or cuda:<n> (default: auto)")
-    group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments",
-                       help="any parameter of the node, e.g. --set contrast.high_percentile=99; may be repeated")
+    add_assignments(group)
+
+
+def add_assignments(parser: argparse._ActionsContainer) -> None:
+    """Free parameters; ``assigned`` reads them."""
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments",
+                        help="any parameter of the node, e.g. --set contrast.method=plateau; may be repeated")
+
+
+def assigned(assignments: Iterable[str]) -> dict[str, Any]:
+    """The parameters {dotted name: value} of ``--set`` options; raises ConfigError."""
+    return dict(parse_assignment(text) for text in assignments)
 
 
 def chosen_parameters(args: argparse.Namespace) -> dict[str, Any]:
@@ -32,11 +43,7 @@ def chosen_parameters(args: argparse.Namespace) -> dict[str, Any]:
         "face.enabled": False if args.no_faces else None,
         "engine.device": args.device,
     }
-    values = {name: value for name, value in given.items() if value is not None}
-    for text in args.assignments:
-        name, value = parse_assignment(text)
-        values[name] = value
-    return values
+    return {name: value for name, value in given.items() if value is not None} | assigned(args.assignments)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -1,23 +1,39 @@
-"""What a network runtime must offer, and the choice of one."""
+"""What a network runtime must offer, and how one is loaded."""
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ..config import EngineConfig
-from ..models.checkpoint import ModelCard, read, resolve
+from ..models.checkpoint import ModelCard, ModelError, read, read_card, resolve
+from .choice import Candidate, candidates
+from .errors import EngineError
+from .guard import GuardedEngine
 
-
-class EngineError(RuntimeError):
-    """A network cannot be run here; the message says why and what to do."""
+__all__ = ["Engine", "EngineError", "load_engine"]
 
 
 class Engine(Protocol):
     """One network, loaded and ready."""
 
-    card: ModelCard
+    @property
+    def card(self) -> ModelCard:
+        """What the model says of itself."""
+        ...
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a CPU, which cannot get lost."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of, though it works."""
+        ...
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(B, 1, H, W) float32 in [0, 1] to the network's two outputs, float32.
@@ -32,17 +48,51 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(model: str, task: str, config: EngineConfig) -> Engine:
-    """Load a shipped model or a model file for ``task``; raises ModelError or EngineError."""
-    from ..models.checkpoint import ModelError
+def load_engine(model: str, task: str, config: EngineConfig) -> GuardedEngine:
+    """Load a shipped model or a model file for ``task``; raises ModelError or EngineError.
 
+    Where the backend is auto, the fastest that works is taken; ``describe`` says which were passed over and why.
+    """
     path = resolve(model)
-    card, weights = read(path)
+    card = read_card(path)
     if card.task != task:
         raise ModelError(f"{path}: is a model for {card.task}, but one for {task} is needed here")
+    fallback = dataclasses.replace(config, backend="auto", device="cpu", precision="auto")
+    on_cpu = None if config.on_failure == "error" else lambda: load_engine(model, task, fallback).engine
+    passed: list[str] = []
+    allowed = candidates(config)
+    for candidate in allowed:
+        try:
+            engine = _load(candidate, model, config)
+        except (ModelError, EngineError) as error:
+            if len(allowed) == 1:
+                raise
+            passed.append(f"{candidate}: {error}")
+            continue
+        reason = "auto: the fastest" if config.backend == "auto" else "as set"
+        if passed:
+            reason += f"; passed over {'; '.join(passed)}"
+        return GuardedEngine(engine, reason, on_cpu)
+    raise EngineError(f"{path}: nothing can run it here. " + " ".join(f"{entry}." for entry in passed))
+
+
+def _load(candidate: Candidate, model: str, config: EngineConfig) -> Engine:
+    """Raises EngineError or ModelError."""
+    candidate.backend.check_installed()
+    path: Path = resolve(model, candidate.backend.suffix)
+    config = dataclasses.replace(config, device=candidate.device)
     try:
-        from .torch_engine import TorchEngine
+        if candidate.backend.name == "torch":
+            from .torch_engine import TorchEngine
+
+            return TorchEngine(*read(path), path, config)
+        if candidate.backend.name == "onnxruntime":
+            from .onnxruntime_engine import OnnxRuntimeEngine
+
+            return OnnxRuntimeEngine(path, config)
+        from .openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(path, config)
     except ImportError as error:
-        raise EngineError(f"PyTorch cannot be imported ({error}); install it with: pip install torch torchvision"
-                          ) from None
-    return TorchEngine(card, weights, path, config)
+        raise EngineError(f"{candidate.backend.name} is installed but cannot be imported ({error}); install it again "
+                          f"with: python3 -m pip install --force-reinstall {candidate.backend.packages}") from None

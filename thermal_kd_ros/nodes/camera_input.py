@@ -52,10 +52,11 @@ class CameraInput:
     """Subscriptions to ``image`` or ``image/compressed``, and ``camera_info``, there from configure to cleanup.
 
     With the transport ``auto`` the compressed images are subscribed only while nobody publishes raw ones: most cameras
-    offer both, compress only for who subscribes, and every frame is wanted once.
+    offer both, compress only for who subscribes, and every frame is wanted once. ``prefix`` goes before every topic.
     """
 
-    def __init__(self, node: Node, options: NodeConfig, receive: Callable[[InputImage], None]) -> None:
+    def __init__(self, node: Node, options: NodeConfig, receive: Callable[[InputImage], None], prefix: str = ""
+                 ) -> None:
         self._node = node
         self._reliable = options.reliable_input
         self._lost = 0
@@ -67,7 +68,7 @@ class CameraInput:
         self._without_info = 0
         self._complaints: set[str] = set()
         self._incompatible = ""
-        raw = node.resolve_topic_name("image")
+        raw = node.resolve_topic_name(f"{prefix}image")
         # From the resolved name, so that one remapping of ``image`` takes its compressed topic along.
         compressed = node.resolve_topic_name(f"{raw}/compressed")
         self._rectified = "rect" in raw.rpartition("/")[2]
@@ -84,8 +85,9 @@ class CameraInput:
             self._chooser = node.create_timer(_CHOOSE_S, self._choose, clock=Clock(clock_type=ClockType.STEADY_TIME))
         reliability = ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
-        self._infos = node.create_subscription(CameraInfo, "camera_info", self._keep_info, qos)
-        self._watch = InputWatch(self.topic, remedy(os.environ))
+        self._info_name = f"{prefix}camera_info"
+        self._infos = node.create_subscription(CameraInfo, self._info_name, self._keep_info, qos)
+        self._watch = InputWatch(self.topic, remedy(os.environ), f"{prefix}image")
 
     def _subscribe(self, kind: type[InputImage]):  # type: ignore[no-untyped-def]  # generic in Kilted only
         reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
@@ -146,7 +148,7 @@ class CameraInput:
             self._without_info += 1
             if self._without_info == _FRAMES_WITHOUT_INFO:
                 self._say(f"no camera_info came on {self._infos.topic_name}: x y z of the landmarks are pixels. If the "
-                          "camera has one, remap it: -r camera_info:=<its topic>")
+                          f"camera has one, remap it: -r {self._info_name}:=<its topic>")
         elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width):
             self._rays_of = info, height, width
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
@@ -13,7 +13,7 @@ from .statistics import Snapshot
 
 @dataclass(frozen=True)
 class Report:
-    """What the node says of itself besides its counters."""
+    """What the node says of itself, or of one of its cameras, besides its counters."""
 
     state: str
     """Lifecycle state: unconfigured, inactive or active."""
@@ -24,8 +24,15 @@ class Report:
     warnings: tuple[str, ...] = ()
 
 
-def diagnostics_message(stamp: Time, name: str, report: Report, snapshot: Snapshot) -> DiagnosticArray:
-    """One status: ERROR or WARN with what is wrong and what to do, else OK with the rates."""
+def diagnostics_message(stamp: Time, statuses: Sequence[DiagnosticStatus]) -> DiagnosticArray:
+    """The statuses of all cameras of a node."""
+    array = DiagnosticArray(status=list(statuses))
+    array.header.stamp = stamp
+    return array
+
+
+def diagnostic_status(name: str, report: Report, snapshot: Snapshot) -> DiagnosticStatus:
+    """One camera's status: ERROR or WARN with what is wrong and what to do, else OK with the rates."""
     status = DiagnosticStatus(name=name, hardware_id=report.topic)
     if report.errors:
         status.level, status.message = DiagnosticStatus.ERROR, "; ".join((*report.errors, *report.warnings))
@@ -38,9 +45,7 @@ def diagnostics_message(stamp: Time, name: str, report: Report, snapshot: Snapsh
         status.level, status.message = DiagnosticStatus.OK, report.state
     values = {"state": report.state, **report.facts, **_counters(snapshot)}
     status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
-    array = DiagnosticArray(status=[status])
-    array.header.stamp = stamp
-    return array
+    return status
 
 
 def _counters(snapshot: Snapshot) -> dict[str, str]:

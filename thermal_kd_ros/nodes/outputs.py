@@ -25,16 +25,17 @@ _RESULTS_DEPTH = 10
 
 
 class Outputs:
-    """Publishers of results, there from configure to cleanup."""
+    """Publishers of one camera's results, there from configure to cleanup; ``prefix`` goes before every topic."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
         self._node = node
-        self._detections = node.create_lifecycle_publisher(Detection2DArray, "detections", _RESULTS_DEPTH)
-        self._landmarks = node.create_lifecycle_publisher(PointCloud2, "landmarks", _RESULTS_DEPTH)
-        self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", _RESULTS_DEPTH)
-        self._annotated = node.create_lifecycle_publisher(Image, "image_annotated", qos_profile_sensor_data)
+        self._detections = node.create_lifecycle_publisher(Detection2DArray, f"{prefix}detections", _RESULTS_DEPTH)
+        self._landmarks = node.create_lifecycle_publisher(PointCloud2, f"{prefix}landmarks", _RESULTS_DEPTH)
+        self._markers = node.create_lifecycle_publisher(MarkerArray, f"{prefix}markers", _RESULTS_DEPTH)
+        self._annotated = node.create_lifecycle_publisher(Image, f"{prefix}image_annotated",
+                                                           qos_profile_sensor_data)
         # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
-        self._labels = node.create_publisher(LabelInfo, "label_info", _LATCHED)
+        self._labels = node.create_publisher(LabelInfo, f"{prefix}label_info", _LATCHED)
 
     def publish_labels(self, class_names: Sequence[str], threshold: float) -> None:
         """Latch the class names; ``face`` is one of them, because faces are published as detections too."""

@@ -29,8 +29,10 @@ class _Sample:
 class InputWatch:
     """Judges, from counts sampled every second or so, whether frames arrive as they should."""
 
-    def __init__(self, topic: str, remedy: str) -> None:
+    def __init__(self, topic: str, remedy: str, name: str = "image") -> None:
+        """``name`` is the topic's name before it was resolved, by which it is remapped."""
         self._topic = topic
+        self._name = name
         self._remedy = remedy
         self._samples: deque[_Sample] = deque()
         self._matched = False
@@ -52,7 +54,7 @@ class InputWatch:
         came, missed = received - oldest.received, lost - oldest.lost
         if came == 0 and not self._matched:
             return Complaint("absent", f"nobody publishes on {self._topic}; start the camera, or remap the topic with "
-                             "-r image:=<the camera's topic>")
+                             f"-r {self._name}:=<the camera's topic>")
         if missed > max(came, _FEW):
             return Complaint("lossy", f"{self._topic}: {missed} of {missed + came} frames were lost on the way in the "
                              f"last {period:.0f} s. {self._remedy}")

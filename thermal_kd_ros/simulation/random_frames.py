@@ -44,11 +44,11 @@ def random_scene_frame(
     truth = scene.render(float(rng.uniform(0, 5)))
     measured = camera.measure(truth.celsius, 0, since=float(rng.uniform(0, 60)))
     if unit is None and rng.random() < 0.5:
-        measured = _tone_mapped(measured, rng)
+        measured = tone_mapped(measured, rng)
     return frame_of(truth, measured, config, 0.0)
 
 
-def _tone_mapped(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def tone_mapped(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A camera's own non-linear contrast: plateau equalisation and local detail, mixed to a random degree. The result
     only orders the temperatures; it is meant for display8.
     """

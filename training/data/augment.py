@@ -19,6 +19,8 @@ class AugmentConfig:
 
     scale: tuple[float, float] = (0.6, 1.6)
     """Range of the random zoom."""
+    fit: bool = False
+    """Whether zoom 1 is the letterbox's, whole image on whole canvas, instead of the source's own pixels."""
     large_shrink: float = 0.4
     """Objects larger than this part of the canvas side make a zoom below 1 likelier."""
     flip: float = 0.5
@@ -80,6 +82,8 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
     With probability ``focus`` some object lands inside the canvas; small canvases then still see objects.
     """
     zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
+    if config.fit:
+        zoom *= min(canvas[0] / source[0], canvas[1] / source[1])
     focus = None
     if len(boxes) and rng.random() < config.focus:
         box = boxes[rng.integers(len(boxes))]

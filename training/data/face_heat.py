@@ -174,6 +174,12 @@ def beard_mask(points: np.ndarray, style: Style, rise: float = 0.3) -> np.ndarra
     return mask * lips
 
 
+def garment_mask(points: np.ndarray, style: Style) -> np.ndarray:
+    """(N,) in [0, 1]: where the garment covers the neck."""
+    tilt = np.random.default_rng(style.seed + 5).uniform(-0.6, 0.6)
+    return smoothstep(style.collar - points[:, 1] + 0.25 * np.maximum(points[:, 2], 0.0) * tilt, -0.15, 0.15)
+
+
 def thickness(points: np.ndarray, style: Style) -> np.ndarray:
     """(N,) cm by which hair, beard and cloth raise the surface at points of the neutral head."""
     rng = np.random.default_rng(style.seed + 4)
@@ -223,5 +229,5 @@ def temperatures(points: np.ndarray, material: np.ndarray, style: Style) -> np.n
     cloth = style.cloth + 0.7 * point_noise(rng, points, 5.0) + 0.4 * point_noise(rng, points, 1.8)
     cover = cover_mask(points, style)
     heat = heat * (1 - cover) + cover * (cloth + np.float32(rng.normal(0, 1.5)))
-    garment = smoothstep(style.collar - y + 0.25 * np.maximum(z, 0.0) * rng.uniform(-0.6, 0.6), -0.15, 0.15)
+    garment = garment_mask(points, style)
     return (heat * (1 - garment) + garment * cloth).astype(np.float32)

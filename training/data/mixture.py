@@ -10,9 +10,8 @@ import torch
 from torch.utils.data import Dataset
 
 from thermal_kd_ros.config import ContrastConfig, ThermalConfig
-from thermal_kd_ros.contrast import robust_span
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.tone import min_span
+from thermal_kd_ros.tone import TemporalTone
 from training.data.augment import AugmentConfig, affine, daylight, random_matrix, sensor
 from training.data.coco import DataError, Sample
 from training.data.pairs import PairedSample, thermal_values
@@ -73,7 +72,7 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
         part = self.parts[p]
         sample = part.data[i]
         frame = ThermalFrame.from_array(thermal_values(sample), ThermalConfig())
-        image = robust_span(frame.values, self.contrast, min_span(frame, self.contrast)).apply(frame.values)
+        image = TemporalTone(self.contrast).update(frame).apply(frame.values)
         matrix = random_matrix(rng, image.shape, size, sample.boxes, part.augment)
         if self.visible:
             if not isinstance(sample, PairedSample):

@@ -40,10 +40,24 @@ class CropConfig:
     """Longer side of the face box in the camera's image, pixels."""
     shift: float = 0.14
     """Largest error of the face box's centre, as part of its side."""
-    zoom: tuple[float, float] = (0.8, 1.3)
+    zoom: tuple[float, float] = (0.75, 1.4)
     """Error of the face box's side."""
     rotate_deg: float = 8.0
     occlusion: float = 0.2
+
+
+@dataclass(frozen=True)
+class ThermalCrop:
+    """A crop of a rendered head and where it came from."""
+
+    values: np.ndarray
+    """(1, S, S) float32 in [0, 1]."""
+    points: np.ndarray
+    """(54, 2) float32, crop pixels."""
+    matrix: np.ndarray
+    """(2, 3) from the head's patch to the crop, continuous coordinates."""
+    flip: bool
+    """Whether the matrix mirrors."""
 
 
 class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
@@ -61,6 +75,11 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         return len(self.cache)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        made = self.make(index)
+        return made.values, made.points
+
+    def make(self, index: int) -> ThermalCrop:
+        """Item ``index`` with where it came from."""
         config, rng = self.config, np.random.default_rng((self.seed, self.epoch, index))
         patch, mask, points = self.cache.head(index, rng)
         ambient = float(self.cache.ambient[index])
@@ -86,7 +105,8 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         values = normalise_crop(crop.apply(image))
         if rng.random() < 0.15:
             values = np.clip(values ** np.float32(np.exp(rng.normal(0, 0.35))), 0, 1)
-        return values[None], crop.forward(points).astype(np.float32)
+        to_crop = np.column_stack([matrix[:, :2], matrix[:, 2] - (crop.x, crop.y)]) * (crop.size / crop.side)
+        return ThermalCrop(values[None], crop.forward(points).astype(np.float32), to_crop, flip)
 
 
 class RenderedFaceScenes:

@@ -22,9 +22,10 @@ from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.output import written_aside
 from training.data.augment import AugmentConfig
 from training.data.coco import DataError
-from training.detector.ablation_report import Figures, plot, table, with_section
+from training.detector.ablation_report import Figures, plot, table
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import HIT_UAV, DataPart, Experiment, changed, default_data, parse_changes
+from training.detector.tables import place
 from training.detector.train import train
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -87,8 +88,8 @@ _TEACHERS: dict[str, dict[str, Any]] = {
 GRIDS: dict[str, Grid] = {
     "hit_uav": Grid(
         "HIT-UAV, thermal alone",
-        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=0.2),), train_size=(192, 256), input_size=(384, 480),
-                   epochs=2, batch=8, lr=1e-3, warmup_steps=10, mosaic_off=2, ema=0.98),
+        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=0.2),), train_size=(192, 256),
+                   input_size=(384, 480), epochs=2, batch=8, lr=1e-3, warmup_steps=10, mosaic_off=2, ema=0.98),
         {"base": {}, "contrast": _CONTRAST, "contrast, copies, background": {
             **_CONTRAST, "distill.jitter": 1, "distill.background": 4}},
         start={"epochs": 6, "lr": 2e-3}),
@@ -184,8 +185,7 @@ def main(argv: list[str] | None = None) -> int:
         teachers = {name: comparison.teacher(name)[1] for name in used}
         text = table(args.grid, title, figures, teachers)
         plot(args.results.parent / f"ablation_{args.grid}.png", title, figures)
-        with written_aside(args.results) as file:
-            file.write_text(with_section(args.results.read_text() if args.results.exists() else "", args.grid, text))
+        place(text, args.grid, args.results)
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

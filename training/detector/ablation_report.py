@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.output import written_aside
+from training.detector.tables import markdown
 
 SCORES = {"map50": "mAP50", "map": "mAP50:95", "ap_small": "AP small", "duplicate_rate": "duplicate rate"}
 """The figures of a table, by their name among a run's scores."""
@@ -37,19 +38,16 @@ def differences(figures: list[Figures], row: str, score: str) -> list[float]:
 
 def table(name: str, title: str, figures: list[Figures], teachers: dict[str, dict[str, float]]) -> str:
     """A Markdown table, a row per line with the command that gives it."""
-    lines = [f"| {title} | seeds | {' | '.join(SCORES.values())} | mAP50 - base | command |",
-             "|---" * (len(SCORES) + 4) + "|"]
+    rows: dict[str, list[str]] = {}
     for row in dict.fromkeys(entry.row for entry in figures):
         mine = [entry for entry in figures if entry.row == row]
         values = [mean_and_spread([entry.scores[score] for entry in mine]) for score in SCORES]
         gain = "" if row == "base" else _signed(differences(figures, row, "map50"))
         seeds = " ".join(str(entry.seed) for entry in mine)
-        lines.append(f"| {row} | {seeds} | {' | '.join(values)} | {gain} | "
-                     f"`ablate {name} --seeds {seeds} --rows \"{row}\"` |")
+        rows[row] = [seeds, *values, gain, f"`ablate {name} --seeds {seeds} --rows \"{row}\"`"]
     for teacher, scores in teachers.items():
-        values = [f"{scores[score]:.3f}" for score in SCORES]
-        lines.append(f"| *{teacher} teacher itself* | 0 | {' | '.join(values)} | | with any row that uses it |")
-    return "\n".join(lines)
+        rows[f"*{teacher} teacher itself*"] = ["0", *(f"{scores[score]:.3f}" for score in SCORES), "", ""]
+    return markdown([title, "seeds", *SCORES.values(), "mAP50 - base", "command"], rows)
 
 
 def _signed(values: list[float]) -> str:
@@ -57,15 +55,6 @@ def _signed(values: list[float]) -> str:
         return ""
     text = f"{np.mean(values):+.3f}"
     return text if len(values) < 2 else f"{text} ± {np.std(values, ddof=1):.3f}"
-
-
-def with_section(document: str, name: str, text: str) -> str:
-    """The document with the part between this grid's marks replaced, or added at its end."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    if begin in document and end in document:
-        before, rest = document.split(begin, 1)
-        return f"{before}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}"
-    return f"{document.rstrip()}\n\n{begin}\n{text}\n{end}\n".lstrip()
 
 
 def plot(path: Path, title: str, figures: list[Figures]) -> None:

@@ -1,6 +1,7 @@
 """Accuracy of a detector file on a COCO split, through the very pipeline that runs on the robot.
 
-``python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav``
+``python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav``; with ``--set
+contrast.method=plateau`` and the like, the effect of any parameter.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from thermal_kd_ros.config import ConfigError, ContrastConfig, PerceptionConfig, ThermalConfig, with_values
-from thermal_kd_ros.contrast import robust_span
+from thermal_kd_ros.cli.options import add_assignments, assigned
+from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
 from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision, duplicates
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import Letterbox
@@ -24,79 +26,101 @@ from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
 from thermal_kd_ros.nms import select
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
-from thermal_kd_ros.tone import min_span
+from thermal_kd_ros.tone import TemporalTone, contrast_for
 from training.card import record
 from training.data.coco import CocoDetection, DataError, Sample
 from training.data.mixture import DetectionSource
-from training.data.pairs import PairedCoco, PairedSample, thermal_values
+from training.data.pairs import PairedCoco, PairedSample
 from training.detector.experiment import default_data
 from training.detector.teacher import is_teacher, load_teacher, modality
 
-Detect = Callable[[list[Sample | PairedSample]], list[Detections]]
-"""Detections of some samples, in the pixels of their images."""
-
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
-                     device: str = "cpu", batch: int = 8) -> dict[str, float]:
-    """Average precision and duplicate rate of a model file on ``<root>/<split>``.
+                     device: str = "cpu", values: dict[str, Any] | None = None, step: int = 1, bits: int | None = None
+                     ) -> dict[str, float]:
+    """Average precision and duplicates of a model file on ``<root>/<split>``, over the classes both know or ``classes``.
 
-    Over the classes that both know, or ``classes``. A teacher's file is measured on the half of the pairs it looks at.
+    ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
+    have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at.
     """
     card = read_card(model)
-    known = card.classes
-    thermal = CocoDetection(root, split, known)
-    shared = classes or tuple(name for name, labelled in zip(known, thermal.labelled, strict=True) if labelled)
-    data: DetectionSource = PairedCoco(root, split, known) if modality(card) == "visible" else thermal
-    detect = teacher_detector(model, device) if is_teacher(card) else robot_detector(model, device)
-    truths, results = [], []
-    for start in tqdm(range(0, len(data), batch), desc=root.name, unit="batch", disable=None):
-        samples = [data[i] for i in range(start, min(start + batch, len(data)))]
-        for sample in samples:
-            names = tuple(known[label] if label >= 0 else "" for label in sample.labels)
-            truths.append(Truth(sample.boxes, names, sample.labels < 0))
-        results += detect(samples)
-    return average_precision(truths, results, shared) | duplicates(truths, results, shared)
+    data = CocoDetection(root, split, card.classes)
+    if is_teacher(card):
+        found = teacher_answers(model, root, split, device)
+    else:
+        found = answers(for_measuring(model, {"engine.device": device, **(values or {})}), data, step, bits)
+    chosen = classes or shared_classes(card.classes, data)
+    return average_precision(*found, chosen) | duplicates(*found, chosen)
 
 
-def robot_detector(model: Path, device: str) -> Detect:
-    """The pipeline of the robot with a model, as a function of samples."""
-    config = with_values(PerceptionConfig(), {**FOR_METRICS, "detector.model": str(model), "engine.device": device,
-                                              "face.enabled": False, "tracking.enabled": False})
-    perception = ThermalPerception(config)
-
-    def detect(samples: list[Sample | PairedSample]) -> list[Detections]:
-        frames = [ThermalFrame.from_array(thermal_values(sample), config.thermal) for sample in samples]
-        return [result.detections for result in perception.process(frames)]
-
-    return detect
+def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
+    """The pipeline with one detector, for unrelated images."""
+    return ThermalPerception(with_values(PerceptionConfig(), {
+        **FOR_METRICS, "detector.model": str(model), "face.enabled": False, "tracking.enabled": False, **values}))
 
 
-def teacher_detector(model: Path, device: str) -> Detect:
-    """A teacher as a function of samples, with the thresholds and the suppression that the robot's models are given."""
+def shared_classes(known: tuple[str, ...], data: CocoDetection) -> tuple[str, ...]:
+    """Those of a detector's classes that a data set labels."""
+    return tuple(name for name, labelled in zip(known, data.labelled, strict=True) if labelled)
+
+
+def truth_of(sample: Sample | PairedSample, known: tuple[str, ...]) -> Truth:
+    """A sample's boxes with the names of their classes."""
+    names = tuple(known[label] if label >= 0 else "" for label in sample.labels)
+    return Truth(sample.boxes, names, sample.labels < 0)
+
+
+def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, bits: int | None = None, batch: int = 8
+            ) -> tuple[list[Truth], list[Detections]]:
+    """Truth and detections of every ``step``-th image of a data set, or of those that have ``bits`` bits."""
+    truths: list[Truth] = []
+    found: list[Detections] = []
+    known, waiting = perception.class_names, []
+    samples = tqdm(_samples(data, step, bits), desc=data.folder.parent.name, unit="image", disable=None)
+    for sample in samples:
+        truths.append(truth_of(sample, known))
+        waiting.append(ThermalFrame.from_array(sample.values, perception.config.thermal))
+        if len(waiting) == batch:
+            found += [result.detections for result in perception.process(waiting)]
+            waiting = []
+    found += [result.detections for result in perception.process(waiting)]
+    return truths, found
+
+
+def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[list[Truth], list[Detections]]:
+    """Truth of a COCO split and a teacher's detections, with the thresholds and suppression of ``for_measuring``."""
     card, network = load_teacher(str(model))
-    network = network.to("cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu"))
-    config = with_values(PerceptionConfig(), FOR_METRICS).detector
-    thresholds = np.full(len(card.classes), config.score_threshold, np.float32)
+    place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(place)
+    visible = modality(card) == "visible"
+    data: DetectionSource = (PairedCoco if visible else CocoDetection)(root, split, card.classes)
+    config = with_values(PerceptionConfig(), FOR_METRICS)
+    thresholds = np.full(len(card.classes), config.detector.score_threshold, np.float32)
+    tone = TemporalTone(contrast_for(config.contrast, card.normalisation))
+    truths, found = [], []
+    for i in tqdm(range(len(data)), desc=root.name, unit="image", disable=None):
+        sample = data[i]
+        truths.append(truth_of(sample, card.classes))
+        if isinstance(sample, PairedSample):
+            planes = list(sample.visible.transpose(2, 0, 1).astype(np.float32) / 255)
+        else:
+            frame = ThermalFrame.from_array(sample.values, config.thermal)
+            planes = [tone.update(frame).apply(frame.values)]
+        height, width = planes[0].shape
+        box = Letterbox(height, width, card.input_height, card.input_width)
+        image = torch.from_numpy(np.stack([box.apply(plane) for plane in planes])[None])
+        with torch.inference_mode():
+            boxes, scores = (x[0].cpu().numpy() for x in network(image.to(place)))
+        kept, sure, labels = select(boxes, scores, thresholds, config.detector.nms_iou, config.detector.max_detections)
+        found.append(Detections(box.inverse_boxes(kept), sure, labels, card.classes))
+    return truths, found
 
-    def detect(samples: list[Sample | PairedSample]) -> list[Detections]:
-        found = []
-        for sample in samples:
-            if isinstance(sample, PairedSample):
-                layers = [plane / np.float32(255) for plane in sample.visible.transpose(2, 0, 1)]
-            else:
-                frame = ThermalFrame.from_array(sample.values, ThermalConfig())
-                contrast = ContrastConfig()
-                layers = [robust_span(frame.values, contrast, min_span(frame, contrast)).apply(frame.values)]
-            height, width = layers[0].shape
-            box = Letterbox(height, width, card.input_height, card.input_width)
-            image = torch.from_numpy(np.stack([box.apply(np.ascontiguousarray(layer)) for layer in layers])[None])
-            with torch.inference_mode():
-                boxes, scores = (x[0].cpu().numpy() for x in network(image.to(next(network.parameters()).device)))
-            kept, sure, labels = select(boxes, scores, thresholds, config.nms_iou, config.max_detections)
-            found.append(Detections(box.inverse_boxes(kept), sure, labels, card.classes))
-        return found
 
-    return detect
+def _samples(data: CocoDetection, step: int, bits: int | None) -> Iterator[Sample]:
+    for i in range(0, len(data), step):
+        sample = data[i]
+        if bits is None or 8 * sample.values.itemsize == bits:
+            yield sample
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -109,16 +133,24 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--split", default="val")
     parser.add_argument("--classes", nargs="+", help="average over these only")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only")
+    parser.add_argument("--bits", type=int, choices=(8, 16), help="images of so many bits only")
+    add_assignments(parser)
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
     try:
         scores = evaluate_network(resolve(args.model), args.root / args.data, args.split,
-                                  tuple(args.classes) if args.classes else None, args.device)
+                                  tuple(args.classes) if args.classes else None, args.device,
+                                  assigned(args.assignments), args.step, args.bits)
     except (DataError, ModelError, ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
     if args.write_card:
+        if args.assignments or args.step != 1 or args.bits:
+            print("error: a card holds figures of whole sets with the defaults: leave out --set, --step and --bits",
+                  file=sys.stderr)
+            return 2
         classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
         averaged = f" over {', '.join(args.classes)}" if args.classes else ""
         path = resolve(args.model)

@@ -9,9 +9,11 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import ModelError, resolve
@@ -24,14 +26,16 @@ from training.landmarks.evaluate import nme
 
 
 def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "2", step: int = 1,
-                  threshold: float = FaceConfig.score_threshold) -> dict[str, float]:
+                  threshold: float = FaceConfig.score_threshold, values: dict[str, Any] | None = None
+                  ) -> dict[str, float]:
     """Recall at IoU 0.5, mean IoU, false faces per image, and the NME of landmarks in the detected boxes.
 
-    ``model`` and ``landmarks`` are shipped models or files; ``landmarks`` None leaves the NME out.
+    ``model`` and ``landmarks`` are shipped models or files; ``landmarks`` None leaves the NME out; ``values`` are
+    parameters of the pipeline by dotted name.
     """
     config = with_values(PerceptionConfig(), {
         "face.detector_model": model, "face.landmark_model": landmarks or FaceConfig.landmark_model,
-        "face.score_threshold": threshold, "tracking.enabled": False})
+        "face.score_threshold": threshold, "tracking.enabled": False, **(values or {})})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)
     overlaps, false, found, truth = [], 0, [], []
@@ -61,12 +65,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--threshold", type=float, default=FaceConfig.score_threshold)
+    add_assignments(parser)
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
     try:
-        scores = driver_scores(args.model, args.landmarks, args.data, args.person, args.step, args.threshold)
+        scores = driver_scores(args.model, args.landmarks, args.data, args.person, args.step, args.threshold,
+                               assigned(args.assignments))
         print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
         if args.write_card:
+            if args.assignments or args.step != 1:
+                raise ConfigError("a card holds figures of whole sets with the defaults: leave out --set and --step")
             path = resolve(args.model)
             figures = {name: scores[name] for name in ("recall_iou50", "mean_iou", "false_faces_per_image")}
             record(path, f"driver_faces people {args.person}_*", figures,

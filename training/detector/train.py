@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
 from thermal_kd_ros.models.detector import Detector
+from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import CocoDetection, DataError
 from training.data.mixture import DetectionSource, Mixture, Part, collate
 from training.data.pairs import PairedCoco, check_registration
@@ -182,9 +183,7 @@ def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tu
     card = ModelCard(
         name=experiment.name, task="detection", architecture=architecture,
         input_height=experiment.input_size[0], input_width=experiment.input_size[1], classes=experiment.classes,
-        normalisation={"low_percentile": experiment.contrast.low_percentile,
-                       "high_percentile": experiment.contrast.high_percentile,
-                       "headroom": experiment.contrast.headroom},
+        normalisation=contrast_in_card(experiment.contrast),
         parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0",
         data=tuple(part.licence for part in experiment.parts), metrics=metrics,
         notes=notes)

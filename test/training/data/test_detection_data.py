@@ -153,3 +153,11 @@ def test_collate_pads_and_keeps_what_is_labelled():
         assert count == len(labels)
         np.testing.assert_allclose(targets.boxes[b, :count], boxes)
         np.testing.assert_array_equal(targets.labelled[b], labelled)
+
+
+def test_zoom_one_of_a_fitted_crop_is_the_letterbox():
+    config = AugmentConfig(scale=(1.0, 1.0), fit=True, rotate_deg=0.0, flip=0.0)
+    for source in ((40, 60), (300, 100)):
+        matrix = random_matrix(np.random.default_rng(0), source, (96, 120), np.zeros((0, 4), np.float32), config)
+        scale = min(96 / source[0], 120 / source[1])
+        np.testing.assert_allclose(matrix[:, :2], np.eye(2) * scale)

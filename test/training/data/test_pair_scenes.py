@@ -1,0 +1,311 @@
+"""Rendered pairs: registration, truth, temperatures, determinism, and the bodies against the archive's own formula."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thermal_kd_ros.simulation.climate import Climate, random_climate
+from thermal_kd_ros.simulation.mesh import box, rotation
+from thermal_kd_ros.simulation.render import View, intrinsics, looking
+from training.data.coco import DataError
+from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
+from training.data.pair_scenes.assets import AXES, HumanAssets
+from training.data.pair_scenes.bodies import BodySpec, build_body
+from training.data.pair_scenes.canvas import Canvas, Light
+from training.data.pair_scenes.casting import Cast
+from training.data.pair_scenes.displays import displayed, palette_grey
+from training.data.pair_scenes.materials import COUNT, Look, Material, person_look
+from training.data.pair_scenes.model import part
+from training.data.pair_scenes.scene import MIN_INSIDE, MIN_SIZE_PX, MIN_UNCOVERED, PairScene, random_scene
+from training.data.pair_scenes.sensors import SENSORS, measured, photograph, visible
+from training.data.pair_scenes.stand_ins import simple_body
+from training.data.pair_scenes.vehicles import load_vehicles, vehicle_look
+from training.data.render_pairs import CATEGORIES
+
+DARK = Light(np.array([0.0, -1.0, 0.0]), np.zeros(3), np.zeros(3))
+
+
+@pytest.fixture(scope="module")
+def cast() -> Cast:
+    return Cast(None, bodies=8)
+
+
+@pytest.fixture(scope="module")
+def assets(shared_data: Path) -> Path:
+    folder = shared_data / "render_assets"
+    if not folder.is_dir():
+        pytest.skip(f"the mesh archives are not on this machine ({folder})")
+    return folder
+
+
+def view(width: int = 120, height: int = 96) -> View:
+    return View(intrinsics(width, height, 50.0), looking(0.1, 0.05, 0.03), np.array([0.0, -1.1, 0.0]), width, height)
+
+
+def glowing() -> Look:
+    """50 °C and bright in itself, whatever the light."""
+    look = Look()
+    look.celsius[:] = 50.0
+    look.gain[:] = 0.0
+    look.rgb[:] = 1.0
+    look.emission[:] = 1.0
+    return look
+
+
+def test_both_images_show_an_object_in_the_same_pixels() -> None:
+    canvas = Canvas(view(), 0.0, np.random.default_rng(0))
+    body = simple_body(np.random.default_rng(3), "walk")
+    place, turn = np.array([0.4, 0.0, 4.0]), rotation(0.7)
+    footprint = canvas.draw(body, glowing(), turn, place, 5, 0.0, 0.0)
+    mine = canvas.objects == 5
+    assert mine.sum() > 200 and footprint is not None and footprint.pixels == mine.sum()
+    np.testing.assert_array_equal(canvas.celsius > 25, mine)
+    np.testing.assert_array_equal(canvas.lit(DARK).mean(2) > 0.5, mine)
+    # Where a pinhole camera puts the vertices, computed here.
+    own = view()
+    camera = (body.vertices @ turn.T + place - own.position) @ own.rotation.T
+    x = own.k[0, 0] * camera[:, 0] / camera[:, 2] + own.k[0, 2]
+    y = own.k[1, 1] * camera[:, 1] / camera[:, 2] + own.k[1, 2]
+    rows, columns = np.nonzero(mine)
+    assert np.allclose([columns.min(), columns.max(), rows.min(), rows.max()],
+                       [x.min(), x.max(), y.min(), y.max()], atol=1.01)
+
+
+def test_what_is_nearer_hides_what_is_farther_in_any_order() -> None:
+    wall = part(box((-3, -3, -0.1), (3, 0, 0.1), 0.0), Material.WALL)
+    body = simple_body(np.random.default_rng(1), "stand")
+    for order in ((0, 1), (1, 0)):
+        canvas = Canvas(view(), 0.0, np.random.default_rng(0))
+        things = [(wall, np.array([0.0, 0, 3.0]), 1), (body, np.array([0.0, 0, 5.0]), 2)]
+        for i in order:
+            canvas.draw(things[i][0], glowing(), np.eye(3), things[i][1], things[i][2], 0.0, 0.0)
+        assert not (canvas.objects == 2).any() and (canvas.objects == 1).any()
+
+
+def test_a_shadow_falls_where_the_rays_of_the_sun_are_cut() -> None:
+    own = replace(view(), rotation=looking(0.0, 0.5), position=np.array([0.0, -3.0, 0.0]))
+    canvas = Canvas(own, 10.0, np.random.default_rng(0))
+    rays = own.rays() @ own.rotation.astype(np.float32)
+    scale = 3.0 / np.maximum(rays[..., 1], 1e-6)
+    canvas.ground[:] = rays[..., 1] > 0
+    canvas.distance[:] = scale * np.linalg.norm(rays, axis=2)
+    sun = np.array([0.6, -0.8, 0.0])
+    block = part(box((-0.5, -1.0, -0.5), (0.5, 0, 0.5), 0.0), Material.WALL)
+    light = replace(DARK, sun=sun, sun_rgb=np.ones(3))
+    canvas.draw(block, Look(), np.eye(3), np.array([0.0, 0, 5.0]), 1, 0.0, 0.0, light)
+    canvas.drop_shadows()
+    x, z = rays[..., 0] * scale, rays[..., 2] * scale
+    # A point of the ground lies in the shadow of the box if some height of the ray to the sun is inside it.
+    height = np.linspace(0, 1, 200)[:, None, None]
+    cut = ((np.abs(x + 0.75 * height) < 0.5) & (np.abs(z - 5.0) < 0.5)).any(0) & canvas.ground
+    wrong = (canvas.shade > 0.5) != cut
+    assert cut.sum() > 50 and wrong.sum() < 0.12 * cut.sum()
+
+
+def test_the_truth_of_a_scene_against_brute_force(cast: Cast) -> None:
+    labels = set()
+    for seed in range(12):
+        scene = random_scene(seed, 160, 128, cast)
+        assert scene.celsius.shape == scene.objects.shape == scene.radiance.shape[:2] == (128, 160)
+        assert np.isfinite(scene.celsius).all() and np.isfinite(scene.radiance).all() and scene.radiance.min() >= 0
+        assert len(scene.numbers) == len(scene.labels) == len(scene.boxes) == len(scene.ignore)
+        for number, label, hull, ignore in zip(scene.numbers, scene.labels, scene.boxes, scene.ignore, strict=True):
+            pixels = np.argwhere(scene.objects == number)
+            top, left = pixels.min(0)
+            bottom, right = pixels.max(0) + 1
+            assert hull.tolist() == [left, top, right, bottom]
+            assert label in CATEGORIES
+            if max(right - left, bottom - top) < MIN_SIZE_PX:
+                assert ignore
+            labels.add(label)
+        unlabelled = set(np.unique(scene.objects)) - set(scene.numbers.tolist()) - {0}
+        assert all((scene.objects == number).sum() < 4 for number in unlabelled)
+    assert "person" in labels and len(labels) >= 3
+    assert 0 < MIN_INSIDE < MIN_UNCOVERED < 1
+
+
+def test_a_seed_gives_the_same_scene_whatever_came_before(cast: Cast) -> None:
+    first = photograph(random_scene(21, 96, 80, cast), 21, 0.5)
+    fresh = Cast(None, bodies=8)
+    random_scene(4, 96, 80, fresh)
+    again = photograph(random_scene(21, 96, 80, fresh), 21, 0.5)
+    np.testing.assert_array_equal(first.thermal, again.thermal)
+    np.testing.assert_array_equal(first.visible, again.visible)
+    np.testing.assert_array_equal(first.scene.boxes, again.scene.boxes)
+    other = random_scene(22, 96, 80, cast)
+    assert not np.array_equal(first.scene.celsius, other.celsius)
+
+
+def test_people_are_as_warm_as_people_are() -> None:
+    rng = np.random.default_rng(5)
+    covered, bare = (Material.TOP, Material.BOTTOM, Material.SHOE, Material.HAIR), (Material.SKIN, Material.HAND)
+    for hour in ("day", "dusk", "night", "indoor") * 40:
+        climate = random_climate(rng, hour)
+        look = person_look(rng, climate.air, climate.sun)
+        face = look.celsius[Material.FACE]
+        assert 26 < face < 38
+        low, high = min(climate.air, face) - 1.5, max(climate.air, face) + 8 * climate.sun + 1.5
+        assert all(low <= look.celsius[m] <= high for m in (*covered, *bare))
+        if climate.sun == 0 and climate.air < 25:
+            assert look.celsius[Material.SHOE] < face and look.celsius[Material.BAG] < face
+            assert look.celsius[Material.SKIN] > climate.air + 0.5 * (face - climate.air)
+
+
+def test_indoor_people_stand_out_and_stay_in_the_range_of_bodies(cast: Cast) -> None:
+    warmer = []
+    for seed in range(14):
+        scene = random_scene(seed, 128, 96, cast, "indoor")
+        for number, label, ignore in zip(scene.numbers, scene.labels, scene.ignore, strict=True):
+            if label == "person" and not ignore:
+                body = scene.celsius[scene.objects == number]
+                assert scene.air - 3 < body.min() and body.max() < 42
+                warmer.append(body.mean() > scene.air)
+    assert len(warmer) > 8 and np.mean(warmer) > 0.95
+
+
+def test_a_running_engine_shows_at_the_front_and_glass_mirrors_a_cold_sky(assets: Path) -> None:
+    cold = Climate(10.0, -25.0, 12, 12, 9, 10, 11, 8, 0.0)
+    look = vehicle_look(np.random.default_rng(0), cold, running=True)
+    parked = [vehicle_look(np.random.default_rng(i), cold, running=False) for i in range(20)]
+    assert all(p.celsius[Material.GLASS] < 10.0 and p.celsius[Material.PAINT] <= 10.0 for p in parked)
+    assert look.celsius[Material.HOT] > 20 and look.celsius[Material.TYRE] > 13
+    for vehicle in load_vehicles(assets):
+        assert 0.8 < vehicle.model.height < 4.2
+        if vehicle.label != "car":
+            continue
+        depth = vehicle.model.vertices[:, 2]
+        front = depth < np.quantile(depth, 0.2)
+        assert vehicle.model.warmth[front].mean() > 3 * max(vehicle.model.warmth[depth > 0].mean(), 0.02)
+        used = set(vehicle.model.material.tolist())
+        assert {Material.TYRE, Material.GLASS, Material.HOOD, Material.HOT} <= used
+
+
+def test_a_body_is_posed_as_the_archive_says(assets: Path) -> None:
+    """The formula of the archive's README, one joint and one vertex after the other in float64."""
+    human = HumanAssets(assets)
+    a = human.arrays
+    shape = {"male-young-averagemuscle-averageweight": 1.0, "caucasian-male-young": 1.0}
+    pose = a["pose_rot"][human.poses["walk_2"]]
+    model = build_body(np.random.default_rng(0), human, BodySpec(shape, pose, (), False, False))
+    weights = np.zeros(len(a["target_names"]))
+    for name, value in shape.items():
+        weights[human.targets[name]] = value
+    rest = a["vertices"] + np.tensordot(weights, a["target_delta"].astype(float), 1) * float(a["target_unit_m"])
+    joints = a["joint_rest"] + np.tensordot(weights, a["joint_target_delta"].astype(float), 1)
+    globe: list[np.ndarray] = []
+    for j, parent in enumerate(a["joint_parent"].tolist()):
+        local = np.eye(4)
+        local[:3, :3] = pose[j]
+        local[:3, 3] = joints[j] - pose[j] @ joints[j]
+        globe.append(local if parent < 0 else globe[parent] @ local)
+    picked = np.unique(a["faces"])[::97]
+    expected = []
+    for v in picked:
+        point = np.zeros(3)
+        for joint, weight in zip(a["skin_joint"][v], a["skin_weight"][v].astype(float), strict=True):
+            point += weight * (globe[joint] @ np.append(rest[v], 1))[:3]
+        expected.append(point)
+    used = np.unique(a["faces"])
+    # The body comes first in the model; both up to the shift that puts it on the ground.
+    got = model.vertices[np.searchsorted(used, picked)] * AXES
+    np.testing.assert_allclose(got - got[0], np.array(expected) - expected[0], atol=2e-3)
+    assert model.vertices[:, 1].max() == pytest.approx(0, abs=1e-6) and model.height == pytest.approx(1.75, abs=0.1)
+
+
+def test_clothes_hide_skin_and_split_at_the_waist(assets: Path) -> None:
+    human = HumanAssets(assets)
+    shape = {"female-young-averagemuscle-averageweight": 1.0, "asian-female-young": 1.0}
+    pose = human.arrays["pose_rot"][human.poses["standing01"]]
+    spec = BodySpec(shape, pose, ("male_casualsuit06", "shoes01"), False, True)
+    model = build_body(np.random.default_rng(0), human, spec)
+    height = -model.vertices[model.faces].mean(1)[:, 1] / model.height
+    top, bottom = (np.median(height[model.material == m]) for m in (Material.TOP, Material.BOTTOM))
+    assert top > 0.55 > bottom
+    assert height[model.material == Material.SHOE].max() < 0.2 < height[model.material == Material.FACE].min()
+    bare = build_body(np.random.default_rng(0), human, replace(spec, items=()))
+    assert (model.material == Material.SKIN).sum() < 0.6 * (bare.material == Material.SKIN).sum()
+
+
+def test_coarse_models_keep_their_outline(assets: Path) -> None:
+    model = Cast(assets, bodies=2).person(np.random.default_rng(0), "stand")
+    coarse = model.coarse(0.03)
+    assert len(coarse.faces) < 0.35 * len(model.faces)
+    assert set(coarse.material.tolist()) <= set(model.material.tolist())
+    np.testing.assert_allclose(coarse.vertices.min(0), model.vertices.min(0), atol=0.03)
+    np.testing.assert_allclose(coarse.vertices.max(0), model.vertices.max(0), atol=0.03)
+    assert coarse.faces.max() < len(coarse.vertices) == len(coarse.warmth)
+
+
+def test_dogs_and_cats_stand_on_four_legs() -> None:
+    for seed, spotted in enumerate((False, False, True)):
+        rng = np.random.default_rng(seed)
+        build = random_cat(rng) if spotted else random_dog(rng)
+        model = quadruped(rng, build, "stand", spotted)
+        low = model.vertices[model.vertices[:, 1] > -0.05 * build.shoulder]
+        quarters = {(x > 0, z > 0) for x, _, z in low}
+        assert len(quarters) == 4 and model.vertices[:, 1].max() < 0.06 * build.shoulder
+        assert 0.8 * build.shoulder < model.height < 2.2 * build.shoulder
+        spots = (model.material == Material.SPOT).mean()
+        assert spots > 0.05 if spotted else spots < 0.2
+
+
+@pytest.mark.parametrize("sensor", SENSORS, ids=lambda s: s.name)
+def test_sensors_neither_shift_nor_bias(sensor: object) -> None:
+    y, x = np.mgrid[0:96, 0:120]
+    spot = np.exp(-((x - 70.3) ** 2 + (y - 41.8) ** 2) / 60.0).astype(np.float32)
+    near = np.hypot(x - 70, y - 42) < 18
+    shifts, errors = [], []
+    for seed in range(9):
+        seen = measured(20 + 15 * spot, np.random.default_rng(seed), sensor)
+        weight = np.clip(seen - np.median(seen) - 5, 0, None) * near
+        shifts.append(((weight * x).sum() / weight.sum() - 70.3, (weight * y).sum() / weight.sum() - 41.8))
+        errors.append(np.median(seen[:20]) - 20)
+    # Medians: a dead pixel beside the spot moves its centre.
+    assert np.abs(np.median(shifts, axis=0)).max() < 0.3 and np.abs(errors).max() < 3.5
+
+
+def test_a_pair_of_cameras_sees_the_same_spot() -> None:
+    y, x = np.mgrid[0:96, 0:120]
+    spot = (np.hypot(x - 40.0, y - 60.0) < 12).astype(np.float32)
+    empty = np.zeros(0)
+    for seed in range(8):
+        scene = PairScene("yard", 10 + 20 * spot, np.repeat(spot[..., None], 3, 2) * 0.5, 5 * np.ones_like(spot),
+                          np.zeros(spot.shape, np.int16), 10.0, False, empty, (), np.zeros((0, 4), np.float32), empty)
+        pair = photograph(scene, seed, 0.0)
+        assert pair.thermal.dtype == np.uint16 and pair.visible.dtype == np.uint8
+        hot = pair.thermal / 100 - 273.15 > 20
+        bright = pair.visible.mean(2) > 110
+        for mask in (hot, bright):
+            rows, columns = np.nonzero(mask)
+            assert abs(rows.mean() - 60) < 0.7 and abs(columns.mean() - 40) < 0.7
+
+
+def test_night_pictures_are_noisier_than_day_pictures() -> None:
+    flat = np.ones((64, 64, 3), np.float32)
+    noise = [np.mean([visible(level * flat, np.random.default_rng(seed)).astype(float).std(axis=(0, 1)).mean()
+                      for seed in range(6)]) for level in (0.6, 0.02)]
+    assert noise[1] > 2 * noise[0]
+
+
+def test_false_colours_lose_the_order_of_temperatures_and_iron_keeps_it() -> None:
+    assert (np.diff(palette_grey("rainbow").astype(int)) < 0).sum() > 20
+    assert (np.diff(palette_grey("iron").astype(int)) >= 0).all()
+    noise = np.random.default_rng(0).normal(0, 3, (48, 64)).astype(np.float32)
+    picture = displayed(20 + noise, np.random.default_rng(1))
+    assert picture.dtype == np.uint8 and picture.shape == (48, 64)
+
+
+def test_missing_and_strange_archives_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="human.npz is missing.*stand-ins"):
+        Cast(tmp_path)
+    (tmp_path / "human.npz").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="cannot be read as a mesh archive"):
+        Cast(tmp_path)
+    np.savez(tmp_path / "human.npz", vertices=np.zeros(3))
+    with pytest.raises(DataError, match="lacks the arrays faces"):
+        Cast(tmp_path)
+    assert len(Look().celsius) == COUNT

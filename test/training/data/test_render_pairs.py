@@ -1,0 +1,51 @@
+"""The command that renders pairs, with the stand-ins that need no archives."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from training.data.pairs import PairedCoco
+from training.data.render_pairs import CATEGORIES, main
+
+SMALL = ["--count", "3", "--val", "1", "--bodies", "6", "--seed", "5"]
+
+
+def test_what_is_written_reads_as_pairs_and_a_killed_run_goes_on(tmp_path: Path) -> None:
+    arguments = ["--output", str(tmp_path), *SMALL, "--display-share", "0"]
+    assert main(arguments) == 0
+    classes = tuple(name for name in CATEGORIES if name != "ignore")
+    for split, count in (("train", 3), ("val", 1)):
+        data = PairedCoco(tmp_path, split, classes)
+        assert len(data) == count
+        for i in range(count):
+            sample = data[i]
+            assert sample.thermal.dtype == np.uint16 and sample.labelled.all()
+            celsius = sample.thermal / 100 - 273.15
+            assert -70 < celsius.min() and celsius.max() < 200
+    # What a killed run leaves: pictures, one without the sidecar that vouches for it.
+    victim = tmp_path / "train" / "0000006.png"
+    before, kept = victim.read_bytes(), (tmp_path / "train" / "0000007.png").stat().st_mtime_ns
+    victim.write_bytes(before[: len(before) // 2])
+    (tmp_path / "train" / "0000006.json").unlink()
+    assert main(arguments) == 0
+    assert victim.read_bytes() == before
+    assert (tmp_path / "train" / "0000007.png").stat().st_mtime_ns == kept
+    assert not {p.stem for p in (tmp_path / "train").glob("*.png")} & {p.stem for p in (tmp_path / "val").glob("*.png")}
+
+
+def test_pictures_as_displays_show_them(tmp_path: Path) -> None:
+    assert main(["--output", str(tmp_path), "--count", "1", "--val", "0", "--bodies", "6", "--display-share", "1"]) == 0
+    thermal = cv2.imread(str(tmp_path / "train" / "0000000.png"), cv2.IMREAD_UNCHANGED)
+    assert thermal.dtype == np.uint8 and thermal.ndim == 2 and not (tmp_path / "val.json").exists()
+
+
+def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--output", str(tmp_path), "--assets", str(tmp_path / "nowhere")]) == 1
+    assert "human.npz is missing" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--output", str(tmp_path), "--count", "0"])
+    (tmp_path / "file").write_text("")
+    assert main(["--output", str(tmp_path / "file"), *SMALL]) == 1
+    assert "error:" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""The tables of the documentation: right figures, in the right place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("pycocotools")
+
+from thermal_kd_ros.config import CONTRAST_METHODS, ThermalConfig
+from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.models.checkpoint import read, write
+from thermal_kd_ros.results import Detections
+from training.data.coco import DataError
+from training.detector import contrast_table, evaluate
+from training.detector.tables import PARTS, cell, map50, markdown, place
+
+
+@pytest.fixture(scope="module")
+def model(untrained_models: Callable[..., dict[str, str]]) -> str:
+    """A network that was never trained, sure of everything, lest all its scores lie below what is measured."""
+    path = Path(untrained_models(height=64, width=96, seed=3)["detector.model"])
+    card, weights = read(path)
+    biases = [name for name, value in weights.items() if name.endswith("bias") and np.allclose(value, -4.6)]
+    assert biases
+    write(path, card, weights | {name: weights[name] + 4.0 for name in biases})
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, model: str) -> Path:
+    """A COCO set ``scenes`` of bright bars, every other one with 16 bits; true is what the network finds."""
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "scenes" / "val"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    perception = evaluate.for_measuring(Path(model), {"contrast.method": "percentile"})
+    images, annotations = [], []
+    for i in range(12):
+        values = (28000 + 400 * rng.standard_normal((64, 96))).astype(np.uint16)
+        x, y = (int(v) for v in rng.integers(4, 36, 2))
+        values[y : y + 24, x : x + 12] += 2500
+        values = values if i % 2 else (values // 128).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{i}.png"), values)
+        images.append({"id": i, "file_name": f"{i}.png", "width": 96, "height": 64})
+        found = perception.process([ThermalFrame.from_array(values, ThermalConfig())])[0].detections
+        for x1, y1, x2, y2 in found.boxes[found.labels == 0][:6].tolist():
+            annotations.append({"id": len(annotations) + 1, "image_id": i, "category_id": 1,
+                                "bbox": [x1, y1, x2 - x1, y2 - y1]})
+    (root / "scenes" / "val.json").write_text(json.dumps(
+        {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}))
+    return root
+
+
+def test_parts_are_the_images_dealt_out() -> None:
+    rng = np.random.default_rng(1)
+    truths, found = [], []
+    for _ in range(23):
+        box = np.append(rng.uniform(0, 40, 2), rng.uniform(50, 80, 2)).astype(np.float32)[None]
+        truths.append(Truth(box, ("person",), np.zeros(1, bool)))
+        score = np.array([rng.random()], np.float32)
+        found.append(Detections(box + rng.uniform(-12, 12, 4), score, np.zeros(1, np.int64), ("person",)))
+    scores = map50(truths, found, ("person",))
+    assert scores[0] == average_precision(truths, found, ("person",))["map50"]
+    for part in range(PARTS):
+        mine = [i for i in range(23) if i % PARTS == part]
+        assert scores[1 + part] == average_precision([truths[i] for i in mine], [found[i] for i in mine],
+                                                     ("person",))["map50"]
+    assert 0.1 < scores[0] < 1.0 and np.ptp(scores[1:]) > 0.0
+
+
+def test_a_cell_has_the_paired_difference() -> None:
+    reference, scores = np.array([0.5, 0.4, 0.6]), np.array([0.45, 0.37, 0.53])
+    # Differences -0.03 and -0.07: their mean's standard error is 0.04 / sqrt(2) / sqrt(2).
+    assert cell(scores, reference) == "0.450 (-0.050 ± 0.020)"
+    assert cell(scores, None) == "0.450"
+
+
+def test_a_table_is_put_between_its_marks_again_and_again(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- a: begin -->\nold\n<!-- a: end -->\nafter\n")
+    for text in ("x", markdown(["data", "b"], {"row": ["1"]})):
+        place(text, "a", page)
+    assert page.read_text() == ("before\n<!-- a: begin -->\n\n| data | b |\n| --- | --- |\n| row | 1 |\n\n"
+                                "<!-- a: end -->\nafter\n")
+    with pytest.raises(DataError, match="b: begin"):
+        place("x", "b", page)
+
+
+def test_the_contrast_table_agrees_with_single_measurements(
+        tmp_path: Path, model: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- contrast: begin --><!-- contrast: end -->")
+    arguments = ["--root", str(data)]
+    assert contrast_table.main(["--model", model, "--page", str(page), *arguments]) == 0
+    rows = [line for line in page.read_text().splitlines() if "rendered" in line]
+    assert len(rows) == 2 and all(row.count("|") == 2 + len(CONTRAST_METHODS) for row in rows)
+    assert contrast_table.main(["--root", str(tmp_path / "nothing")]) == 1
+    assert "--root" in capsys.readouterr().err
+    for bits, row in zip((8, 16), rows, strict=True):
+        shown = [float(part.split()[0]) for part in row.strip("|").split("|")[1:]]
+        for method, figure in zip(CONTRAST_METHODS, shown, strict=True):
+            assert evaluate.main([model, "--data", "scenes", "--classes", "person", "--bits",
+                                  str(bits), "--set", f"contrast.method={method}", *arguments]) == 0
+            assert json.loads(capsys.readouterr().out)["map50"] == pytest.approx(figure, abs=6e-4)
+        assert min(shown) > 0.5 and np.ptp(shown) > 0.005, shown
+
+
+def test_parameters_change_what_is_measured_and_mistakes_are_told(
+        model: str, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [model, "--root", str(data), "--data", "scenes"]
+
+    def measured(*more: str) -> str:
+        assert evaluate.main([*arguments, *more]) == 0
+        return capsys.readouterr().out
+
+    plain = measured()
+    assert measured("--set", "detector.max_detections=1") != plain
+    assert measured("--step", "2") == measured("--bits", "8") != plain
+    for more, word in ((["--set", "contrast.method=loud"], "clahe"), (["--set", "contrast"], "NAME=VALUE"),
+                       (["--write-card", "--set", "contrast.method=clahe"], "--set")):
+        assert evaluate.main([*arguments, *more]) != 0
+        assert word in capsys.readouterr().err

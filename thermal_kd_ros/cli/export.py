@@ -1,0 +1,101 @@
+"""Write a model for other runtimes: ONNX, or an exported program of PyTorch.
+
+The result is compared with PyTorch on thermal frames before it is written. INT8 is calibrated on labelled frames, and
+written only if the accuracy on other labelled frames stays. Frames are rendered by the simulated camera, unless --data
+names a COCO data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
+
+_PACKAGES = "onnx onnxscript onnxruntime"
+_FORMATS = {"onnx": ".onnx", "exported_program": ".pt2"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``export``."""
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a shipped model or a .safetensors file")
+    parser.add_argument("--all", action="store_true",
+                        help="the ONNX files of all shipped models, in their place in the package")
+    parser.add_argument("--format", choices=tuple(_FORMATS), default="onnx", help="(default: %(default)s)")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="(default: %(default)s)")
+    parser.add_argument("--output", type=Path, metavar="FILE",
+                        help="what to write (default: beside the model, with the precision in its name)")
+    parser.add_argument("--frames", type=int, metavar="N",
+                        help="frames to compare on (default: 6), or to calibrate and again to measure int8 on "
+                        "(default: 48)")
+    parser.add_argument("--data", type=Path, metavar="DIR",
+                        help="take frames from this COCO data set, DIR/SPLIT.json beside DIR/SPLIT/")
+    parser.add_argument("--split", default="train", help="split of --data (default: %(default)s)")
+    parser.add_argument("--max-drop", type=float, default=0.02, metavar="X",
+                        help="int8: most of the accuracy that may be lost, as a part of it (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export; 0 if all is written, 1 if not, 2 for arguments that make no sense."""
+    problem = _problem(args)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        print("error: exporting needs PyTorch; install it with: python3 -m pip install torch torchvision "
+              f"{_PACKAGES}", file=sys.stderr)
+        return 1
+    from ..engines.errors import EngineError
+    from ..exporting.errors import ExportError
+    from ..models.checkpoint import ModelError, resolve, shipped
+
+    try:
+        for source in shipped() if args.all else [resolve(args.model)]:
+            print(_export(source, args))
+    except (ExportError, ModelError, EngineError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"error: {error.name} is not installed; install it with: python3 -m pip install {_PACKAGES}",
+              file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or args.output}: cannot be written ({error.strerror}); choose another place "
+              "with --output", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _problem(args: argparse.Namespace) -> str:
+    if args.all == (args.model is not None):
+        return "give a MODEL or --all"
+    if args.all and (args.output or args.precision != "fp32" or args.format != "onnx"):
+        return "--all writes the shipped ONNX files, in fp32 and in their place"
+    if args.precision == "int8" and args.format != "onnx":
+        return "int8 is there for --format onnx only"
+    if args.frames is not None and args.frames < 1:
+        return "--frames must be at least 1"
+    return "" if 0.0 <= args.max_drop <= 1.0 else "--max-drop must lie in [0, 1]"
+
+
+def _export(source: Path, args: argparse.Namespace) -> str:
+    """Export one model; what to tell the user."""
+    from ..exporting.frames import labelled_frames
+    from ..exporting.networks import export_onnx, export_program
+
+    mark = "" if args.precision == "fp32" else f".{args.precision}"
+    output = args.output or source.with_suffix(f"{mark}{_FORMATS[args.format]}")
+    if args.precision == "int8":
+        from ..exporting.int8 import export_int8
+
+        count = args.frames or 48
+        frames = labelled_frames(2 * count, args.data, args.split)
+        return f"{output}: {export_int8(source, output, frames[:count], frames[count:], args.max_drop)}"
+    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split)]
+    export = export_onnx if args.format == "onnx" else export_program
+    found = export(source, output, args.precision, frames)
+    return (f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found.pixels:.2g} pixels and "
+            f"{found.scores:.2g} in scores")

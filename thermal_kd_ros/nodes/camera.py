@@ -1,0 +1,186 @@
+"""One camera of the perception node: its topics, what is remembered of its images, and what is counted of them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.time import Time
+
+from ..config import NodeConfig, PerceptionConfig
+from ..frames import FrameError, ThermalFrame
+from ..results import PerceptionResult
+from ..stream import FrameReader
+from .camera_input import CameraInput, InputImage, read_frame
+from .diagnostics import Report
+from .outputs import Outputs
+from .statistics import RateLimit, StreamStatistics, Throttle
+from .watchdog import Complaint, StaleWatch
+
+_REPEAT_S = 5.0
+"""A complaint about frames is logged at most so often."""
+
+
+class Arrival(NamedTuple):
+    """An image that came."""
+
+    message: InputImage
+    time: float
+    """When it came, on the monotonic clock."""
+
+
+class Job(NamedTuple):
+    """An image that is about to be answered."""
+
+    arrival: Arrival
+    frame: ThermalFrame
+    decode_ms: float
+
+
+class Camera:
+    """One camera, there from configure to cleanup. ``name`` is empty where the node has one camera without a name.
+
+    ``put`` hands an arrival to the worker: it returns the one that it replaced, or None; it raises LookupError while
+    there is no worker.
+    """
+
+    def __init__(self, node: LifecycleNode, name: str, options: NodeConfig, config: PerceptionConfig,
+                 put: Callable[[Camera, Arrival], Arrival | None]) -> None:
+        self.name = name
+        self.statistics = StreamStatistics()
+        self._node = node
+        self._put = put
+        prefix = f"{name}/" if name else ""
+        self._input = CameraInput(node, options, self._on_image, prefix)
+        self._outputs = Outputs(node, prefix)
+        self.topic = self._input.topic
+        self._reader = FrameReader(config.thermal, self.topic, self._say, options.frozen_frames)
+        self._rate = RateLimit()
+        self._throttle = Throttle(_REPEAT_S)
+        self._stale = StaleWatch(self.topic)
+        self._complaint: Complaint | None = None
+        self._failure = ""
+
+    def destroy(self) -> None:
+        """Take the topics off the graph."""
+        self._input.destroy()
+        self._outputs.destroy()
+
+    def publish_labels(self, class_names: Sequence[str], threshold: float) -> None:
+        """Latch the class names."""
+        self._outputs.publish_labels(class_names, threshold)
+
+    def set_options(self, options: NodeConfig) -> None:
+        """Take what of the node's options is remembered here."""
+        self._reader.frozen_frames = options.frozen_frames
+
+    # Frames ----------------------------------------------------------------------------------------------------------
+
+    def _on_image(self, message: InputImage) -> None:
+        self.statistics.receive()
+        try:
+            if self._put(self, Arrival(message, time.monotonic())) is not None:
+                self.statistics.drop("superseded")
+        except LookupError:
+            self.statistics.drop("inactive")
+
+    def read(self, arrival: Arrival, options: NodeConfig, config: PerceptionConfig) -> Job | None:
+        """The frame of an arrival; None, and counted, if it is dropped."""
+        try:
+            made = self._read(arrival, options, config)
+        except FrameError as error:
+            made, text = "bad", f"{self.topic}: a frame is dropped: {error}"
+            if self._throttle.allows(text):
+                self._node.get_logger().warning(text)
+        except Exception as error:
+            self.fail(error)
+            return None
+        if isinstance(made, str):
+            self.statistics.drop(made)
+            return None
+        return made
+
+    def _read(self, arrival: Arrival, options: NodeConfig, config: PerceptionConfig) -> Job | str:
+        """The frame to answer, or the reason why it is dropped; raises FrameError."""
+        age = self._age(arrival.message)
+        if age is not None and 0.0 < options.max_age_s < age:
+            self._stale.stale(age, options.max_age_s)
+            return "stale"
+        self._stale.fresh()
+        if not self._rate.allows(arrival.time, options.max_rate_hz):
+            return "rate"
+        began = time.perf_counter()
+        stamp = arrival.message.header.stamp
+        # A camera that sends no stamps is tracked by the time of arrival.
+        when = stamp.sec + 1e-9 * stamp.nanosec if age is not None else arrival.time
+        frame = read_frame(self._reader, arrival.message, when)
+        if self._reader.frozen_run and config.thermal.frozen_policy == "skip":
+            return "frozen"
+        return Job(arrival, frame, 1e3 * (time.perf_counter() - began))
+
+    def answer(self, job: Job, result: PerceptionResult) -> None:
+        """Publish what was found."""
+        message, arrived = job.arrival
+        began = time.perf_counter()
+        try:
+            self._outputs.publish(message.header, job.frame, result, self._input.rays(*job.frame.shape))
+        except Exception as error:
+            self.fail(error)
+            return
+        times = {"decode": job.decode_ms, **result.stage_ms, "publish": 1e3 * (time.perf_counter() - began),
+                 "total": 1e3 * (time.monotonic() - arrived)}
+        age = self._age(message)
+        self.statistics.publish(times if age is None else {**times, "age": 1e3 * age})
+        self._failure = ""
+
+    def fail(self, error: Exception) -> None:
+        """Count a frame that could not be answered and say why; called while the error is handled."""
+        if not self._node.context.ok():
+            return
+        self.statistics.drop("failed")
+        self._failure = f"a frame failed: {type(error).__name__}: {error}"
+        if self._throttle.allows(self._failure):
+            self._node.get_logger().error(f"{self.topic}: {self._failure}\n{traceback.format_exc()}")
+
+    def _age(self, message: InputImage) -> float | None:
+        """Seconds since the message's stamp; None if it has none."""
+        stamp = message.header.stamp
+        if stamp.sec == 0 and stamp.nanosec == 0:
+            return None
+        now = self._node.get_clock().now()
+        return (now - Time.from_msg(stamp, clock_type=now.clock_type)).nanoseconds * 1e-9
+
+    def _say(self, text: str) -> None:
+        self._node.get_logger().info(f"{self.topic}: {text}")
+
+    # Diagnostics -----------------------------------------------------------------------------------------------------
+
+    def report(self, active: bool, options: NodeConfig, facts: Mapping[str, str], failure: str,
+               node_warnings: Sequence[str] = ()) -> Report:
+        """What is to be said of it now; what is wrong with its arrivals is logged too, once.
+
+        ``facts``, ``failure`` and ``node_warnings`` are the node's own.
+        """
+        complaint = self._stale.complaint
+        if active:
+            complaint = complaint or self._input.check(time.monotonic(), options)
+        if complaint is not None and (self._complaint is None or self._complaint.kind != complaint.kind):
+            self._node.get_logger().warning(complaint.text)
+        elif complaint is None and self._complaint is not None and active:
+            self._node.get_logger().info(f"{self.topic}: frames arrive as they should again")
+        self._complaint = complaint
+        warnings = ([complaint.text] if complaint is not None else []) + list(node_warnings)
+        if self._reader.frozen:
+            alike = self._reader.frozen_run + 1
+            warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")
+        errors = [text for text in (failure, self._failure, self._input.incompatible) if text]
+        return Report("active" if active else "inactive", self.topic, {**self._facts(), **facts}, tuple(errors),
+                      tuple(warnings))
+
+    def _facts(self) -> dict[str, str]:
+        return {"input mode": self._reader.mode or "not known yet", "input": self._reader.description,
+                "transport": self._input.transport, "frozen frames": str(self._reader.frozen_total),
+                "shutter events": str(self._reader.shutter_events), "lost on the way": str(self._input.lost)}

@@ -1,0 +1,10 @@
+"""Street, yard and indoor scenes as a thermal and a visible camera see them, registered, with exact boxes.
+
+model, materials           triangle meshes with a material on every face; what materials are like in one scene
+assets, bodies, vehicles   people and vehicles out of the mesh archives
+animals, stand_ins         quadrupeds; simple people and vehicles where there are no archives
+light, canvas              the visible light of a scene; drawing into temperature, albedo, depth and object numbers
+ground, things, rooms      what surrounds people outdoors and indoors
+casting, scene             random scenes and their truth
+sensors, displays          what thermal and visible cameras make of it
+"""

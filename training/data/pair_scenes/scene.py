@@ -1,0 +1,240 @@
+"""A random scene with people, vehicles and animals at every distance, and what is exactly known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thermal_kd_ros.simulation.mesh import rotation
+from thermal_kd_ros.simulation.noise import value_noise
+from thermal_kd_ros.simulation.render import looking
+from training.data.pair_scenes import things
+from training.data.pair_scenes.canvas import Footprint
+from training.data.pair_scenes.casting import SHARES, Cast
+from training.data.pair_scenes.materials import Look, animal_look, person_look
+from training.data.pair_scenes.model import Model
+from training.data.pair_scenes.stage import KINDS, Stage, build_stage, camera_view
+from training.data.pair_scenes.vehicles import vehicle_look
+
+MIN_SIZE_PX = 7
+"""Objects smaller than this in both directions are not to be judged."""
+MIN_UNCOVERED = 0.25
+"""Objects less uncovered by others are not to be judged."""
+MIN_INSIDE, MIN_SLIVER = 0.06, 0.12
+"""Nor those with less of their extent inside the picture, if they show as a sliver narrower than MIN_SLIVER of its
+height: a head and shoulders right before the lens are a small part of a person, and nobody would miss them.
+"""
+_SIZES = {"person": 1.7, "car": 1.5, "animal": 0.6}
+
+
+@dataclass(frozen=True)
+class PairScene:
+    """A scene before the sensors.
+
+    celsius: (H, W) float32 apparent temperature. radiance: (H, W, 3) float32 linear visible light. distance: (H, W)
+    float32 metres. objects: (H, W) int16, 0 for scenery. numbers, labels, boxes (N, 4) x1 y1 x2 y2, ignore (N,): the
+    objects that are seen; a box is the hull of an object's visible pixels, in either image.
+    """
+
+    kind: str
+    celsius: np.ndarray
+    radiance: np.ndarray
+    distance: np.ndarray
+    objects: np.ndarray
+    air: float
+    night: bool
+    numbers: np.ndarray
+    labels: tuple[str, ...]
+    boxes: np.ndarray
+    ignore: np.ndarray
+
+
+class _Director:
+    """Puts labelled things on a stage."""
+
+    def __init__(self, rng: np.random.Generator, cast: Cast, stage: Stage) -> None:
+        self.rng, self.cast, self.stage = rng, cast, stage
+        self.seen: dict[int, tuple[str, Footprint]] = {}
+        self._taken: list[tuple[float, float, float]] = []
+        self._next = 1
+
+    def draw(self, model: Model, look: Look, label: str, position: np.ndarray, heading: float) -> None:
+        """Draw a labelled model."""
+        stage = self.stage
+        footprint = stage.canvas.draw(model, look, rotation(heading), position, self._next, stage.climate.air,
+                                      stage.climate.sky, stage.light, bool(self.rng.random() < 0.5))
+        if footprint is not None:
+            self.seen[self._next] = (label, footprint)
+        self._next += 1
+
+    def place(self, pixels: float, size: float, radius: float) -> np.ndarray | None:
+        """A free place on the ground where something ``size`` metres high shows ``pixels`` high; None if none is."""
+        view = self.stage.canvas.view
+        z = float(np.clip(view.k[0, 0] * size / pixels, 0.55 + radius, min(120.0, self.stage.limit)))
+        for _ in range(6):
+            u = self.rng.uniform(-0.08, 1.08) * view.width
+            x = (u - view.k[0, 2]) / view.k[0, 0] * z
+            x = float(np.clip(x, -self.stage.sides[0], self.stage.sides[1]))
+            if all((x - a) ** 2 + (z - b) ** 2 > (radius + r) ** 2 for a, b, r in self._taken):
+                self._taken.append((x, z, radius))
+                return np.array([x, 0.0, z])
+        return None
+
+    def pixels(self) -> float:
+        """A height on the screen: often small, often middling, sometimes more than the picture holds."""
+        high = self.stage.canvas.view.height
+        low, top = ((8, 28), (28, 0.5 * high), (0.5 * high, 1.9 * high))[int(self.rng.choice(3, p=[0.25, 0.48, 0.27]))]
+        return float(np.exp(self.rng.uniform(np.log(low), np.log(top))))
+
+    def people(self, pixels: float) -> None:
+        """One person, or a group that stands, walks or sits together."""
+        rng, climate = self.rng, self.stage.climate
+        first = self.place(pixels, _SIZES["person"], 0.3)
+        if first is None:
+            return
+        posture = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+        posture = "stand" if posture == "cycle" else posture
+        heading = rng.uniform(0, 2 * np.pi)
+        count = 1 if rng.random() < 0.6 else int(rng.integers(2, 6))
+        for i in range(count):
+            place = first + (0 if i == 0 else np.array([rng.normal(0, 0.8), 0, rng.normal(0, 0.6)]))
+            if place[2] < 0.5:
+                continue
+            own = posture if rng.random() < 0.8 else "stand"
+            model = self.cast.person(rng, own)
+            turn = heading + rng.normal(0, 0.5)
+            if own == "sit" and model.seat is not None:
+                self.stage.put(things.chair(rng, climate.air, max(float(-model.seat[1]), 0.15)), place, turn)
+            self.draw(model, person_look(rng, climate.air, climate.sun), "person", place, turn)
+        if rng.random() < 0.1:  # with the dog
+            beside = first + (rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), 0, rng.normal(0, 0.4))
+            if beside[2] > 0.6:
+                self.draw(self.cast.animal(rng, False), animal_look(rng, climate.air, climate.sun, False), "dog",
+                          beside, heading + rng.normal(0, 0.8))
+
+    def rider(self, pixels: float) -> None:
+        """Someone on a bicycle or motorcycle; or the vehicle alone."""
+        rng, climate = self.rng, self.stage.climate
+        place = self.place(pixels, _SIZES["person"], 0.8)
+        if place is None:
+            return
+        vehicle = self.cast.vehicle(rng, ridden=True)
+        heading = rng.uniform(0, 2 * np.pi)
+        ridden = rng.random() < 0.65
+        self.draw(vehicle.model, vehicle_look(rng, climate, ridden), vehicle.label, place, heading)
+        if ridden and vehicle.saddle is not None:
+            body = self.cast.person(rng, "cycle")
+            seat = np.zeros(3) if body.seat is None else body.seat
+            shift = rotation(heading) @ (vehicle.saddle - seat * (0, 1, 0))
+            self.draw(body, person_look(rng, climate.air, climate.sun), "person", place + shift, heading)
+
+    def vehicle(self, pixels: float) -> None:
+        """A vehicle that stands or drives."""
+        rng = self.rng
+        vehicle = self.cast.vehicle(rng)
+        pixels = min(pixels, 0.7 * self.stage.canvas.view.height)
+        place = self.place(pixels, vehicle.model.height, 0.35 * float(np.ptp(vehicle.model.vertices[:, 2])))
+        if place is not None:
+            along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
+            self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.45)), vehicle.label,
+                      place, float(along))
+
+    def animal(self, pixels: float) -> None:
+        """A dog, or now and then outdoors one or two cheetahs."""
+        rng, climate = self.rng, self.stage.climate
+        spotted = self.stage.kind == "yard" and rng.random() < 0.35
+        look = animal_look(rng, climate.air, climate.sun, spotted)
+        for _ in range(int(rng.choice([1, 2, 3], p=[0.8, 0.15, 0.05]))):
+            place = self.place(pixels * rng.uniform(0.8, 1.2), _SIZES["animal"], 0.4)
+            if place is not None:
+                self.draw(self.cast.animal(rng, spotted), look, "cheetah" if spotted else "dog", place,
+                          rng.uniform(0, 2 * np.pi))
+
+
+def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | None = None) -> PairScene:
+    """The scene of a seed; the same seed and cast give the same scene.
+
+    Args:
+        width, height: pixels.
+        kind: one of ``stage.KINDS``, or None for any.
+    """
+    rng = np.random.default_rng((seed, 7))
+    kind = str(rng.choice(KINDS, p=[0.42, 0.33, 0.25])) if kind is None else kind
+    view = camera_view(rng, width, height, kind == "indoor")
+    # Look at somebody: at the height of a random part of a body that shows as large as the main subject.
+    main = float(np.exp(rng.uniform(np.log(20), np.log(1.6 * height))))
+    far = view.k[0, 0] * 1.7 / main
+    aim = np.arctan2(-view.position[1] - rng.triangular(0.3, 1.4, 1.7), max(far, 0.8)) if main > 0.35 * height else 0.06
+    aim = float(np.clip(aim + rng.normal(0, 0.07), -0.6, 0.6))
+    view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
+    stage = build_stage(rng, kind, view)
+    director = _Director(rng, cast, stage)
+    empty = rng.random() < 0.06
+    if not empty:
+        if rng.random() < 0.75:
+            director.people(main)
+        for _ in range(int(rng.integers(0, 5))):
+            act = rng.random()
+            if act < 0.5:
+                director.people(director.pixels())
+            elif act < 0.65 and kind == "street":
+                director.vehicle(director.pixels())
+            elif act < 0.77 and kind != "indoor":
+                director.rider(director.pixels())
+            elif act > 0.8:
+                director.animal(director.pixels() * 0.8)
+    if kind == "street":
+        for _ in range(int(rng.integers(0, 4))):
+            director.vehicle(director.pixels())
+    return _finished(rng, stage, director)
+
+
+def _finished(rng: np.random.Generator, stage: Stage, director: _Director) -> PairScene:
+    canvas, climate = stage.canvas, stage.climate
+    canvas.drop_shadows()
+    celsius = canvas.celsius - np.float32(climate.sun * 1.5) * (canvas.shade * canvas.ground)
+    solid = np.isfinite(canvas.distance)
+    celsius += np.float32(0.08) * value_noise(rng, celsius.shape[0], celsius.shape[1], 4.0, 2, 0.8) * solid
+    radiance = canvas.lit(stage.light)
+    if stage.kind != "indoor" and rng.random() < 0.15:  # fog, rain, snow in the air
+        reach = np.exp(rng.uniform(np.log(20), np.log(250)))
+        through = np.exp(-np.minimum(canvas.distance, 500) / np.float32(reach)).astype(np.float32)
+        celsius = np.float32(climate.air - 1) + np.sqrt(through) * (celsius - np.float32(climate.air - 1))
+        radiance += (1 - through[..., None]) * (stage.light.sky_rgb.astype(np.float32) - radiance)
+    if stage.kind == "yard" and rng.random() < 0.15:
+        _wire_fence(rng, celsius, radiance, climate.air, stage.light.sky_rgb)
+    numbers, labels, boxes, ignore = [], [], [], []
+    for number, (label, footprint) in director.seen.items():
+        x0, x1, y0, y1 = footprint.region
+        mine = canvas.objects[y0:y1, x0:x1] == number
+        count = int(np.count_nonzero(mine))
+        if count < 4:
+            continue
+        columns, rows = np.flatnonzero(mine.any(axis=0)), np.flatnonzero(mine.any(axis=1))
+        box = (x0 + columns[0], y0 + rows[0], x0 + columns[-1] + 1, y0 + rows[-1] + 1)
+        numbers.append(number)
+        labels.append(label)
+        boxes.append(box)
+        sides = (box[2] - box[0], box[3] - box[1])
+        sliver = footprint.inside < MIN_INSIDE and min(sides) < MIN_SLIVER * len(celsius)
+        ignore.append(max(sides) < MIN_SIZE_PX or sliver or count < MIN_UNCOVERED * footprint.pixels)
+    return PairScene(stage.kind, celsius.astype(np.float32), radiance.astype(np.float32), canvas.distance,
+                     canvas.objects, climate.air, bool(stage.light.sky_rgb.max() < 0.03), np.array(numbers, np.int64),
+                     tuple(labels), np.array(boxes, np.float32).reshape(-1, 4), np.array(ignore, bool))
+
+
+def _wire_fence(rng: np.random.Generator, celsius: np.ndarray, radiance: np.ndarray, air: float,
+                rgb: np.ndarray) -> None:
+    """Chain link close to the lens, out of focus: thin lines that take a part of what is behind them."""
+    height, width = celsius.shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    period, tilt = rng.uniform(0.04, 0.14) * width, rng.normal(0, 0.1)
+    cover: np.ndarray = np.zeros_like(celsius)
+    for angle in (np.pi / 4 + tilt, -np.pi / 4 + tilt):
+        along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
+        off = np.abs(np.mod(along + rng.uniform(0, period), period) - period / 2)
+        cover = np.maximum(cover, np.exp(-((off / np.float32(rng.uniform(0.03, 0.08) * period)) ** 2)))
+    cover *= np.float32(rng.uniform(0.3, 0.7))
+    celsius += cover * (np.float32(air + rng.normal(0, 2)) - celsius)
+    radiance += cover[..., None] * (0.4 * rgb.astype(np.float32) - radiance)

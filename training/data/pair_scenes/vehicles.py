@@ -1,0 +1,103 @@
+"""Vehicles out of the vehicle archive, and what engine, wheels, exhaust, paint and glass are like in the weather.
+
+Where heat shows follows what thermal pictures of traffic show: the bonnet and grille over a running engine, tyres and
+brakes after driving, the exhaust at the rear, and glass that mirrors the cold sky.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thermal_kd_ros.simulation.climate import Climate
+from thermal_kd_ros.simulation.mesh import ellipsoid
+from training.data.pair_scenes.assets import AXES, read_archive
+from training.data.pair_scenes.materials import Look, Material, linear, random_colour
+from training.data.pair_scenes.model import Model, faceted, joined, part
+
+LABELS = {"bus": "other_vehicle", "ambulance": "other_vehicle", "fire_truck": "other_vehicle",
+          "motorcycle_lowpoly": "bicycle", "bicycle_generated": "bicycle"}
+"""Labels of the archive's vehicles that are not a ``car``. Motorcycles count as bicycles, as HIT-UAV labels them."""
+_PARTS = {"body": Material.PAINT, "hood": Material.HOOD, "glass_side": Material.GLASS, "wheel": Material.TYRE,
+          "interior": Material.METAL}
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """A vehicle's model, label, and saddle (3,) in its own frame if someone can ride on it."""
+
+    model: Model
+    label: str
+    saddle: np.ndarray | None = None
+
+
+def load_vehicles(folder: Path) -> list[Vehicle]:
+    """Every vehicle of the archive. Raises DataError for a missing or strange archive."""
+    arrays = read_archive(folder, "vehicles.npz", ("vehicle_names", "part_names"))
+    material = np.array([_PARTS.get(name, Material.PAINT) for name in arrays["part_names"].tolist()], np.uint8)
+    found = []
+    for name in arrays["vehicle_names"].tolist():
+        label = LABELS.get(name, "car")
+        points = arrays[f"{name}_vertices"] * AXES
+        materials = material[arrays[f"{name}_part"]]
+        brightness = arrays[f"{name}_color"].astype(np.float32).mean(1)
+        if label == "bicycle":
+            model, saddle = _two_wheeler(points, arrays[f"{name}_faces"], materials, "bicycle" in name)
+        else:
+            # Windows painted into the texture show as dark faces above the belt line of the body.
+            centre = points[arrays[f"{name}_faces"]].mean(1)
+            windows = (materials == Material.PAINT) & (brightness < 45) & (centre[:, 1] < 0.55 * points[:, 1].min())
+            materials[windows] = Material.GLASS
+            model, saddle = _four_wheeler(points, arrays[f"{name}_faces"], materials), None
+        found.append(Vehicle(model, label, saddle))
+    return found
+
+
+def _four_wheeler(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> Model:
+    """Warmth 1 is the engine's: over the front axle, at the grille, less around the wheel arches."""
+    vertices, split = faceted(points.astype(np.float32), faces)
+    length, height = np.ptp(points[:, 2]), -points[:, 1].min()
+    front = (vertices[:, 2] + length / 2) / length
+    up = -vertices[:, 1] / height
+    engine = np.exp(-((front - 0.10) / 0.13) ** 2) * np.exp(-((up - 0.45) / 0.35) ** 2)
+    under = 0.5 * np.exp(-((up - 0.08) / 0.1) ** 2) * (front < 0.9)
+    warmth = np.where(np.repeat(materials, 3) == Material.GLASS, 0.15 * engine, engine + under)
+    body = Model(vertices, split, materials, warmth.astype(np.float32))
+    side = 0.3 * np.ptp(points[:, 0]) * (1 if len(points) % 2 else -1)
+    pipe = part(ellipsoid((side, -0.14 * height - 0.06, length / 2 - 0.06), (0.06, 0.05, 0.10), 0.0, 8, 6),
+                Material.HOT)
+    return joined([body, pipe])
+
+
+def _two_wheeler(points: np.ndarray, faces: np.ndarray, materials: np.ndarray, bicycle: bool
+                 ) -> tuple[Model, np.ndarray]:
+    vertices, split = faceted(points.astype(np.float32), faces)
+    warmth = np.zeros(len(vertices), np.float32)
+    if bicycle:
+        return Model(vertices, split, materials, warmth), np.array([0, -0.97, 0.27], np.float32)
+    engine = np.exp(-(((vertices[:, 2] - 0.05) / 0.25) ** 2 + ((vertices[:, 1] + 0.42) / 0.18) ** 2))
+    warmth += 1.2 * engine.astype(np.float32)
+    pipe = part(ellipsoid((0.17, -0.32, 0.55), (0.05, 0.05, 0.25), 0.0, 8, 6), Material.HOT)
+    return joined([Model(vertices, split, materials, warmth), pipe]), np.array([0, -0.78, 0.30], np.float32)
+
+
+def vehicle_look(rng: np.random.Generator, climate: Climate, running: bool) -> Look:
+    """Paint, glass, tyres and engine of a vehicle that drives, or stands since minutes or since hours."""
+    loss = (climate.air - climate.sky) * rng.uniform(0.03, 0.15)
+    sunlit = climate.sun * rng.uniform(0, 22)
+    heat = rng.uniform(8, 30) if running else rng.choice([0.0, rng.uniform(2, 12)], p=[0.6, 0.4])
+    rolling = rng.uniform(4, 18) if running else rng.uniform(-0.5, 4) * (heat > 0)
+    paint = climate.air + 0.6 * sunlit - 0.5 * loss
+    rgb = random_colour(rng, 0.65)
+    look = Look()
+    look.set(Material.PAINT, paint, rgb, 0.45 * heat)
+    look.set(Material.HOOD, paint + 0.3 * sunlit, rgb, 0.9 * heat)
+    look.set(Material.GLASS, climate.air + 0.2 * sunlit - rng.uniform(0.8, 1.6) * loss + (2.0 if running else 0.0),
+             linear(0.10, 0.12, 0.14), heat)
+    look.set(Material.TYRE, climate.air + 0.3 * sunlit + rolling, linear(0.12, 0.12, 0.12), 0.5 * heat)
+    look.set(Material.METAL, climate.air + 0.3 * sunlit, linear(0.2, 0.2, 0.2), 0.2 * heat)
+    exhaust = climate.air + (rng.uniform(15, 70) if running else heat)
+    look.set(Material.HOT, exhaust, linear(0.25, 0.25, 0.25), 0.0)
+    return look

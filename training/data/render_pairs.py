@@ -1,0 +1,113 @@
+"""Render aligned thermal and visible scenes of streets, yards and rooms, as COCO data sets with boxes.
+
+``python3 -m training.data.render_pairs --output runs/pairs --count 2500 --assets ../shared/data/render_assets``
+
+Writes <output>/train/ and val/ (thermal, 16-bit PNG in centikelvin; a share of them as 8-bit pictures as cameras show
+them), <output>/train_visible/ and val_visible/ (JPEG of the same name), and train.json and val.json in COCO's layout,
+whose boxes hold in both. Rendering goes on where a killed run stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from thermal_kd_ros.output import written_aside
+from training.data.coco import DataError
+from training.data.pair_scenes.casting import Cast
+from training.data.pair_scenes.scene import random_scene
+from training.data.pair_scenes.sensors import RenderedPair, photograph
+
+CATEGORIES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah", "ignore")
+SIZES = ((320, 256), (384, 288), (480, 384), (640, 512))
+"""(width, height) of common thermal cameras and crops of them."""
+_SIZE_WEIGHTS = (0.45, 0.25, 0.15, 0.15)
+_VAL_SEED = 1_000_000_000
+"""Validation scenes use seeds from here on, training scenes those below, so that no scene is in both."""
+
+
+def render_pair(seed: int, cast: Cast, display_share: float, size: tuple[int, int] | None = None) -> RenderedPair:
+    """The pair of a seed, (width, height) ``size`` pixels, or any of :data:`SIZES` for None."""
+    rng = np.random.default_rng((seed, 6))
+    drawn = SIZES[int(rng.choice(len(SIZES), p=_SIZE_WEIGHTS))]
+    scene = random_scene(seed, *(size or drawn), cast)
+    return photograph(scene, seed, display_share)
+
+
+def annotations_of(pair: RenderedPair) -> list[dict[str, object]]:
+    """COCO annotations of a pair, without ids."""
+    rows: list[dict[str, object]] = []
+    scene = pair.scene
+    for box, label, ignore in zip(scene.boxes, scene.labels, scene.ignore, strict=True):
+        x1, y1, x2, y2 = (float(v) for v in box)
+        rows.append({"category_id": CATEGORIES.index("ignore" if ignore else label) + 1,
+                     "bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1), "iscrowd": 0})
+    return rows
+
+
+def write_pair(pair: RenderedPair, output: Path, split: str, name: str) -> None:
+    """Both images and a sidecar with size and annotations; the sidecar comes last and vouches for them."""
+    with written_aside(output / split / f"{name}.png") as path:
+        cv2.imwrite(str(path), pair.thermal, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    with written_aside(output / f"{split}_visible" / f"{name}.jpg") as path:
+        cv2.imwrite(str(path), cv2.cvtColor(pair.visible, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    height, width = pair.thermal.shape
+    with written_aside(output / split / f"{name}.json") as path:
+        path.write_text(json.dumps({"width": width, "height": height, "annotations": annotations_of(pair)}))
+
+
+def render_split(output: Path, split: str, count: int, seed: int, cast: Cast, display_share: float) -> None:
+    """Render what is missing of a split, then write its json. Raises OSError where it cannot be written."""
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    first = seed + (_VAL_SEED if split == "val" else 0)
+    for own in tqdm(range(first, first + count), desc=split, unit="pair"):
+        name = f"{own:07d}"
+        sidecar = output / split / f"{name}.json"
+        if not sidecar.exists():
+            write_pair(render_pair(own, cast, display_share), output, split, name)
+        content = json.loads(sidecar.read_text())
+        images.append({"id": own, "file_name": f"{name}.png", "width": content["width"], "height": content["height"]})
+        annotations += [{"id": len(annotations) + i + 1, "image_id": own, **row}
+                        for i, row in enumerate(content["annotations"])]
+    with written_aside(output / f"{split}.json") as path:
+        path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [
+            {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.data.render_pairs",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=2000, help="training pairs")
+    parser.add_argument("--val", type=int, default=None, help="validation pairs; default a sixteenth of --count")
+    parser.add_argument("--seed", type=int, default=0, help="first scene: another seed continues with other scenes")
+    parser.add_argument("--assets", type=Path, default=None,
+                        help="folder with human.npz and vehicles.npz; without it simple stand-ins are drawn")
+    parser.add_argument("--bodies", type=int, default=200, help="different posed, dressed people")
+    parser.add_argument("--display-share", type=float, default=0.4,
+                        help="share of the thermal images written as 8-bit pictures with a camera's own contrast")
+    args = parser.parse_args(argv)
+    if args.count < 1 or args.bodies < 1 or not 0 <= args.display_share <= 1 or not 0 <= args.seed < _VAL_SEED // 2:
+        parser.error("--count and --bodies are at least 1, --display-share lies in 0..1, --seed in 0..499999999")
+    try:
+        cast = Cast(args.assets, args.bodies)
+        render_split(args.output, "train", args.count, args.seed, cast, args.display_share)
+        val = args.count // 16 if args.val is None else args.val
+        if val:
+            render_split(args.output, "val", val, args.seed, cast, args.display_share)
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""Which contrast method the shipped detectors like best, as the table of docs/cameras.md.
+
+``python3 -m training.detector.contrast_table --root <data> --page docs/cameras.md``; each figure can be had by itself:
+``python3 -m training.detector.evaluate detector_nano --data hit_uav --set contrast.method=plateau``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thermal_kd_ros.config import CONTRAST_METHODS, DetectorConfig, FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.models.checkpoint import ModelError, resolve
+from thermal_kd_ros.pipeline import ThermalPerception
+from training.data.coco import CocoDetection, DataError
+from training.detector.evaluate import answers, for_measuring, shared_classes
+from training.detector.evaluate_faces import driver_scores
+from training.detector.experiment import default_data
+from training.detector.tables import cell, map50, markdown, place
+
+_DISC = 14
+"""Half the side, in pixels, of the square around the kiosk's reference disc in which a box is no face."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One data set in the table."""
+
+    title: str
+    data: str
+    classes: tuple[str, ...] = ()
+    bits: int | None = None
+
+
+ROWS = (
+    Row("hit_uav, 8 bits, mAP50", "hit_uav", ("person", "car", "bicycle")),
+    Row("dogs_people, 8 bits, mAP50", "dogs_people"),
+    Row("cheetah, 8 bits, mAP50", "cheetah"),
+    Row("rendered scenes, 8 bits, mAP50", "scenes", ("person", "car", "bicycle"), 8),
+    Row("rendered scenes, 16 bits, mAP50", "scenes", ("person", "car", "bicycle"), 16),
+)
+
+
+def objects(model: Path, row: Row, root: Path, method: str, step: int) -> np.ndarray:
+    """mAP50 of all images and of their parts, see ``tables.map50``."""
+    perception = for_measuring(model, {"contrast.method": method, "engine.threads": 1})
+    data = CocoDetection(root / row.data, "val", perception.class_names)
+    classes = row.classes or shared_classes(perception.class_names, data)
+    return map50(*answers(perception, data, step, row.bits), classes)
+
+
+def kiosk(model: str, root: Path, method: str, step: int) -> np.ndarray:
+    """Share of frames of 16 bits with a face in them, of all clips and then of each, found above the default score.
+
+    Somebody is in every frame, but where is not labelled; the warm reference disc beside the people is no face.
+    """
+    config = with_values(PerceptionConfig(), {"face.detector_model": model, "contrast.method": method,
+                                              "engine.threads": 1, "tracking.enabled": False})
+    perception = ThermalPerception(config)
+    folder = root / "feverscreen"
+    try:
+        clips = json.loads((folder / "clips.json").read_text())["clips"]
+    except FileNotFoundError:
+        raise DataError(f"{folder / 'clips.json'} is missing") from None
+    found: list[list[bool]] = []
+    for clip in clips:
+        with np.load(folder / clip["file"]) as stored:
+            images = stored["frames"][::step]
+        disc = np.array([clip["reference_disc"]["x"], clip["reference_disc"]["y"]])
+        found.append([])
+        for values in images:
+            boxes = perception.process([ThermalFrame.from_array(values, config.thermal)])[0].faces.boxes
+            centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+            found[-1].append(bool((np.abs(centres - disc) > _DISC).any(axis=1).any()))
+    return np.array([np.mean(sum(found, [])), *map(np.mean, found)])
+
+
+def faces(model: str, root: Path, method: str, step: int) -> np.ndarray:
+    """Recall of drivers' faces: the mean of the people 1_* and 2_*, and of each of them."""
+    values = {"contrast.method": method, "engine.threads": 1}
+    each = [driver_scores(model, None, root, person, step, values=values)["recall_iou50"] for person in ("1", "2")]
+    return np.array([sum(each) / len(each), *each])
+
+
+FACE_ROWS = (
+    ("driver_faces, 8 bits, recall of faces", "driver_faces", faces),
+    ("kiosk (feverscreen), 16 bits, frames with a face", "feverscreen", kiosk),
+)
+
+
+def _cells(scores: list[np.ndarray]) -> list[str]:
+    return [cell(score, scores[0] if i else None) for i, score in enumerate(scores)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.contrast_table",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
+    parser.add_argument("--face-model", default=FaceConfig.detector_model, help="detector of faces")
+    parser.add_argument("--root", type=Path, default=default_data(), help="folder of the data sets")
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only, to try it out")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
+    args = parser.parse_args(argv)
+    try:
+        model = resolve(args.model)
+        table_rows: dict[str, list[str]] = {}
+        for row in ROWS:
+            if (args.root / row.data).is_dir():
+                table_rows[row.title] = _cells(
+                    [objects(model, row, args.root, method, args.step) for method in CONTRAST_METHODS])
+        for title, folder, measure in FACE_ROWS:
+            if (args.root / folder).is_dir():
+                table_rows[title] = _cells(
+                    [measure(args.face_model, args.root, method, args.step) for method in CONTRAST_METHODS])
+        if not table_rows:
+            raise DataError(f"{args.root} has none of the data sets; give their folder by --root")
+        every = f", every {args.step}th image" if args.step > 1 else ""
+        table = markdown(["data", *(f"`{method}`" for method in CONTRAST_METHODS)], table_rows)
+        table += (f"\n\nValidation images{every}; {args.model} and {args.face_model}. In brackets the difference to "
+                  "`percentile` and its standard error, by parts of the images.")
+        print(table)
+        if args.page is not None:
+            place(table, "contrast", args.page)
+    except (DataError, ModelError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

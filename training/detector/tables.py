@@ -1,0 +1,48 @@
+"""What the tables of the documentation share: paired differences with their spread, and a place in a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.output import written_aside
+from thermal_kd_ros.results import Detections
+from training.data.coco import DataError
+
+PARTS = 5
+"""The images are dealt out to so many parts, each of which gives a difference."""
+
+
+def map50(truths: list[Truth], found: list[Detections], classes: tuple[str, ...]) -> np.ndarray:
+    """(1 + PARTS,) float64: mAP50 of all images, then of every PARTS-th from the first, the second, and so on."""
+    parts = [slice(None), *(slice(i, None, PARTS) for i in range(PARTS))]
+    return np.array([average_precision(truths[part], found[part], classes)["map50"] for part in parts])
+
+
+def cell(scores: np.ndarray, reference: np.ndarray | None) -> str:
+    """A score, with its difference to a reference and the standard error of that by the parts; (1 + N,) each."""
+    if reference is None:
+        return f"{scores[0]:.3f}"
+    apart = scores[1:] - reference[1:]
+    error = float(apart.std(ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else float("nan")
+    return f"{scores[0]:.3f} ({scores[0] - reference[0]:+.3f} ± {error:.3f})"
+
+
+def markdown(columns: list[str], rows: dict[str, list[str]]) -> str:
+    """A table of named rows; the first of ``columns`` heads the names."""
+    lines = [columns, ["---"] * len(columns), *([name, *cells] for name, cells in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def place(text: str, name: str, page: Path) -> None:
+    """Put text between ``<!-- name: begin -->`` and ``<!-- name: end -->`` of a page; raises DataError."""
+    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
+    content = page.read_text(encoding="utf-8")
+    before, found, rest = content.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise DataError(f"{page}: has no lines '{begin}' and '{end}' between which the table belongs")
+    with written_aside(page) as aside:
+        aside.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
