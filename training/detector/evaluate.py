@@ -38,7 +38,7 @@ from training.detector.teacher import is_teacher, load_teacher, modality
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
                      device: str = "cpu", values: dict[str, Any] | None = None, step: int = 1, bits: int | None = None
                      ) -> dict[str, float]:
-    """Average precision and duplicates of a model file on ``<root>/<split>``, over the classes both know or ``classes``.
+    """Average precision and duplicates of a model file on ``<root>/<split>``: of the classes both know, or ``classes``.
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
     have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at.
