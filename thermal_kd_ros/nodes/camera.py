@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ class Job(NamedTuple):
     arrival: Arrival
     frame: ThermalFrame
     decode_ms: float
+    publish_tf: bool
 
 
 class Camera:
@@ -115,14 +117,15 @@ class Camera:
         frame = read_frame(self._reader, arrival.message, when)
         if self._reader.frozen_run and config.thermal.frozen_policy == "skip":
             return "frozen"
-        return Job(arrival, frame, 1e3 * (time.perf_counter() - began))
+        frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
+        return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options.publish_tf)
 
     def answer(self, job: Job, result: PerceptionResult) -> None:
         """Publish what was found."""
         message, arrived = job.arrival
         began = time.perf_counter()
         try:
-            self._outputs.publish(message.header, job.frame, result, self._input.rays(*job.frame.shape))
+            self._outputs.publish(message.header, job.frame, result, job.publish_tf)
         except Exception as error:
             self.fail(error)
             return
