@@ -40,11 +40,11 @@ class DataPart:
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
-    background: tuple[str, ...] = ()
-    """Labelled categories that the model does not have and should learn as background; others are ignored."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    background: tuple[str, ...] = ()
+    """Labelled categories that the model does not have and should learn as background; others are ignored."""
 
 
 @dataclass(frozen=True)
