@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
+from .buckets import buckets_for, run_in_buckets
+from .config import ConfigError, ContrastConfig, FaceConfig, PerceptionConfig, class_thresholds
 from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
+from .head_pose import LAYOUT, head_poses
 from .layouts import Layout, get_layout
 from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
-from .results import Detections, FaceLandmarks, PerceptionResult
+from .results import Detections, FaceLandmarks, HeadPoses, PerceptionResult
+from .smoothing import LandmarkSmoother
 from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
@@ -38,6 +41,7 @@ class _Camera:
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
+        self.smoother = LandmarkSmoother(config.smoothing, config.tracking.max_missed_s)
 
 
 class ThermalPerception:
@@ -135,18 +139,30 @@ class ThermalPerception:
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
+            camera.smoother.config, camera.smoother.forget_s = config.smoothing, config.tracking.max_missed_s
         if not self._device_failure:
             self._choose_path()
 
-    def warm_up(self) -> None:
-        """Run every network once, so that the first real frame is not the slow one."""
+    def bad_pixels(self, camera: str = "") -> int:
+        """How many pixels of a camera are replaced at present, known and found."""
+        known = self._cameras.get(camera)
+        bad = known.corrector.bad if known is not None else None
+        return int(bad.sum()) if bad is not None else 0
+
+    def warm_up(self, batch: int = 1) -> None:
+        """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
         card = self.detector.card
         # On the device, steps are prepared for a size and type of image; these are the most common ones.
         counts = ThermalFrame(np.zeros((card.input_height, card.input_width), np.uint16), "raw_counts")
-        if self._found_on_device([counts]) is not None:
+        for size in range(batch, 0, -1):
+            self._found_on_device([dataclasses.replace(counts, camera=str(i)) for i in range(size)])
+        if self._device is not None:
+            self._device.forget_cameras()
             return
         for engine in self._engines():
-            engine.run(np.full((1, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
+            most = batch if engine.card.task == "detection" else batch * self.config.face.max_faces
+            for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
+                engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
     def _engines(self) -> list[Engine]:
         return [engine for engine in (self.detector, self.face_detector, self.landmarker) if engine is not None]
@@ -193,8 +209,12 @@ class ThermalPerception:
                 if frame.stamp is not None:
                     detections[i], faces[i] = self._track(frame, detections[i], faces[i])
             stages["tracking"] = time.perf_counter() - began
+
+        began = time.perf_counter()
+        poses = [self._poses(frame, found) for frame, found in zip(frames, faces, strict=True)]
+        stages["pose"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
-        return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
+        return [PerceptionResult(d, f, stage_ms, p) for d, f, p in zip(detections, faces, poses, strict=True)]
 
     def _found_by_host(self, frames: Sequence[ThermalFrame]
                        ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
@@ -254,12 +274,13 @@ class ThermalPerception:
     def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:
         card = engine.card
         boxes = [Letterbox(image.shape[0], image.shape[1], card.input_height, card.input_width) for image in images]
-        batch = np.stack([box.apply(image) for box, image in zip(boxes, images, strict=True)])
-        return boxes, batch[:, None]
+        inputs = [box.apply(image) for box, image in zip(boxes, images, strict=True)]
+        # One image, the most common case, is its own batch: nothing is copied.
+        return boxes, np.stack(inputs)[:, None] if len(inputs) > 1 else inputs[0][None, None]
 
     def _detect(self, images: list[np.ndarray]) -> list[Detections]:
         letterboxes, batch = self._letterboxed(self.detector, images)
-        boxes, scores = self.detector.run(batch)
+        boxes, scores = run_in_buckets(self.detector, batch)
         config, found = self.config.detector, []
         for i, letterbox in enumerate(letterboxes):
             kept = select(boxes[i], scores[i], self._thresholds, config.nms_iou, config.max_detections)
@@ -271,15 +292,14 @@ class ThermalPerception:
         if not config.enabled or self.face_detector is None or config.max_faces == 0:
             return [Detections.empty(("face",)) for _ in images]
         letterboxes, batch = self._letterboxed(self.face_detector, images)
-        boxes, scores = self.face_detector.run(batch)
+        boxes, scores = run_in_buckets(self.face_detector, batch)
         face = self.face_detector.card.classes.index("face")
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, config.max_faces)
-            faces = _in_source(letterbox, kept, ("face",))
-            sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
-            found.append(faces.select(sides >= config.min_size_px))
+            limit = config.max_faces if config.priority == "score" else len(boxes[i])
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, limit)
+            found.append(_most_wanted(_in_source(letterbox, kept, ("face",)), config))
         return found
 
     def _landmarks(self, frames: Sequence[ThermalFrame], faces: list[Detections]) -> list[FaceLandmarks]:
@@ -290,7 +310,7 @@ class ThermalPerception:
         if not jobs:
             return [FaceLandmarks.empty(self.layout.name, self.layout.points) for _ in frames]
         batch = np.stack([normalise_crop(crop.apply(frames[i].values)) for i, crop in jobs])[:, None]
-        points, sigma = self.landmarker.run(batch)
+        points, sigma = run_in_buckets(self.landmarker, batch)
         results, start = [], 0
         for i, found in enumerate(faces):
             stop = start + len(found)
@@ -298,6 +318,11 @@ class ThermalPerception:
             results.append(self._placed(frames[i], found, mine, points[start:stop], sigma[start:stop]))
             start = stop
         return results
+
+    def _poses(self, frame: ThermalFrame, faces: FaceLandmarks) -> HeadPoses | None:
+        # A mirrored camera sees a head that does not exist.
+        wanted = self.config.face.head_pose and not self.config.thermal.flip and faces.layout == LAYOUT
+        return head_poses(faces, frame.rays) if wanted and frame.rays is not None else None
 
     def _placed(self, frame: ThermalFrame, found: Detections, crops: list[FaceCrop], points: np.ndarray,
                 sigma: np.ndarray) -> FaceLandmarks:
@@ -319,7 +344,8 @@ class ThermalPerception:
         assert frame.stamp is not None
         ids = camera.objects.update(detections.boxes, detections.labels, frame.stamp)
         face_ids = camera.faces.update(faces.boxes, np.zeros(len(faces), np.int64), frame.stamp)
-        return dataclasses.replace(detections, track_ids=ids), dataclasses.replace(faces, track_ids=face_ids)
+        faces = camera.smoother.update(dataclasses.replace(faces, track_ids=face_ids), frame.stamp)
+        return dataclasses.replace(detections, track_ids=ids), faces
 
 
 def _upright(frame: ThermalFrame, turn: Orientation) -> ThermalFrame:
@@ -336,6 +362,16 @@ def _faces_turned_back(found: FaceLandmarks, turn: Orientation) -> FaceLandmarks
         return found
     return dataclasses.replace(found, boxes=turn.inverse_boxes(found.boxes),
                                points=turn.inverse(found.points).astype(np.float32))
+
+
+def _most_wanted(faces: Detections, config: FaceConfig) -> Detections:
+    """The faces that are large enough, at most ``max_faces``: the first by ``priority``, in their order."""
+    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).max(axis=1, initial=0.0)
+    large = np.nonzero(sides >= config.min_size_px)[0]
+    if len(large) > config.max_faces:
+        wanted = sides if config.priority == "size" else faces.scores
+        large = np.sort(large[np.argsort(-wanted[large], kind="stable")[: config.max_faces]])
+    return faces.select(large)
 
 
 def _in_source(letterbox: Letterbox, kept: tuple[np.ndarray, np.ndarray, np.ndarray], names: tuple[str, ...]

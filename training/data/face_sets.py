@@ -1,8 +1,8 @@
 """Public thermal face sets in the folders that their authors publish, as labelled faces.
 
-- SF-TL54: Kuzdeuov et al., "SF-TL54: A Thermal Facial Landmark Dataset with Visual Pairs", SII 2022. 54 points, made by
-  people. ``<root>/<gray|iron>/<set>/images/*.png`` and ``json/*.json`` (labelme), visible light in ``<root>/rgb/<set>``;
-  the two cameras are not perfectly aligned.
+- SF-TL54: Kuzdeuov et al., "SF-TL54: A Thermal Facial Landmark Dataset with Visual Pairs", SII 2022. 54 points, made
+  by people. ``<root>/<gray|iron>/<set>/images/*.png`` and ``json/*.json`` (labelme), visible light in
+  ``<root>/rgb/<set>``; the two cameras are not perfectly aligned.
 - TFW: Kuzdeuov et al., "TFW: Annotated Thermal Faces in the Wild Dataset", IEEE TIFS 2022. 5 points.
   ``<root>/<set>.csv`` and the images in ``<root>/<set>/``.
 - T-FAKE: Flotho et al., "T-FAKE: Synthesizing Thermal Images for Facial Landmarking", CVPR 2025. 70 points of rendered
@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
 from training.data.driver_faces import FaceFrame
-from training.data.face_renderer import face_box
 
 TFW_POINTS = ("right eye centre", "left eye centre", "nose tip", "right mouth corner", "left mouth corner")
 

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("torch")  # the crops are a torch data set
 
-from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54  # noqa: E402
-from training.data.coco import DataError  # noqa: E402
-from training.data.face_sets import SfTl54, TFake, Tfw, five_points  # noqa: E402
-from training.data.labelled_crops import LabelledCrops  # noqa: E402
-from training.data.rendered_faces import CropConfig  # noqa: E402
+from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
+from training.data.coco import DataError
+from training.data.face_sets import SfTl54, TFake, Tfw, five_points
+from training.data.labelled_crops import LabelledCrops
+from training.data.rendered_faces import CropConfig
 
 RNG = np.random.default_rng(0)
 POINTS = np.round(RNG.uniform(60, 160, (54, 2)), 1)

@@ -42,6 +42,10 @@ class CameraTones:
         """What ``ToneInputs`` wants of each frame, (B, 8) float64; a camera may occur only once."""
         return np.array([self._of_frame(frame) for frame in frames])
 
+    def forget(self) -> None:
+        """Begin anew with every camera; what the memory holds of them is not looked at any more."""
+        self._cameras.clear()
+
     def _of_frame(self, frame: ThermalFrame) -> tuple[float, ...]:
         config, camera = self.config, self._camera(frame.camera)
         fixed = fixed_span(frame, config) if config.method == "fixed" else None

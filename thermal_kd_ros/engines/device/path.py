@@ -16,7 +16,7 @@ from .graphs import Runner
 from .plan import Chosen, Plan
 from .steps import Networks, Signature, Steps
 
-_PLANS = 8
+_PLANS = 16
 """Shapes of input whose captured steps are kept: each holds memory of the device."""
 
 
@@ -46,6 +46,11 @@ class DevicePath:
         """How the steps are run, for logs and diagnostics."""
         how = "CUDA graphs" if self._runner.captures else f"step by step ({self._runner.reason})"
         return f"whole path on the device, {how}"
+
+    def forget_cameras(self) -> None:
+        """Begin anew with every camera, with the room that there was for them."""
+        for tones in self._tones:
+            tones.forget()
 
     @staticmethod
     def accepts(frame: ThermalFrame) -> bool:
