@@ -64,6 +64,7 @@ class Load:
         self._images = images
         self._lock = threading.Lock()
         self._arrivals: list[dict[int, int]] = [{} for _ in self._prefixes]
+        self._heard: set[int] = set()
         self._diagnostics: dict[str, str] = {}
 
     def __enter__(self) -> Load:
@@ -102,6 +103,7 @@ class Load:
             now = time.time_ns()
             with self._lock:
                 self._arrivals[camera][header_stamp(data)] = now
+                self._heard.add(camera)
 
         return keep
 
@@ -117,13 +119,13 @@ class Load:
             return dict(self._diagnostics)
 
     def wait_until_answered(self, timeout_s: float, check: Callable[[], None]) -> bool:
-        """Send images until every camera's are answered; ``check`` is called in between."""
+        """Send images until every camera has had an answer; ``check`` is called in between."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             check()
             self.run(2.0, 0.5)
             with self._lock:
-                if all(self._arrivals):
+                if len(self._heard) == len(self._prefixes):
                     return True
         return False
 
