@@ -16,7 +16,7 @@ from ..drawing import annotate
 from ..frames import ThermalFrame
 from ..results import PerceptionResult
 from .markers import markers_message
-from .messages import FACE_CLASS, detections_message, image_message, label_info_message, landmarks_message
+from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
 from .rays import NominalRays, Rays
 
 _LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -51,7 +51,7 @@ class Outputs:
             drawn: Callable[[np.ndarray], np.ndarray] = rays if rays is not None else NominalRays(*frame.shape)
             self._markers.publish(markers_message(header, frame, result, drawn))
         if self._annotated.get_subscription_count():
-            self._annotated.publish(image_message(header, annotate(frame, result), "bgr8"))
+            self._annotated.publish(picture_message(header, annotate(frame, result)))
 
     def destroy(self) -> None:
         """Take the topics off the graph."""
