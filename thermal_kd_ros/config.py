@@ -161,6 +161,8 @@ class FaceConfig:
                                "scores, or the largest (the nearest).", choices=FACE_PRIORITIES, live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
+    head_pose: bool = _parameter(
+        True, "Estimate where heads are and where they look; needs camera_info, and not thermal.flip.", live=True)
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,21 @@ class TrackingConfig:
                                   bounds=(0.01, 0.99), live=True)
     max_missed_s: float = _parameter(1.0, "A track not seen for this long, in seconds, is forgotten.",
                                      bounds=(0.0, 60.0), live=True)
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """Landmarks that do not tremble: a One-Euro filter (Casiez et al., CHI 2012) on each point of a tracked face."""
+
+    enabled: bool = _parameter(
+        True, "Smooth the landmarks of tracked faces in time; needs tracking.enabled.", live=True)
+    min_cutoff_hz: float = _parameter(
+        1.5, "Cut-off of the low-pass for a face at rest, hertz: lower is steadier.", bounds=(0.01, 100.0), live=True)
+    speed_gain: float = _parameter(
+        6.0, "Hertz by which the cut-off rises for each face size a second that a point moves: higher lags less.",
+        bounds=(0.0, 1000.0), live=True)
+    derivative_cutoff_hz: float = _parameter(
+        1.0, "Cut-off of the low-pass on the speeds themselves, hertz.", bounds=(0.01, 100.0), live=True)
 
 
 @dataclass(frozen=True)
@@ -209,6 +226,7 @@ class PerceptionConfig:
     detector: DetectorConfig = DetectorConfig()
     face: FaceConfig = FaceConfig()
     tracking: TrackingConfig = TrackingConfig()
+    smoothing: SmoothingConfig = SmoothingConfig()
     engine: EngineConfig = EngineConfig()
 
     def __post_init__(self) -> None:
@@ -250,6 +268,9 @@ class NodeConfig:
     silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
                                           bounds=(0.5, 3600.0), live=True)
     diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
+    publish_tf: bool = _parameter(
+        False, "Publish a transform from the camera's frame to head_<track id> for every tracked head with a known "
+        "pose.", live=True)
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(1, 1000), live=True)
 

@@ -1,4 +1,4 @@
-"""What training and run time share about faces: the crop that the landmark network sees."""
+"""What training, simulation and run time share about faces: the box, and the crop that the landmark network sees."""
 
 from __future__ import annotations
 
@@ -26,3 +26,15 @@ def normalise_crop(values: np.ndarray) -> np.ndarray:
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
     return robust_span(values, CROP_CONTRAST, max(LEAST_SPAN, LEAST_SPAN_PART * largest)).apply(values)
+
+
+def face_box(points: np.ndarray) -> np.ndarray:
+    """(4,) float32 x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
+
+    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
+    """
+    forehead = points[17:27] + 0.20 * (points[27] - points[8])
+    hull = np.concatenate([points, forehead])
+    low, high = hull.min(axis=0), hull.max(axis=0)
+    margin = 0.04 * (high - low)
+    return np.concatenate([low - margin, high + margin]).astype(np.float32)

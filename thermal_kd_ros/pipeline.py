@@ -17,11 +17,13 @@ from .engines.device.build import device_path
 from .faces import CROP_MARGIN, normalise_crop
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
+from .head_pose import LAYOUT, head_poses
 from .layouts import Layout, get_layout
 from .models.checkpoint import ModelError
 from .models.confidence import confidence
 from .nms import select
-from .results import Detections, FaceLandmarks, PerceptionResult
+from .results import Detections, FaceLandmarks, HeadPoses, PerceptionResult
+from .smoothing import LandmarkSmoother
 from .temperature import inner_canthus_temperatures, point_temperatures
 from .tone import TemporalTone, contrast_for
 from .tracking import Tracker
@@ -39,6 +41,7 @@ class _Camera:
         """By the network that looks at the image: ``objects`` or ``faces``."""
         self.objects = Tracker(config.tracking)
         self.faces = Tracker(config.tracking)
+        self.smoother = LandmarkSmoother(config.smoothing, config.tracking.max_missed_s)
 
 
 class ThermalPerception:
@@ -136,8 +139,15 @@ class ThermalPerception:
             for network, tone in camera.tones.items():
                 tone.config = self._contrasts[network]
             camera.objects.config = camera.faces.config = config.tracking
+            camera.smoother.config, camera.smoother.forget_s = config.smoothing, config.tracking.max_missed_s
         if not self._device_failure:
             self._choose_path()
+
+    def bad_pixels(self, camera: str = "") -> int:
+        """How many pixels of a camera are replaced at present, known and found."""
+        known = self._cameras.get(camera)
+        bad = known.corrector.bad if known is not None else None
+        return int(bad.sum()) if bad is not None else 0
 
     def warm_up(self, batch: int = 1) -> None:
         """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
@@ -199,8 +209,12 @@ class ThermalPerception:
                 if frame.stamp is not None:
                     detections[i], faces[i] = self._track(frame, detections[i], faces[i])
             stages["tracking"] = time.perf_counter() - began
+
+        began = time.perf_counter()
+        poses = [self._poses(frame, found) for frame, found in zip(frames, faces, strict=True)]
+        stages["pose"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
-        return [PerceptionResult(d, f, stage_ms) for d, f in zip(detections, faces, strict=True)]
+        return [PerceptionResult(d, f, stage_ms, p) for d, f, p in zip(detections, faces, poses, strict=True)]
 
     def _found_by_host(self, frames: Sequence[ThermalFrame]
                        ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
@@ -305,6 +319,11 @@ class ThermalPerception:
             start = stop
         return results
 
+    def _poses(self, frame: ThermalFrame, faces: FaceLandmarks) -> HeadPoses | None:
+        # A mirrored camera sees a head that does not exist.
+        wanted = self.config.face.head_pose and not self.config.thermal.flip and faces.layout == LAYOUT
+        return head_poses(faces, frame.rays) if wanted and frame.rays is not None else None
+
     def _placed(self, frame: ThermalFrame, found: Detections, crops: list[FaceCrop], points: np.ndarray,
                 sigma: np.ndarray) -> FaceLandmarks:
         """Faces of a frame with their landmarks, from what the network says of their crops: (F, K, 2) and (F, K)."""
@@ -325,7 +344,8 @@ class ThermalPerception:
         assert frame.stamp is not None
         ids = camera.objects.update(detections.boxes, detections.labels, frame.stamp)
         face_ids = camera.faces.update(faces.boxes, np.zeros(len(faces), np.int64), frame.stamp)
-        return dataclasses.replace(detections, track_ids=ids), dataclasses.replace(faces, track_ids=face_ids)
+        faces = camera.smoother.update(dataclasses.replace(faces, track_ids=face_ids), frame.stamp)
+        return dataclasses.replace(detections, track_ids=ids), faces
 
 
 def _upright(frame: ThermalFrame, turn: Orientation) -> ThermalFrame:

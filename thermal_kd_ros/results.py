@@ -84,6 +84,24 @@ class FaceLandmarks:
 
 
 @dataclass(frozen=True)
+class HeadPoses:
+    """Where the heads of F faces are, in the camera's optical frame; rows are NaN where that is not known.
+
+    The head's frame: x forward out of the face, y to the subject's left, z up, origin between the eyes.
+    """
+
+    rotation: np.ndarray
+    """(F, 3, 3) float64, from the head's frame to the optical frame."""
+    translation: np.ndarray
+    """(F, 3) float64, metres."""
+    error: np.ndarray
+    """(F,) float64, root mean square distance of the landmarks from those of the posed model, as part of its width."""
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+
+@dataclass(frozen=True)
 class PerceptionResult:
     """Everything found in one frame."""
 
@@ -91,4 +109,6 @@ class PerceptionResult:
     faces: FaceLandmarks
     stage_ms: dict[str, float]
     """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces and
-    landmarks, or device where it was one go."""
+    landmarks, or device where it was one go; tracking and pose."""
+    poses: HeadPoses | None = None
+    """Of the faces, in their order; None if the camera's rays are not known or nobody asked."""

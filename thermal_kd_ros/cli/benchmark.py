@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..config import ConfigError
+from ..config import BACKENDS, ConfigError
 from .options import add_model_options, chosen_parameters
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-frames", type=int, metavar="N", help="frames of the memory test (default: 5000)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE",
                         help="an ONNX network to run beside ours, with the same settings; may be repeated")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS[1:], default=list(BACKENDS[1:]), metavar="NAME",
+                        help=f"engines to compare, of {', '.join(BACKENDS[1:])} (default: all that are installed)")
     parser.add_argument("--out", type=Path, default=Path("build/bench"),
                         help="where results go (default: %(default)s)")
     parser.add_argument("--startup-timeout", type=float, default=180.0, metavar="S",
@@ -125,7 +127,7 @@ def _measure(args: argparse.Namespace, parameters: dict[str, Any], peers: dict[s
     if "stages" in args.parts:
         result["stages"] = measure_stages(config, args.rounds)
     if "engines" in args.parts:
-        result["engines"] = measure_engines(config, args.rounds, peers)
+        result["engines"] = measure_engines(config, args.rounds, peers, args.backends)
     if set(args.parts) & set(_OF_ROS):
         from ..benchmark.node import Settings, measure_cameras, measure_node
 

@@ -11,11 +11,15 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from ..drawing import caption
 from ..frames import ThermalFrame
-from ..results import PerceptionResult
+from ..results import HeadPoses, PerceptionResult
 from ..temperature import box_temperatures
 
 _OBJECT = ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0)
 _FACE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+_AXES = (ColorRGBA(r=1.0, g=0.2, b=0.2, a=1.0), ColorRGBA(r=0.2, g=1.0, b=0.2, a=1.0),
+         ColorRGBA(r=0.3, g=0.4, b=1.0, a=1.0))
+_AXIS_LENGTH = 0.12
+"""Of a head's axes, metres."""
 _LINE_WIDTH = 0.003
 _TEXT_HEIGHT = 0.025
 _POINT_SIZE = 0.004
@@ -23,7 +27,7 @@ _POINT_SIZE = 0.004
 
 def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResult,
                     rays: Callable[[np.ndarray], np.ndarray]) -> MarkerArray:
-    """Boxes as line strips with a text, landmarks as points.
+    """Boxes as line strips with a text, landmarks as points, heads as axes.
 
     The text has class, track and score and, of a radiometric image, the robust maximum and mean of the box and, of
     faces, the temperature at the inner eye corners.
@@ -51,7 +55,24 @@ def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResul
             message.markers += [strip, text]
     if len(faces):
         message.markers.append(_landmarks(header, faces.points, faces.confidence, rays))
+    if result.poses is not None and np.isfinite(result.poses.error).any():
+        message.markers.append(_heads(header, result.poses))
     return message
+
+
+def _heads(header: Header, poses: HeadPoses) -> Marker:
+    """The axes of all heads with a known pose in one marker: x red, y green, z blue."""
+    marker = _marker(header, "heads", 0, Marker.LINE_LIST, _FACE)
+    marker.scale.x = _LINE_WIDTH
+    for rotation, origin in zip(poses.rotation, poses.translation, strict=True):
+        if not np.isfinite(origin).all():
+            continue
+        # Everything is drawn at unit depth, so heads shrink with their distance.
+        for axis, colour in zip(rotation.T, _AXES, strict=True):
+            tip = origin + _AXIS_LENGTH * axis
+            marker.points += [_point(origin / origin[2]), _point(tip / origin[2])]
+            marker.colors += [colour, colour]
+    return marker
 
 
 def _landmarks(header: Header, points: np.ndarray, confidence: np.ndarray,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import array
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
 
 from ..results import Detections, FaceLandmarks
-from .rays import Rays
 
 FACE_CLASS = "face"
 NO_TRACK = 2**32 - 1
@@ -86,7 +85,8 @@ def _corners(detection: Detection2D) -> tuple[float, float, float, float]:
     return centre.x - width / 2, centre.y - height / 2, centre.x + width / 2, centre.y + height / 2
 
 
-def landmarks_message(header: Header, faces: FaceLandmarks, rays: Rays | None) -> PointCloud2:
+def landmarks_message(header: Header, faces: FaceLandmarks, rays: Callable[[np.ndarray], np.ndarray] | None
+                      ) -> PointCloud2:
     """An organised cloud: one row a face, one column a point of the layout; LANDMARK_DTYPE in each.
 
     x y z are the ray through the point at unit depth in the optical frame, or u v 0 without ``rays``. Not dense: a

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
@@ -27,7 +28,9 @@ from training.data.face_mesh import HeadModel, load_head, random_shape, visible_
 from training.data.face_wear import worn
 
 PATCH = 192
-"""Side of a rendered patch, pixels."""
+"""Side of a rendered patch, pixels; the middle of the face lies half of this from the left, top and right."""
+BUST = 320
+"""Side of a patch that shows the shoulders and the chest too."""
 FACE = 88.0
 """About the longer side of the face box in a patch, pixels."""
 _NECK = np.array([0.0, -8.0, -1.0], np.float32)
@@ -48,7 +51,7 @@ class RenderedHead:
     """One head in a patch."""
 
     temperature: np.ndarray
-    """(PATCH, PATCH) float32 °C, NaN where there is no head."""
+    """(size, size) float32 °C, NaN where there is no head."""
     points: np.ndarray
     """(54, 2) float32 pixels, continuous: hidden jaw points on the visible contour."""
     surface_points: np.ndarray
@@ -98,22 +101,11 @@ def _head_weight(neutral: np.ndarray) -> np.ndarray:
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def face_box(points: np.ndarray) -> np.ndarray:
-    """(4,) x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
-
-    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
-    """
-    forehead = points[17:27] + 0.20 * (points[27] - points[8])
-    hull = np.concatenate([points, forehead])
-    low, high = hull.min(axis=0), hull.max(axis=0)
-    margin = 0.04 * (high - low)
-    return np.concatenate([low - margin, high + margin]).astype(np.float32)
-
-
 def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = None,
-                textures: list[np.ndarray] | None = None) -> RenderedHead:
-    """A random head; every random choice comes from ``rng``.
+                textures: list[np.ndarray] | None = None, size: int = PATCH) -> RenderedHead:
+    """A random head in a patch of ``size`` pixels; every random choice comes from ``rng``.
 
+    The middle of the face is in the middle column and PATCH / 2 from the top: larger patches show more of the body.
     With ``textures`` (of ``face_light.skin_texture``, or an empty list) it is rendered in visible light as well.
     """
     pose = pose or random_pose(rng)
@@ -162,11 +154,11 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     middle = (box[:2] + box[2:]) / 2
 
     def pixels(points: np.ndarray) -> np.ndarray:
-        return np.concatenate([(points[:, :2] - middle) * scale + PATCH / 2, points[:, 2:]], axis=1)
+        return np.concatenate([(points[:, :2] - middle) * scale + (size / 2, PATCH / 2), points[:, 2:]], axis=1)
 
     drawn, flat = pixels(project(vertices)), pixels(flat)
     # The rasteriser has pixel centres at whole numbers.
-    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, PATCH, PATCH,
+    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, size, size,
                           inverse_depth=1.0 / drawn[:, 2], cull_backfaces=True)
     temperature = _shade(model, fragments, all_faces, vertices, extra, style)
 
@@ -183,7 +175,7 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
         else:
             kinds[np.concatenate(glass)] = LENS
         seen = fragments if kept.all() else rasterize(
-            drawn - np.array([0.5, 0.5, 0.0]), all_faces[kept], PATCH, PATCH, inverse_depth=1.0 / drawn[:, 2],
+            drawn - np.array([0.5, 0.5, 0.0]), all_faces[kept], size, size, inverse_depth=1.0 / drawn[:, 2],
             cull_backfaces=True)
         scene = Scene(vertices, np.concatenate(rest), all_faces[kept], kinds[kept], centre3)
         colour = visible_light(scene, seen, style, textures, rng)
@@ -224,11 +216,11 @@ def _start_worker(assets: Path, photographs: Path | None, visible: bool) -> None
         _TEXTURES = [skin_texture(photograph, _MODEL.neutral[_MODEL.landmarks]) for photograph in found]
 
 
-def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray | np.float32, ...]:
+def _render_one(job: tuple[int, int, bool, int]) -> tuple[np.ndarray | np.float32, ...]:
     assert _MODEL is not None
-    seed, index, away = job
+    seed, index, away, size = job
     rng = np.random.default_rng((seed, index))
-    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None, _TEXTURES)
+    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None, _TEXTURES, size)
     counts = np.where(np.isnan(head.temperature), 0, np.round((head.temperature + 273.15) * 100)).astype(np.uint16)
     pose = np.array([head.pose.yaw, head.pose.pitch, head.pose.roll], np.float32)
     row = (counts, head.points, head.surface_points, head.visible, head.axes, pose, np.float32(head.style.ambient))
@@ -236,19 +228,19 @@ def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray | np.float32, ..
 
 
 def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False,
-                 visible: bool = False, photographs: Path | None = None) -> None:
+                 visible: bool = False, photographs: Path | None = None, size: int = PATCH) -> None:
     """Render ``count`` heads (of people looking ``away``) into one archive, written aside and renamed.
 
-    Arrays: ``patches`` (N, PATCH, PATCH) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
+    Arrays: ``patches`` (N, size, size) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
     (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C; with
-    ``visible`` also ``colours`` (N, PATCH, PATCH, 3) uint8, with skin from the folder ``photographs`` if given.
+    ``visible`` also ``colours`` (N, size, size, 3) uint8, with skin from the folder ``photographs`` if given.
     """
     load_head(assets / "ict_face.npz")  # fails here, not in the workers
     if photographs:
         load_photographs(photographs)
     rows = []
     with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(assets, photographs, visible)) as pool:
-        jobs = pool.map(_render_one, ((seed, i, away) for i in range(count)), chunksize=8)
+        jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient") + ("colours",) * visible
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -270,11 +262,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--away", action="store_true", help="backs of heads, which are no faces")
     parser.add_argument("--visible", metavar="FOLDER", help="also render in visible light, with skin from these "
                         "photographs; 'none' for painted skin")
+    parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
     photographs = Path(args.visible) if args.visible and args.visible != "none" else None
     try:
         render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
-                     photographs)
+                     photographs, BUST if args.bust else PATCH)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

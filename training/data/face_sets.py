@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
 from training.data.driver_faces import FaceFrame
-from training.data.face_renderer import face_box
 
 TFW_POINTS = ("right eye centre", "left eye centre", "nose tip", "right mouth corner", "left mouth corner")
 

@@ -126,13 +126,15 @@ def long_hair(style: Style, rng: np.random.Generator) -> Part:
 
 def trunk(style: Style, rng: np.random.Generator) -> Part:
     """Neck base, shoulders and chest in a garment."""
-    height = np.array([-13.5, -15.5, -17.5, -20.0, -24.0, -32.0, -45.0])
-    wide = np.array([5.8, 8.5, 13.0, 17.5, 20.0, 20.5, 20.0]) * rng.uniform(0.85, 1.1)
-    deep = np.array([5.2, 6.5, 7.5, 9.0, 10.5, 11.5, 12.0])
+    stops = (13.5, 15.5, 17.5, 20.0, 24.0, 32.0, 60.0)
+    # Rows close enough for the edge of a neckline.
+    depth = np.concatenate([np.linspace(13.5, 26.0, 22), np.linspace(28.0, 60.0, 9)])
+    wide = np.interp(depth, stops, (5.8, 8.5, 13.0, 17.5, 21.0, 22.0, 22.5)) * rng.uniform(0.85, 1.1)
+    deep = np.interp(depth, stops, (5.2, 6.5, 7.5, 9.0, 10.5, 11.5, 12.0))
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)[None]
     x = wide[:, None] * np.sin(angle)
     z = -2.5 + deep[:, None] * np.cos(angle)
-    grid = np.stack([x, height[:, None] + 0 * angle, z], -1)
+    grid = np.stack([x, 0 * angle - depth[:, None], z], -1)
     points = grid.reshape(-1, 3)
     opening = 0.5 * (points[:, 2] > 0) * np.exp(-0.5 * (points[:, 0] / 3.5) ** 2) * rng.uniform(0, 16)
     heat = style.cloth + 0.8 * point_noise(rng, points, 9.0) + 0.5 * point_noise(rng, points, 4.0)

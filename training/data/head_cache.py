@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.coco import DataError
-from training.data.face_renderer import PATCH
-from training.data.head_variation import vary_below_jaw, warm_orbits
+from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 
 _RAISED: dict[tuple[int, ...], float] = {
     (0, 16): -0.43, (1, 15): -0.33, (2, 14): -0.27, (3, 13): -0.20, (4, 12): -0.10,
@@ -49,11 +48,11 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
 
 
 class HeadCache:
-    """Rendered heads in memory; raises DataError if a file is missing or has another layout.
+    """Rendered heads in memory; raises DataError if a file is missing or patches differ in size.
 
     Args:
         paths: archives of face_renderer.
-        visible_light: whether to load the ``colours`` (N, PATCH, PATCH, 3) as well; None without.
+        visible_light: whether to load the ``colours`` (N, size, size, 3) as well; None without.
     """
 
     def __init__(self, paths: list[Path], visible_light: bool = False) -> None:
@@ -67,14 +66,15 @@ class HeadCache:
                     raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
                                     + (" with --visible" if "colours" in missing else ""))
                 parts.append({name: archive[name] for name in names})
+        sizes = {part["patches"].shape[1:] for part in parts}
+        if len(sizes) > 1:
+            raise DataError(f"{', '.join(map(str, paths))} hold patches of different sizes: {sorted(sizes)}")
         joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
         self.patches = joined["patches"]
         self.ambient = joined["ambient"]
         self.axes = joined["axes"]
         self.pose = joined["pose"]
         self.visible = joined["visible"]
-        if self.patches.shape[1:] != (PATCH, PATCH):
-            raise DataError(f"{paths[0]} holds patches of {self.patches.shape[1:]}, expected {(PATCH, PATCH)}")
         self.colours: np.ndarray | None = joined.get("colours")
         self.points = np.stack([even_jaw(points) for points in joined["points"] + convention_offsets() @ self.axes])
 
@@ -82,16 +82,18 @@ class HeadCache:
         return len(self.patches)
 
     def head(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """°C (PATCH, PATCH) float32 (0 outside), coverage (PATCH, PATCH) float32, points (54, 2) of head ``i``.
+        """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
         ``rng`` varies what costs no new rendering: the warmth of the eye sockets, unless glasses or a turned head hide
-        them, the contrast within the face, the neck and the collar.
+        them, nose, lips and cheeks, the contrast within the face, the neck and the collar.
         """
         counts = self.patches[i]
         mask = (counts > 0).astype(np.float32)
         patch = counts.astype(np.float32) / 100 - 273.15
         if self.visible[i, 36:48].mean() > 0.5 and rng.random() < 0.7:
             warm_orbits(patch, self.points[i], self.axes[i], rng)
+        if abs(self.pose[i, 0]) < 60:
+            vary_regions(patch, self.points[i], self.axes[i], rng)
         if abs(self.pose[i, 0]) < 90:
             vary_below_jaw(patch, mask, self.points[i], self.axes[i], float(self.ambient[i]), rng)
         return patch * mask, mask, self.points[i]

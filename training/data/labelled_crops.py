@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.faces import CROP_MARGIN, normalise_crop
+from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from training.data.compositing import moved, similarity
 from training.data.driver_faces import FaceFrame
-from training.data.face_renderer import face_box
 from training.data.rendered_faces import CropConfig
 
 

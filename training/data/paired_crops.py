@@ -8,13 +8,12 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.faces import CROP_MARGIN
+from thermal_kd_ros.faces import CROP_MARGIN, face_box
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.simulation.noise import value_noise
 from training.data.coco import DataError
 from training.data.compositing import moved, similarity
 from training.data.face_light import Photograph
-from training.data.face_renderer import face_box
 from training.data.head_cache import HeadCache, convention_offsets, even_jaw
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 

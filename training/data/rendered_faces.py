@@ -13,21 +13,23 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.faces import CROP_MARGIN, normalise_crop
+from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.simulation.noise import value_noise
 from training.data.coco import DataError, Sample
 from training.data.compositing import (
     background,
     camera,
+    foliage,
     load_backgrounds,
     moved,
     occlude,
     place,
     similarity,
+    with_legs,
     with_trunk,
 )
-from training.data.face_renderer import FACE, face_box
+from training.data.face_renderer import FACE
 from training.data.head_cache import HeadCache
 
 
@@ -141,13 +143,15 @@ class RenderedFaceScenes:
     def __getitem__(self, i: int) -> Sample:
         rng = np.random.default_rng((self.seed, i))
         height, width = self.size
-        count = int(rng.choice(7, p=[0.17, 0.38, 0.2, 0.1, 0.07, 0.05, 0.03]))
+        count = int(rng.choice(7, p=[0.1, 0.42, 0.22, 0.11, 0.07, 0.05, 0.03]))
         # One climate for the whole scene: that of the first head.
         first = int(rng.choice(self._front))
         ambient = float(self.cache.ambient[first])
         canvas = background(rng, height, width, ambient, self.photos)
         if rng.random() < 0.25:
             occlude(canvas, rng, rng.uniform(0, 1, 2) * (width, height), rng.uniform(30, 200), ambient)
+        for _ in range(rng.poisson(0.5)):
+            foliage(canvas, rng, ambient)
         for _ in range(rng.poisson(1.0)):
             self._torso(canvas, rng, ambient)
         sides = np.exp(rng.uniform(np.log(8), np.log(220 if count <= 2 else 90), count))
@@ -183,6 +187,8 @@ class RenderedFaceScenes:
         # Heads of another climate are brought to this one, so that not every head glows in the cold.
         patch = patch + 0.5 * (ambient - float(self.cache.ambient[index])) * mask
         patch, mask = with_trunk(patch, mask, rng)
+        if side < 0.2 * height and rng.random() < 0.7:
+            patch, mask = with_legs(patch, mask, rng)
         points = points + np.array([24.0, 0.0])
         box = face_box(points)
         goal = np.array([rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.9) * height])

@@ -46,10 +46,12 @@ def write_report(path: Path, rows: list[dict[str, Any]], facts: dict[str, Any], 
             for name, values in networks.items()}
     body = f"""{BEGIN}
 Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batch {budget.batch}, crops of 64 pixels.
-The teacher ({budget.teacher_epochs} epochs, one for all rows) has an NME of {facts['teacher_nme']:.2f} % on
-{facts['photographs']} photographs of people that it did not see. Rendered: {facts['held_out']} held-out subjects; real:
-every {budget.every}th frame of driver_faces 2_*, whose labels are a network's output. Mean ± standard deviation over
-seeds.
+The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
+as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
+that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
+seed changes in the former. Rendered: {facts['held_out']} held-out subjects, turned by at most
+{facts['turned']:.0f} degrees; real: every {budget.every}th frame of driver_faces 2_*, whose labels are a network's
+output. Mean ± standard deviation over seeds.
 
 ### Transfer (KTL): the thermal network, {size['thermal']}
 
