@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from thermal_kd_ros import pipeline
 from thermal_kd_ros.config import (
+    ConfigError,
     ContrastConfig,
+    CorrectionConfig,
     EngineConfig,
     FaceConfig,
     PerceptionConfig,
@@ -126,6 +129,8 @@ def test_results_lie_on_the_camera_s_own_pixels_however_it_is_mounted(rotate: in
         spot = np.argwhere(np.abs(camera - temperature) < 0.01).mean(axis=0)[::-1] + 0.5
         np.testing.assert_allclose(result.faces.points[0, index], spot, atol=1.0)
         assert result.faces.temperature[0, index] == pytest.approx(temperature, abs=0.01)
+    # The inner corners, which this stand-in leaves in the middle of the crop, are measured in the upright image.
+    assert np.isfinite(result.faces.canthus_temperature).all() and len(result.faces.canthus_temperature) == 1
 
 
 def test_without_flip_a_mirrored_camera_swaps_the_eyes() -> None:
@@ -141,10 +146,11 @@ def test_an_impossible_turn_is_refused() -> None:
 
 # Bad input: whatever comes, it is answered with finite results or refused with a reason -------------------------------
 
-FOREIGN = ["", "bgr16", "rgb16", "mono32", "16SC1", "32SC1", "64FC1", "32FC3", "16UC3", "bayer_rggb8", "yuv422", "nv21",
-           "mono16 ", "MONO16"]
+FOREIGN = ["", "bgr16", "rgb16", "mono32", "16SC1", "32SC1", "64FC1", "32FC3", "16UC3", "8UC2", "8SC1", "bayer_rggb8",
+           "bayer_gbrg16", "yuv422", "yuv422_yuy2", "uyvy", "nv21", "mono16 ", "MONO16"]
 """Encodings that cv_bridge knows, or nearly, but that carry no thermal image."""
-FILLS = ("noise", "constant", "saturated", "12 bits", "ramp", "nan", "infinite", "absurd", "one value")
+FILLS = ("noise", "constant", "saturated", "12 bits", "12 bits moved up", "ramp", "nan", "infinite", "absurd",
+         "one value")
 SHAPES = st.one_of(st.sampled_from([(1, 1), (1, 300), (300, 1), (2, 2), (7, 9), (120, 160)]),
                    st.tuples(st.integers(1, 70), st.integers(1, 70)))
 
@@ -156,8 +162,8 @@ def filled(shape: tuple[int, ...], dtype: str, fill: str, seed: int) -> np.ndarr
         top = 256 ** int(dtype[1]) - 1
         values = rng.integers(0, top, shape, endpoint=True)
         values = {"constant": np.full(shape, seed % top), "saturated": np.where(values > top // 3, top, values),
-                  "12 bits": values % 4096, "ramp": np.arange(values.size).reshape(shape) % top,
-                  "one value": np.zeros(shape)}.get(fill, values)
+                  "12 bits": values % 4096, "12 bits moved up": values % 4096 * 16 % (top + 1),
+                  "ramp": np.arange(values.size).reshape(shape) % top, "one value": np.zeros(shape)}.get(fill, values)
         return values.astype(dtype)
     values = rng.normal(20, 8, shape).astype(dtype)
     bad = {"nan": np.nan, "infinite": rng.choice([np.inf, -np.inf]), "absurd": 3e38 * rng.choice([-1, 1]),
@@ -176,7 +182,7 @@ def assert_sound(result: PerceptionResult, height: int, width: int) -> None:
         assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert np.isfinite(result.faces.points).all()
     assert ((result.faces.confidence >= 0) & (result.faces.confidence <= 1)).all()
-    assert not np.isinf(result.faces.temperature).any()
+    assert not np.isinf(result.faces.temperature).any() and not np.isinf(result.faces.canthus_temperature).any()
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +196,8 @@ def answer(reused: dict[tuple[int, bool], tuple[FrameReader, pipeline.ThermalPer
     """Read an image by ``read`` of the reader and process it; a refusal must say something."""
     if turn not in reused:
         face = FaceConfig(min_size_px=1.0, score_threshold=0.0)
-        config = PerceptionConfig(thermal=ThermalConfig(rotate=turn[0], flip=turn[1]), face=face)
+        correction = CorrectionConfig(find_bad_pixels=turn[1], stripes="both" if turn[1] else "off")
+        config = PerceptionConfig(ThermalConfig(rotate=turn[0], flip=turn[1]), correction, face=face)
         reused[turn] = FrameReader(config.thermal, str(turn)), pipeline.ThermalPerception(config)
     reader, perception = reused[turn]
     try:
@@ -249,15 +256,20 @@ def test_a_4k_image_is_answered(reused, turn: tuple[int, bool]) -> None:
     answer(reused, turn, "read", pixels.tobytes(), 2160, 3840, "mono16", 7680, False)
 
 
+def witnesses(monkeypatch: pytest.MonkeyPatch, asks: dict[str, dict[str, Any]]) -> None:
+    """Networks of 80 x 64 that only look, with what their cards say of contrast."""
+    def load(model: str, task: str, config: EngineConfig) -> Witness:
+        points = {"points": POINTS} if task == "landmarks" else {}
+        return Witness(ModelCard(model, task, points, 64, 80, ("face",), "sf_tl54", asks.get(model, {})))
+
+    monkeypatch.setattr(pipeline, "load_engine", load)
+
+
 def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asks = {"detector_nano": {"method": "plateau", "plateau_limit": 2.0}, "face_detector": {"method": "clahe"},
             "landmarks_light": {"margin": 0.15}}
 
-    def load(model: str, task: str, config: EngineConfig) -> Witness:
-        points = {"points": POINTS} if task == "landmarks" else {}
-        return Witness(ModelCard(model, task, points, 64, 80, ("face",), "sf_tl54", asks[model]))
-
-    monkeypatch.setattr(pipeline, "load_engine", load)
+    witnesses(monkeypatch, asks)
     values = np.random.default_rng(0).normal(20.0, 5.0, (64, 80)).astype(np.float32)
     perception = pipeline.ThermalPerception()
 
@@ -282,3 +294,49 @@ def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(mon
         pipeline.ThermalPerception()
     named = with_values(PerceptionConfig(), {"contrast.method": "clahe"})
     assert pipeline.ThermalPerception(named).contrast.method == "clahe"
+
+
+def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    witnesses(monkeypatch, {})
+    rng = np.random.default_rng(0)
+    scene = (20.0 + 8.0 * np.mgrid[:80, :64][0] / 80 + rng.normal(0, 0.2, (80, 64))).astype(np.float32)
+    bad = np.zeros(scene.shape, bool)
+    bad[::9, ::7] = True
+    np.save(tmp_path / "bad.npy", bad)
+    stripes = rng.normal(0, 2.0, (80, 1)).astype(np.float32)
+
+    def seen(values: np.ndarray, **correction: Any) -> np.ndarray:
+        config = with_values(PerceptionConfig(), {
+            "thermal.rotate": 90, **{f"correction.{name}": value for name, value in correction.items()}})
+        perception = pipeline.ThermalPerception(config)
+        perception.process([ThermalFrame.from_array(values, ThermalConfig())])
+        return perception.detector.seen  # type: ignore[attr-defined]
+
+    clean = seen(scene)
+    broken = np.where(bad, np.float32(-100), scene)
+    mended = seen(broken, bad_pixel_map=str(tmp_path / "bad.npy"))
+    turned = np.rot90(bad, -1)
+    assert np.abs(seen(broken) - clean)[turned].max() > 0.3 and np.abs(mended - clean)[turned].max() < 0.15
+    striped = scene + stripes
+    # Rows of the camera are columns of the upright image.
+    left, right = (np.diff(image - clean, axis=1).std() for image in (seen(striped, stripes="rows"), seen(striped)))
+    assert left < 0.4 * right
+
+    perception = pipeline.ThermalPerception()
+    stamps = iter(np.arange(100) / 30)
+    perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
+    as_it_is = perception.detector.seen  # type: ignore[attr-defined]
+    perception.reconfigure(with_values(PerceptionConfig(), {"correction.stripes": "both"}))
+    perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
+    assert np.abs(perception.detector.seen - as_it_is).max() > 0.05  # type: ignore[attr-defined]
+    assert perception.bad_pixels() == 0
+    perception.reconfigure(with_values(PerceptionConfig(), {"correction.find_bad_pixels": True}))
+    for _ in range(60):
+        values = np.where(bad, np.float32(-100), scene + rng.normal(0, 0.1, scene.shape)).astype(np.float32)
+        perception.process([ThermalFrame.from_array(values, ThermalConfig(), next(stamps))])
+    inner = bad[1:-1, 1:-1].sum()
+    assert 0.95 * inner <= perception.bad_pixels() <= inner
+    with pytest.raises(ConfigError, match="absent.npy"):
+        seen(scene, bad_pixel_map=str(tmp_path / "absent.npy"))
+    with pytest.raises(FrameError, match="80 x 64.*64 x 80"):
+        seen(scene.T, bad_pixel_map=str(tmp_path / "bad.npy"))

@@ -27,6 +27,8 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+DEVICE_PATHS = ("auto", "on", "off")
+FACE_PRIORITIES = ("score", "size")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
 
 
@@ -76,6 +78,21 @@ class ThermalConfig:
     reflected_c: float = _parameter(
         20.0, "Apparent temperature of what the surroundings reflect, degrees Celsius; counts where emissivity is "
         "below 1.", bounds=(-100.0, 1000.0))
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """Faults of the sensor."""
+
+    bad_pixel_map: str = _parameter(
+        "", "File of the camera's bad pixels, which are replaced by their neighbours: a PNG or .npy of the image's "
+        "size, not zero where a pixel is bad. Empty: none are known.")
+    find_bad_pixels: bool = _parameter(
+        False, "Replace single pixels too that stood out from all their neighbours in four of five frames lately.",
+        live=True)
+    stripes: str = _parameter(
+        "off", "Take away offsets of whole columns, rows, or both, that do not belong to the scene.",
+        choices=("off", "columns", "rows", "both"), live=True)
 
 
 @dataclass(frozen=True)
@@ -139,9 +156,13 @@ class FaceConfig:
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
-    max_faces: int = _parameter(16, "Most faces in a frame; the highest scores win.", bounds=(0, 256), live=True)
+    max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)
+    priority: str = _parameter("score", "Which faces win where there are more than max_faces: those of the highest "
+                               "scores, or the largest (the nearest).", choices=FACE_PRIORITIES, live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
+    head_pose: bool = _parameter(
+        True, "Estimate where heads are and where they look; needs camera_info, and not thermal.flip.", live=True)
 
 
 @dataclass(frozen=True)
@@ -153,6 +174,21 @@ class TrackingConfig:
                                   bounds=(0.01, 0.99), live=True)
     max_missed_s: float = _parameter(1.0, "A track not seen for this long, in seconds, is forgotten.",
                                      bounds=(0.0, 60.0), live=True)
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """Landmarks that do not tremble: a One-Euro filter (Casiez et al., CHI 2012) on each point of a tracked face."""
+
+    enabled: bool = _parameter(
+        True, "Smooth the landmarks of tracked faces in time; needs tracking.enabled.", live=True)
+    min_cutoff_hz: float = _parameter(
+        1.5, "Cut-off of the low-pass for a face at rest, hertz: lower is steadier.", bounds=(0.01, 100.0), live=True)
+    speed_gain: float = _parameter(
+        6.0, "Hertz by which the cut-off rises for each face size a second that a point moves: higher lags less.",
+        bounds=(0.0, 1000.0), live=True)
+    derivative_cutoff_hz: float = _parameter(
+        1.0, "Cut-off of the low-pass on the speeds themselves, hertz.", bounds=(0.01, 100.0), live=True)
 
 
 @dataclass(frozen=True)
@@ -169,6 +205,10 @@ class EngineConfig:
         "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
+    device_path: str = _parameter(
+        "auto", "Contrast, letterbox, suppression and face crops on the networks' device too, on CUDA as CUDA graphs. "
+        "auto: where PyTorch runs on a GPU; on: with PyTorch on a CPU too, which is slower there.",
+        choices=DEVICE_PATHS)
     cache_dir: str = _parameter(
         "", "Folder where networks built for a GPU are kept (TensorRT, OpenVINO); empty is ~/.cache/thermal_kd_ros.")
     on_failure: str = _parameter(
@@ -181,10 +221,12 @@ class PerceptionConfig:
     """The whole pipeline."""
 
     thermal: ThermalConfig = ThermalConfig()
+    correction: CorrectionConfig = CorrectionConfig()
     contrast: ContrastConfig = ContrastConfig()
     detector: DetectorConfig = DetectorConfig()
     face: FaceConfig = FaceConfig()
     tracking: TrackingConfig = TrackingConfig()
+    smoothing: SmoothingConfig = SmoothingConfig()
     engine: EngineConfig = EngineConfig()
 
     def __post_init__(self) -> None:
@@ -209,8 +251,9 @@ class NodeConfig:
         0.0, "Milliseconds for which the first waiting frame waits for those of other cameras, to share one run of the "
         "networks with them; 0 takes what is there.", bounds=(0.0, 1000.0), live=True)
     max_batch: int = _parameter(
-        1, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. More pay "
-        "on a GPU, and delay the first result on a CPU.", bounds=(1, 64), live=True)
+        0, "Most frames, of several cameras, in one run of the networks; those that wait longest come first. 0 is one "
+        "of each camera on a GPU, and 1 on a CPU, where more gain little and delay the first result.", bounds=(0, 64),
+        live=True)
     reliable_input: bool = _parameter(False, "Ask for reliable instead of best-effort (sensor data) delivery.")
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
@@ -225,6 +268,9 @@ class NodeConfig:
     silence_warning_s: float = _parameter(5.0, "Seconds without a frame, with a publisher there, until a warning.",
                                           bounds=(0.5, 3600.0), live=True)
     diagnostics_period_s: float = _parameter(1.0, "Seconds between messages on /diagnostics.", bounds=(0.1, 60.0))
+    publish_tf: bool = _parameter(
+        False, "Publish a transform from the camera's frame to head_<track id> for every tracked head with a known "
+        "pose.", live=True)
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(1, 1000), live=True)
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from .config import ContrastConfig
 
-_SAMPLES = 20_000
+SAMPLES = 20_000
 """About so many pixels decide the percentiles; more do not change them visibly."""
 
-_LARGEST = 1e30
+LARGEST = 1e30
 """Values beyond this cannot be meant, and their differences would overflow."""
 
-_LEAST_SHOWN = 0.5
+LEAST_SHOWN = 0.5
 """Part of a frame's pixels that the smoothed span must show."""
 
 
@@ -47,16 +47,21 @@ class Span:
         return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 
+def sample_step(pixels: int) -> int:
+    """Pixels from one sample to the next, in both directions, in an image of so many pixels."""
+    return max(1, math.isqrt(pixels // SAMPLES))
+
+
 def regular_sample(values: np.ndarray) -> np.ndarray:
     """Finite values of an image (H, W) on a regular grid of about 20,000 pixels, (N,); empty if none is finite."""
-    step = max(1, math.isqrt(values.size // _SAMPLES))
+    step = sample_step(values.size)
     sample: np.ndarray = values[step // 2 :: step, step // 2 :: step].ravel()
     if values.dtype.kind != "f":
         return sample
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         sample = values[np.isfinite(values)].ravel()
-    return np.clip(sample, -_LARGEST, _LARGEST)
+    return np.clip(sample, -LARGEST, LARGEST)
 
 
 def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> Span:
@@ -72,6 +77,17 @@ def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> 
     # Far from zero a float32 cannot tell values apart that are nearer than this.
     reach = max(span * (0.5 + config.headroom), 1e-6 * abs(middle))
     return Span(middle - reach, middle + reach)
+
+
+def weight_of_past(elapsed_s: float, time_constant_s: float) -> float:
+    """Weight that the span before has after so many seconds, 0 to 1.
+
+    0 without smoothing, after a long gap, and where the clock jumped back: a bag that starts again begins anew rather
+    than freezing the gain.
+    """
+    if time_constant_s <= 0.0 or not 0.0 <= elapsed_s < 10.0 * time_constant_s:
+        return 0.0
+    return math.exp(-elapsed_s / time_constant_s)
 
 
 class TemporalContrast:
@@ -90,12 +106,12 @@ class TemporalContrast:
         self.past = 0.0
         if stamp is None:
             return span
-        if self._span is not None and self.config.time_constant_s > 0.0:
-            elapsed = stamp - self._stamp
-            # A clock that jumps back (a bag that starts again) begins anew rather than freezing the gain. So does a
-            # scene that the old span would hide: seconds of white would be worse than one step in brightness.
-            if 0.0 <= elapsed < 10.0 * self.config.time_constant_s and self._span.shows(values) >= _LEAST_SHOWN:
-                keep = self.past = math.exp(-elapsed / self.config.time_constant_s)
+        if self._span is not None:
+            keep = weight_of_past(stamp - self._stamp, self.config.time_constant_s)
+            # A scene that the old span would hide begins anew: seconds of white would be worse than one step in
+            # brightness.
+            if keep > 0.0 and self._span.shows(values) >= LEAST_SHOWN:
+                self.past = keep
                 span = Span(keep * self._span.low + (1 - keep) * span.low,
                             keep * self._span.high + (1 - keep) * span.high)
         self._span, self._stamp = span, stamp

@@ -70,10 +70,14 @@ def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConf
     return draw(tone.apply(frame.values), result, celsius, scale)
 
 
-def caption(name: str, score: float, track: int = -1, celsius: float = float("nan")) -> str:
-    """What stands beside a box, e.g. ``person #3 0.91 36.2°C``; unknown parts are left out."""
+def caption(name: str, score: float, track: int = -1, celsius: float = float("nan"), **more: float) -> str:
+    """What stands beside a box, e.g. ``person #3 0.91 36.2°C``; unknown parts are left out.
+
+    ``more`` are named temperatures, e.g. ``mean=31.0``, which come after it.
+    """
     parts = [name, f"#{track}" if track >= 0 else "", f"{score:.2f}" if np.isfinite(score) else "",
-             f"{celsius:.1f}{_DEGREE}C" if np.isfinite(celsius) else ""]
+             f"{celsius:.1f}{_DEGREE}C" if np.isfinite(celsius) else "",
+             *(f"{what} {value:.1f}{_DEGREE}C" for what, value in more.items() if np.isfinite(value))]
     return " ".join(part for part in parts if part)
 
 

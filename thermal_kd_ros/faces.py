@@ -1,4 +1,4 @@
-"""What training and run time share about faces: the crop that the landmark network sees."""
+"""What training, simulation and run time share about faces: the box, and the crop that the landmark network sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from .contrast import robust_span
 CROP_MARGIN = 0.15
 """Margin of the face crop on each side, as a part of the longer side of the face box."""
 
-_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
+CROP_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
+"""How a crop becomes grey."""
+LEAST_SPAN, LEAST_SPAN_PART = 1e-6, 1e-5
+"""Smallest span of a crop: in its unit, and as a part of its largest value, so that neither counts nor degrees of a
+nearly flat crop are blown up to rounding noise."""
 
 
 def normalise_crop(values: np.ndarray) -> np.ndarray:
@@ -19,7 +23,18 @@ def normalise_crop(values: np.ndarray) -> np.ndarray:
     The span is the crop's own, so that a face looks the same whatever else is in the frame. A constant crop becomes
     0.5 throughout.
     """
-    # Relative to the values, so that neither counts nor degrees of a nearly flat crop are blown up to rounding noise.
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
-    return robust_span(values, _CONTRAST, max(1e-6, 1e-5 * largest)).apply(values)
+    return robust_span(values, CROP_CONTRAST, max(LEAST_SPAN, LEAST_SPAN_PART * largest)).apply(values)
+
+
+def face_box(points: np.ndarray) -> np.ndarray:
+    """(4,) float32 x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
+
+    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
+    """
+    forehead = points[17:27] + 0.20 * (points[27] - points[8])
+    hull = np.concatenate([points, forehead])
+    low, high = hull.min(axis=0), hull.max(axis=0)
+    margin = 0.04 * (high - low)
+    return np.concatenate([low - margin, high + margin]).astype(np.float32)

@@ -6,6 +6,7 @@ image, which would crush 16-bit thermal contrast.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -70,6 +71,8 @@ class ThermalFrame:
     """Of what is measured; 1 takes the values as they are."""
     reflected_c: float = 0.0
     """Apparent temperature of the surroundings; counts where the emissivity is below 1."""
+    rays: Callable[[np.ndarray], np.ndarray] | None = field(default=None, compare=False, repr=False)
+    """Continuous pixels (..., 2) to directions (..., 3) with z = 1 in the optical frame; None if not calibrated."""
 
     @property
     def radiometric(self) -> bool:

@@ -7,13 +7,17 @@ import numpy as np
 
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes (N, 4) and (M, 4), x1 y1 x2 y2: (N, M) float32; empty boxes overlap nothing."""
-    corner = np.maximum(a[:, None, :2], b[None, :, :2])
-    other = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inter = np.prod(np.clip(other - corner, 0.0, None), axis=2)
-    area_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0.0, None), axis=1)
-    area_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0.0, None), axis=1)
-    union = area_a[:, None] + area_b[None, :] - inter
+    # Side by side in planes: with the two axes of a box as a third dimension this takes up to five times as long.
+    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    inter = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    union = _areas(a)[:, None] + _areas(b)[None, :] - inter
     return np.where(union > 0.0, inter / np.maximum(union, 1e-12), 0.0).astype(np.float32)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    """(N, 4) to (N,); 0 for empty boxes."""
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0.0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0.0)
 
 
 def nms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou: float, limit: int) -> np.ndarray:
@@ -43,7 +47,8 @@ def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: f
     ``boxes`` (N, 4) and ``scores`` (N, C); ``thresholds`` (C,) per class. A cell may give several classes. Only the
     best ``candidates`` go into suppression.
     """
-    cell, label = np.nonzero(scores >= thresholds[None, :])
+    # Several times faster than nonzero of two dimensions, where nearly all are below their thresholds.
+    cell, label = np.divmod(np.flatnonzero(scores >= thresholds[None, :]), scores.shape[1])
     score = scores[cell, label]
     if len(score) > candidates:
         best = np.argpartition(-score, candidates)[:candidates]

@@ -62,9 +62,13 @@ class FaceLandmarks:
     """Name of the landmark layout, see ``layouts.py``."""
     track_ids: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(F,) int64; -1 where there is no track. Filled with -1 if not given."""
+    canthus_temperature: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """(F,) float32, degrees Celsius at the warmer inner eye corner, NaN where it is not known and if not given."""
 
     def __post_init__(self) -> None:
-        """Give every face an (absent) track id."""
+        """Give every face an (absent) track id and an (unknown) temperature of its eye corners."""
+        if len(self.canthus_temperature) != len(self.boxes):
+            object.__setattr__(self, "canthus_temperature", np.full(len(self.boxes), np.nan, np.float32))
         if len(self.track_ids) != len(self.boxes):
             object.__setattr__(self, "track_ids", np.full(len(self.boxes), -1, np.int64))
 
@@ -80,10 +84,31 @@ class FaceLandmarks:
 
 
 @dataclass(frozen=True)
+class HeadPoses:
+    """Where the heads of F faces are, in the camera's optical frame; rows are NaN where that is not known.
+
+    The head's frame: x forward out of the face, y to the subject's left, z up, origin between the eyes.
+    """
+
+    rotation: np.ndarray
+    """(F, 3, 3) float64, from the head's frame to the optical frame."""
+    translation: np.ndarray
+    """(F, 3) float64, metres."""
+    error: np.ndarray
+    """(F,) float64, root mean square distance of the landmarks from those of the posed model, as part of its width."""
+
+    def __len__(self) -> int:
+        return len(self.rotation)
+
+
+@dataclass(frozen=True)
 class PerceptionResult:
     """Everything found in one frame."""
 
     detections: Detections
     faces: FaceLandmarks
     stage_ms: dict[str, float]
-    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces, landmarks."""
+    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces and
+    landmarks, or device where it was one go; tracking and pose."""
+    poses: HeadPoses | None = None
+    """Of the faces, in their order; None if the camera's rays are not known or nobody asked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,15 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros import __main__
-from thermal_kd_ros.evaluation.bags import BagReader, BagWriter, Record, header_stamp
+from thermal_kd_ros.evaluation.bags import (
+    COMPRESSED_TYPE,
+    BagReader,
+    BagWriter,
+    Record,
+    header_stamp,
+    image_values,
+    with_header_stamp,
+)
 
 pytestmark = pytest.mark.ros
 
@@ -89,11 +99,26 @@ def test_the_answers_are_kept_as_they_came(rendered: Path) -> None:
         assert [entry.class_name for entry in labels.class_map] == ["person", "car", "bicycle", "face"]
 
 
+def as_png(bag: BagReader, record: Record) -> bytes:
+    """A recorded image as a compressed one."""
+    from rclpy.serialization import serialize_message
+    from sensor_msgs.msg import CompressedImage
+
+    message = CompressedImage(format="mono16; png compressed mono16")
+    message.data = array.array("B", cv2.imencode(".png", image_values(bag.message(record)))[1].tobytes())
+    return with_header_stamp(serialize_message(message), header_stamp(record.data))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
 def test_a_recording_of_others_is_played_without_truth(rendered: Path, tmp_path: Path, model_options: list[str],
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+                                                       capsys: pytest.CaptureFixture[str], compressed: bool) -> None:
     with BagReader(rendered / "input.mcap") as bag, BagWriter(tmp_path / "theirs.mcap") as copy:
-        for record in bag.records(["/thermal/image"]):
-            copy.add(Record("/lepton/image_raw", record.type, record.stamp_ns, record.data))
+        for record in itertools.islice(bag.records(["/thermal/image"]), 12):
+            if compressed:
+                data = as_png(bag, record)
+                copy.add(Record("/lepton/image_raw/compressed", COMPRESSED_TYPE, record.stamp_ns, data))
+            else:
+                copy.add(Record("/lepton/image_raw", record.type, record.stamp_ns, record.data))
     out = tmp_path / "out"
     assert demo("--bag", tmp_path / "theirs.mcap", "--frames", 10, "--out", out, *model_options, "--no-faces") == 0
     assert sorted(path.name for path in out.iterdir()) == FILES[1:]
@@ -152,7 +177,6 @@ def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_images_become_a_recording_that_keeps_their_values(tmp_path: Path) -> None:
     from thermal_kd_ros.demo.recording import from_images
-    from thermal_kd_ros.evaluation.bags import image_values
 
     images = [np.full((8, 10), 30000, np.uint16), np.full((8, 10), 21.5, np.float32),
               np.full((8, 10, 3), 9, np.uint8), np.full((8, 10), 9, np.uint8)]
@@ -165,6 +189,17 @@ def test_images_become_a_recording_that_keeps_their_values(tmp_path: Path) -> No
         for record, values in zip(records, images, strict=True):
             read = image_values(bag.message(record))
             assert read.dtype == values.dtype and (read == values).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (24, 32), (60, 80), (4, 400)])
+def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
+    from thermal_kd_ros.config import PerceptionConfig
+    from thermal_kd_ros.demo.pictures import _Artist
+
+    artist = _Artist(PerceptionConfig())
+    values = (30000 + np.arange(np.prod(shape))).reshape(shape).astype(np.uint16)
+    picture = artist.picture(artist.frame(values, "mono16", 1.0), None, 0)
+    assert picture.shape[1] == 2 * shape[1] and picture.shape[0] > 2 * shape[0]
 
 
 def test_the_rate_is_lowered_only_for_a_node_that_cannot_follow() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import Writer
 from rosbags.typesys import Stores, get_typestore
 
 from thermal_kd_ros.evaluation.bags import (
+    COMPRESSED_TYPE,
     BagError,
     BagReader,
     BagWriter,
     Record,
     header_stamp,
+    image_and_encoding,
     image_values,
     message_definition,
     with_header_stamp,
@@ -33,6 +36,15 @@ def image(seconds: int = 5, nanoseconds: int = 7) -> bytes:
     message = types[IMAGE](header=header, height=3, width=4, encoding="mono16", is_bigendian=0, step=8,
                            data=VALUES.view(np.uint8).reshape(-1))
     return bytes(STORE.serialize_cdr(message, IMAGE))
+
+
+def compressed() -> bytes:
+    types = STORE.types
+    stamp = types["builtin_interfaces/msg/Time"](sec=5, nanosec=7)
+    message = types[COMPRESSED_TYPE](header=types["std_msgs/msg/Header"](stamp=stamp, frame_id="thermal"),
+                                     format="mono16; png compressed mono16",
+                                     data=cv2.imencode(".png", VALUES)[1].reshape(-1))
+    return bytes(STORE.serialize_cdr(message, COMPRESSED_TYPE))
 
 
 def text(words: str) -> bytes:
@@ -70,6 +82,31 @@ def test_a_recording_is_read_as_it_was_written(recording: Path) -> None:
         assert (image_values(bag.message(records[0])) == VALUES).all()
         assert [bag.message(record).data for record in bag.records(["/words"])] == [f"word {i}" for i in range(5)]
         assert list(bag.records(["/absent"])) == []
+
+
+@needs_definitions
+@pytest.mark.parametrize(("topics", "chosen"), [
+    ({"/thermal/image/compressed": COMPRESSED_TYPE}, "/thermal/image/compressed"),
+    ({"/thermal/image": IMAGE, "/thermal/image/compressed": COMPRESSED_TYPE}, "/thermal/image"),
+    ({"/rgb/image": IMAGE, "/thermal/image/compressed": COMPRESSED_TYPE}, "/thermal/image/compressed"),
+    ({"/thermal/image": IMAGE, "/depth/image/compressedDepth": COMPRESSED_TYPE}, "/thermal/image"),
+    ({"/a/image": IMAGE, "/b/image/compressed": COMPRESSED_TYPE}, ""),
+])
+def test_compressed_images_are_images_too(tmp_path: Path, topics: dict[str, str], chosen: str) -> None:
+    with BagWriter(tmp_path / "r.mcap") as bag:
+        for i, (topic, kind) in enumerate(topics.items()):
+            bag.add(Record(topic, kind, i, image() if kind == IMAGE else compressed()))
+    with BagReader(tmp_path / "r.mcap") as bag:
+        if chosen:
+            assert bag.image_topic() == chosen
+        else:
+            with pytest.raises(BagError, match="several image topics.*/b/image/compressed.*--topic"):
+                bag.image_topic()
+        for topic in topics:
+            if not topic.endswith("compressedDepth"):
+                assert bag.image_topic(topic) == topic
+                values, encoding = image_and_encoding(bag.message(next(bag.records([topic]))))
+                assert (values == VALUES).all() and values.dtype == np.uint16 and encoding == "mono16"
 
 
 @needs_definitions

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,11 @@ pytest.importorskip("vision_msgs")
 
 from sensor_msgs.msg import CameraInfo, PointField  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from visualization_msgs.msg import Marker  # noqa: E402
 
+from thermal_kd_ros.config import ThermalConfig  # noqa: E402
+from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
+from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.messages import (  # noqa: E402
     LANDMARK_DTYPE,
     NO_TRACK,
@@ -26,7 +32,7 @@ from thermal_kd_ros.nodes.messages import (  # noqa: E402
     seconds,
 )
 from thermal_kd_ros.nodes.rays import NominalRays, Rays  # noqa: E402
-from thermal_kd_ros.results import Detections, FaceLandmarks  # noqa: E402
+from thermal_kd_ros.results import Detections, FaceLandmarks, PerceptionResult  # noqa: E402
 
 
 @pytest.fixture
@@ -49,7 +55,8 @@ def two_faces(points: int = 54) -> FaceLandmarks:
     where = rng.uniform(0, 500, (2, points, 2)).astype(np.float32)
     sure = rng.uniform(0, 1, (2, points)).astype(np.float32)
     scores, tracks = np.array([0.8, 0.7], np.float32), np.array([7, -1])
-    return FaceLandmarks(boxes, scores, where, sure, temperature, "sf_tl54", tracks)
+    canthus = np.array([35.5, np.nan], np.float32)
+    return FaceLandmarks(boxes, scores, where, sure, temperature, "sf_tl54", tracks, canthus)
 
 
 def test_detections_have_centre_size_name_and_id(header: Header) -> None:
@@ -83,16 +90,18 @@ def test_no_detections_come_back(header: Header) -> None:
 def test_landmarks_are_a_numpy_view_of_the_cloud(header: Header) -> None:
     faces = two_faces()
     message = landmarks_message(header, faces, None)
-    assert (message.height, message.width, message.point_step, message.row_step) == (2, 54, 32, 54 * 32)
+    assert (message.height, message.width, message.point_step, message.row_step) == (2, 54, 36, 54 * 36)
     assert message.header == header and not message.is_dense and not message.is_bigendian
     offsets = {f.name: (f.offset, f.datatype, f.count) for f in message.fields}
     assert offsets["x"] == (0, PointField.FLOAT32, 1) and offsets["face_id"] == (28, PointField.UINT32, 1)
+    assert offsets["canthus_temperature"] == (32, PointField.FLOAT32, 1)
     view = np.frombuffer(message.data, LANDMARK_DTYPE).reshape(2, 54)
     np.testing.assert_array_equal(view["u"], faces.points[..., 0])
     np.testing.assert_array_equal(view["x"], view["u"])
     np.testing.assert_array_equal(view["y"], faces.points[..., 1])
     np.testing.assert_array_equal(view["z"], 0)
     np.testing.assert_array_equal(view["temperature"], faces.temperature)
+    assert (view["canthus_temperature"][0] == 35.5).all() and np.isnan(view["canthus_temperature"][1]).all()
     assert (view["face_id"][0] == 7).all() and (view["face_id"][1] == NO_TRACK).all()
 
 
@@ -100,7 +109,7 @@ def test_landmarks_come_back(header: Header) -> None:
     faces = two_faces()
     cloud = landmarks_message(header, faces, None)
     back = landmarks_from_message(cloud, detections_message(header, objects(), faces))
-    for name in ("boxes", "scores", "points", "confidence", "temperature", "track_ids"):
+    for name in ("boxes", "scores", "points", "confidence", "temperature", "track_ids", "canthus_temperature"):
         np.testing.assert_allclose(getattr(back, name), getattr(faces, name), rtol=1e-6, err_msg=name)
     assert back.layout == "sf_tl54"
     assert np.isnan(landmarks_from_message(cloud).boxes).all()
@@ -113,7 +122,27 @@ def test_no_landmarks_come_back(header: Header, points: int) -> None:
     message = landmarks_message(header, FaceLandmarks.empty("", points), None)
     assert (message.height, message.width, len(message.data)) == (0, points, 0)
     assert landmark_points(message).shape == (0, points)
-    assert len(landmarks_from_message(message)) == 0
+    assert len(landmarks_from_message(message)) == len(landmarks_from_message(message).canthus_temperature) == 0
+
+
+def test_markers_tell_the_temperatures_of_boxes_and_eye_corners(header: Header) -> None:
+    celsius = np.full((512, 640), 20.0, np.float32)
+    celsius[100:180, 100:160] = np.linspace(30.0, 34.0, 60)
+    faces = two_faces()
+
+    def texts(frame: ThermalFrame, shown: FaceLandmarks) -> list[str]:
+        result = PerceptionResult(objects(), shown, {})
+        message = markers_message(header, frame, result, NominalRays(512, 640))
+        return [marker.text for marker in message.markers if marker.type == Marker.TEXT_VIEW_FACING]
+
+    found = texts(ThermalFrame.from_array(celsius, ThermalConfig()), faces)
+    degree = "\N{DEGREE SIGN}C"
+    assert found[0] == f"car #4 0.90 20.0{degree} mean 20.0{degree}"
+    assert found[2] == f"face #7 0.80 33.9{degree} mean 32.0{degree} canthus 35.5{degree}"
+    assert found[3] == f"face 0.70 20.0{degree} mean 20.0{degree}"
+    blind = dataclasses.replace(faces, canthus_temperature=np.full(2, np.nan, np.float32))
+    display = ThermalFrame.from_array(celsius.astype(np.uint8), ThermalConfig())
+    assert texts(display, blind) == ["car #4 0.90", "person 0.40", "face #7 0.80", "face 0.70"]
 
 
 def test_labels_are_numbered(header: Header) -> None:

@@ -55,9 +55,10 @@ def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.nda
     from thermal_kd_ros.nodes.messages import LANDMARK_DTYPE, landmark_points
 
     detections, cloud = node.ask(node.image(scene()))
-    assert [f.name for f in cloud.fields] == ["x", "y", "z", "u", "v", "confidence", "temperature", "face_id"]
+    assert [f.name for f in cloud.fields] == ["x", "y", "z", "u", "v", "confidence", "temperature", "face_id",
+                                              "canthus_temperature"]
     assert 1 <= cloud.height <= 3 and cloud.width == 54
-    assert cloud.point_step == 32 == LANDMARK_DTYPE.itemsize and cloud.row_step == 54 * 32
+    assert cloud.point_step == 36 == LANDMARK_DTYPE.itemsize and cloud.row_step == 54 * 36
     assert len(cloud.data) == cloud.height * cloud.row_step
     points = landmark_points(cloud)
     assert ((0 <= points["confidence"]) & (points["confidence"] <= 1)).all()
@@ -65,6 +66,8 @@ def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.nda
     np.testing.assert_array_equal(points["z"], 0)
     inside = (points["u"] > 1) & (points["u"] < 319) & (points["v"] > 1) & (points["v"] < 255)
     assert np.isfinite(points["temperature"][inside]).all()
+    assert (points["canthus_temperature"] > 15).any() and (points["canthus_temperature"].T == points[
+        "canthus_temperature"][:, 0]).all()
     faces = [d for d in detections.detections if d.results[0].hypothesis.class_id == "face"]
     assert [f"face_{row['face_id'][0]}" for row in points] == [d.id for d in faces]
 

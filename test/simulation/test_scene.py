@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.simulation.actors import Behaviour, MeshActor, Path, PersonActor
 from thermal_kd_ros.simulation.climate import Climate, random_climate
 from thermal_kd_ros.simulation.config import KINDS
@@ -51,8 +52,7 @@ def test_boxes_are_tight_around_the_drawn_objects(kind: str) -> None:
                 unlabelled = scene.spec.actors[number - 1].label is None
                 assert unlabelled or np.count_nonzero(image.objects == number) < 4
             for face in image.faces:
-                expected = np.concatenate([face.landmarks.min(axis=0), face.landmarks.max(axis=0)])
-                np.testing.assert_array_equal(face.box, expected)
+                np.testing.assert_array_equal(face.box, face_box(face.landmarks))
                 assert face.landmarks.shape == (54, 2) and face.visible.shape == (54,)
     assert boxes > 0
 

@@ -50,6 +50,11 @@ class NodeProcess:
             except subprocess.TimeoutExpired:
                 continue
 
+    @property
+    def pid(self) -> int:
+        """Of the process, while the context is open."""
+        return self._process.pid
+
     def check(self) -> None:
         """Raise DemoError if the node has ended."""
         code = self._process.poll()

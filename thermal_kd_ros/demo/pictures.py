@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..config import PerceptionConfig
 from ..drawing import draw, palette, put_text
-from ..evaluation.bags import BagReader, header_stamp, image_values
+from ..evaluation.bags import BagReader, header_stamp, image_and_encoding
 from ..evaluation.report import Answer
 from ..frames import FrameError, ThermalFrame
 from ..output import written_aside
@@ -41,7 +41,7 @@ def draw_pictures(bag: BagReader, image_topic: str, answers: Mapping[int, Answer
         images = itertools.islice(bag.records([image_topic]), count)
         for index, record in enumerate(tqdm(images, "draw", count, unit="frame", disable=None)):
             try:
-                frame = artist.frame(image_values(bag.message(record)), header_stamp(record.data) * 1e-9)
+                frame = artist.frame(*image_and_encoding(bag.message(record)), header_stamp(record.data) * 1e-9)
             except FrameError:
                 # The node has counted it as bad; there is nothing to see.
                 continue
@@ -66,8 +66,8 @@ class _Artist:
         self._reader = FrameReader(config.thermal)
         self._contrast = TemporalTone(config.contrast)
 
-    def frame(self, values: np.ndarray, stamp: float) -> ThermalFrame:
-        return self._reader.read_array(values, str(values.dtype), stamp)
+    def frame(self, values: np.ndarray, encoding: str, stamp: float) -> ThermalFrame:
+        return self._reader.read_array(values, encoding, stamp)
 
     def picture(self, frame: ThermalFrame, answer: Answer | None, index: int) -> np.ndarray:
         tone = self._contrast.update(frame)
@@ -81,7 +81,7 @@ class _Artist:
 
 
 def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, index: int) -> np.ndarray:
-    """The strip below a picture: what it is, and the palette with its ends in degrees."""
+    """The strip below a picture: what it is and, where there is room, the palette with its ends in degrees."""
     bar = np.full((_BAR, width, 3), 28, np.uint8)
     said = "no answer" if answer is None else f"{answer.latency_ms:.0f} ms"
     put_text(bar, f"frame {index}   {said}", (6, 16), _TEXT)
@@ -91,6 +91,8 @@ def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, ind
     else:
         left, right = (f"{value:.0f}" for value in ends)
     ramp = max(60, width // 5)
+    if width < 68 + ramp + 58:
+        return bar
     put_text(bar, right, (width - 62, 16), _TEXT)
     bar[6:18, width - 68 - ramp : width - 68] = palette(np.tile(np.linspace(0, 1, ramp, dtype=np.float32), (12, 1)))
     put_text(bar, left, (width - 68 - ramp - 58, 16), _TEXT)

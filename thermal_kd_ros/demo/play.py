@@ -14,7 +14,7 @@ from sensor_msgs.msg import PointCloud2
 from tqdm import tqdm
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from ..evaluation.bags import BagReader, header_stamp
+from ..evaluation.bags import COMPRESSED_TYPE, BagReader, header_stamp
 from ..evaluation.report import FACE, Answer, Playback
 from ..nodes.diagnostics import values_from_message
 from ..nodes.messages import detections_from_message, landmarks_from_message
@@ -33,6 +33,8 @@ class Recording:
     """What is known of a recording before it is played."""
 
     image_topic: str
+    compressed: bool
+    """Whether its images are sensor_msgs/CompressedImage."""
     info_topic: str | None
     stamps: tuple[int, ...]
     """When each image was recorded, nanoseconds."""
@@ -44,7 +46,7 @@ class Recording:
     def of(cls, bag: BagReader, topic: str | None, limit: int | None, default_rate_hz: float) -> Recording:
         """Look through a recording; raises BagError, or DemoError if it has no image."""
         images = bag.image_topic(topic)
-        info = images.rpartition("/")[0] + "/camera_info"
+        info = images.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
         stamps: list[int] = []
         headers: dict[int, int] = {}
         for record in bag.records([images]):
@@ -56,7 +58,8 @@ class Recording:
             raise DemoError(f"{bag.path}: has no message on {images}")
         steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False) if b > a]
         rate = 1e9 / statistics.median(steps) if steps else default_rate_hz
-        return cls(images, info if info in bag.topics else None, tuple(stamps), headers, rate)
+        compressed = bag.topics[images] == COMPRESSED_TYPE
+        return cls(images, compressed, info if info in bag.topics else None, tuple(stamps), headers, rate)
 
     def frames(self, bag: BagReader) -> Iterator[tuple[int, bytes, bytes | None]]:
         """(index, image, camera_info) of every frame; the camera_info is the latest before it."""

@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ..evaluation.bags import Record, header_stamp, with_header_stamp
@@ -34,11 +34,13 @@ class Player:
     """A ROS node in ``namespace`` that is the camera of the node there, and its audience. A context manager.
 
     The stamps of what is sent are the time of sending, as a live camera's are, because the node drops frames that are
-    too old; the answers carry the stamps back, and so lead to the frames.
+    too old; the answers carry the stamps back, and so lead to the frames. With ``compressed`` the images that are sent
+    are sensor_msgs/CompressedImage.
     """
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, compressed: bool = False) -> None:
         self.namespace = namespace
+        self.compressed = compressed
         self.records: list[Record] = []
         """Everything received, in order; stamped with the time of arrival. Topics as the node names them."""
         self._arrivals: dict[str, dict[int, int]] = {DETECTIONS: {}, LANDMARKS: {}}
@@ -49,7 +51,8 @@ class Player:
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("demo_player", namespace=self.namespace, context=self._context)
-        self._images = self._node.create_publisher(Image, "image", _CAMERA_QOS)
+        image, topic = (CompressedImage, "image/compressed") if self.compressed else (Image, "image")
+        self._images = self._node.create_publisher(image, topic, _CAMERA_QOS)
         self._infos = self._node.create_publisher(CameraInfo, "camera_info", _CAMERA_QOS)
         for topic, (kind, name) in _OUTPUTS.items():
             qos = _LATCHED_QOS if topic == LABELS else _RESULTS_QOS

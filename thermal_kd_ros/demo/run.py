@@ -126,7 +126,8 @@ def _play(settings: Settings, recording: Any, bag: BagReader) -> _Played:
     namespace = f"/thermal_demo_{os.getpid()}"
     rates: list[float] = []
     results: list[int] = []
-    with NodeProcess(namespace, settings.parameters, settings.out / "node.log") as node, Player(namespace) as player:
+    with NodeProcess(namespace, settings.parameters, settings.out / "node.log") as node, \
+            Player(namespace, recording.compressed) as player:
         print("starting the node ...", flush=True)
         play.wait_until_active(player, node, settings.startup_timeout_s)
         seconds = play.measure(player, node, recording, bag, settings.startup_timeout_s)

@@ -41,6 +41,17 @@ def choose_providers(available: list[str], device: str) -> list[str]:
     return chosen if CPU in chosen else [*chosen, CPU]
 
 
+def session_options(config: EngineConfig) -> ort.SessionOptions:
+    """How every network is run."""
+    options = ort.SessionOptions()
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = config.threads
+    # Several networks take turns: threads that spin while they wait would steal the time of the others.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
 class OnnxRuntimeEngine:
     """One network in one session."""
 
@@ -50,15 +61,9 @@ class OnnxRuntimeEngine:
         self.warnings: list[str] = []
         providers = choose_providers(ort.get_available_providers(), config.device)
         self.precision = self._choose_precision(providers[0], config.precision)
-        options = ort.SessionOptions()
-        options.inter_op_num_threads = 1
-        options.intra_op_num_threads = config.threads
-        # Several networks take turns: threads that spin while they wait would steal the time of the others.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=[(name, self._options(name, config)) for name in providers])
+            chosen = [(name, self._options(name, config)) for name in providers]
+            self._session = ort.InferenceSession(str(path), session_options(config), providers=chosen)
         except Exception as error:  # its exceptions have no common base
             raise self._model.unusable("onnxruntime", error) from None
         inputs = [tuple(size if isinstance(size, int) else None for size in entry.shape)

@@ -35,20 +35,20 @@ class OpenVinoEngine:
         self.card = self._model.card
         self.warnings: list[str] = []
         self._core = ov.Core()
-        self._device = self._choose_device(config.device)
-        self.on_cpu = self._device == "CPU"
+        self.device = self._choose_device(config.device)
+        self.on_cpu = self.device == "CPU"
         self.precision = self._choose_precision(config.precision)
-        self._properties: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
+        self.properties: dict[str, object] = {"PERFORMANCE_HINT": "LATENCY"}
         if self._model.precision != "int8":
             kind = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}[self.precision]
-            self._properties["INFERENCE_PRECISION_HINT"] = kind
+            self.properties["INFERENCE_PRECISION_HINT"] = kind
         if self.on_cpu:
             # Pinned threads would wait for whatever else runs on their core of a robot.
-            self._properties["ENABLE_CPU_PINNING"] = False
+            self.properties["ENABLE_CPU_PINNING"] = False
             if config.threads:
-                self._properties["INFERENCE_NUM_THREADS"] = config.threads
+                self.properties["INFERENCE_NUM_THREADS"] = config.threads
         elif folder := usable_folder(config.cache_dir, "openvino", self.warnings):
-            self._properties["CACHE_DIR"] = str(folder)
+            self.properties["CACHE_DIR"] = str(folder)
         self._requests: dict[int, ov.InferRequest] = {}
         self._request(1)
 
@@ -65,13 +65,13 @@ class OpenVinoEngine:
     def _choose_precision(self, precision: str) -> str:
         if self._model.precision == "int8":
             return "int8"
-        native = self._core.get_property(self._device, "OPTIMIZATION_CAPABILITIES")
+        native = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
         if precision == "auto":
             if not self.on_cpu:
                 return "fp16" if "FP16" in native else "fp32"
             return "bf16" if "BF16" in native and self.card.task == "detection" else "fp32"
         if precision != "fp32" and precision.upper() not in native:
-            raise EngineError(f"engine.precision is '{precision}', which {self._device} does not compute in; use auto "
+            raise EngineError(f"engine.precision is '{precision}', which {self.device} does not compute in; use auto "
                               "or fp32")
         return precision
 
@@ -90,9 +90,9 @@ class OpenVinoEngine:
         self._model.check_signature(shapes, len(model.outputs))
         model.reshape([batch, 1, self.card.input_height, self.card.input_width])
         try:
-            return self._core.compile_model(model, self._device, self._properties)
+            return self._core.compile_model(model, self.device, self.properties)
         except RuntimeError as error:
-            raise EngineError(f"{self._model.path}: OpenVINO cannot compile it for {self._device} ({error})") from None
+            raise EngineError(f"{self._model.path}: OpenVINO cannot compile it for {self.device} ({error})") from None
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Engine.run."""
@@ -115,6 +115,6 @@ class OpenVinoEngine:
 
     def describe(self) -> str:
         """See Engine.describe."""
-        name = self._core.get_property(self._device, "FULL_DEVICE_NAME")
+        name = self._core.get_property(self.device, "FULL_DEVICE_NAME")
         version = ov.__version__.partition("-")[0]
-        return f"openvino {version}, {self._device} ({name}), {self.precision}"
+        return f"openvino {version}, {self.device} ({name}), {self.precision}"

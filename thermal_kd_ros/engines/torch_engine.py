@@ -65,14 +65,20 @@ class TorchEngine:
         self._dtype = _PRECISIONS[precision]
         network = fuse_batch_norm(load_network(card, weights, path))
         self._network = network.to(self.device).to(memory_format=torch.channels_last).requires_grad_(False)
+        # Only weights: a buffer of coordinates would lose what the points are measured in.
+        for weight in self._network.parameters():
+            weight.data = weight.data.to(self._dtype)
 
     @torch.inference_mode()
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Engine.run."""
-        images = torch.from_numpy(batch).to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-            first, second = self._network(images)
-        return first.float().cpu().numpy(), second.float().cpu().numpy()
+        first, second = self.infer(torch.from_numpy(batch).to(self.device))
+        return first.cpu().numpy(), second.cpu().numpy()
+
+    def infer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (B, 1, H, W) float32 on the device to what ``run`` gives, float32 on the device; waits for nothing."""
+        first, second = self._network(images.to(self._dtype, memory_format=torch.channels_last))
+        return first.float(), second.float()
 
     def describe(self) -> str:
         """See Engine.describe."""

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from ..compressed import decode_compressed
 from ..frames import decode
 from ..output import written_aside
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
+COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 
 
 class BagError(RuntimeError):
@@ -71,8 +73,15 @@ class BagReader:
         return {c.topic: c.msgtype for c in sorted(self._reader.connections, key=lambda c: c.topic)}
 
     def image_topic(self, wanted: str | None = None) -> str:
-        """The topic with thermal images: ``wanted``, or the only one, or the only one with "thermal" in its name."""
-        images = [topic for topic, kind in self.topics.items() if kind == IMAGE_TYPE]
+        """The topic with thermal images: ``wanted``, or the only one, or the only one with "thermal" in its name.
+
+        Raw or compressed, but raw ones where the same camera has both; compressed depth is none.
+        """
+        raw = [topic for topic, kind in self.topics.items() if kind == IMAGE_TYPE]
+        images = raw + [topic for topic, kind in self.topics.items() if kind == COMPRESSED_TYPE
+                        and topic.removesuffix("/compressed") not in raw and not topic.endswith("compressedDepth")]
+        if wanted is not None and self.topics.get(wanted) == COMPRESSED_TYPE:
+            return wanted
         if wanted is not None:
             if wanted not in images:
                 raise BagError(f"{self.path}: has no images on '{wanted}'; image topics: {', '.join(images) or 'none'}")
@@ -82,8 +91,8 @@ class BagReader:
             if len(found) == 1:
                 return found[0]
         if not images:
-            raise BagError(f"{self.path}: has no topic of {IMAGE_TYPE}, only {_listed(self.topics)}; "
-                           "record the camera's raw images")
+            raise BagError(f"{self.path}: has no topic of {IMAGE_TYPE} or {COMPRESSED_TYPE}, only "
+                           f"{_listed(self.topics)}; record the camera's images")
         raise BagError(f"{self.path}: has several image topics ({', '.join(images)}); choose one with --topic")
 
     def records(self, topics: Iterable[str]) -> Iterator[Record]:
@@ -122,9 +131,16 @@ class _Named:
 
 
 def image_values(message: Any) -> np.ndarray:
-    """Pixels (H, W) or (H, W, channels) of a sensor_msgs/Image; raises FrameError."""
+    """Pixels (H, W) or (H, W, channels) of a sensor_msgs/Image or CompressedImage; raises FrameError."""
+    return image_and_encoding(message)[0]
+
+
+def image_and_encoding(message: Any) -> tuple[np.ndarray, str]:
+    """``image_values`` with their encoding, which of a compressed image is that of its pixels."""
+    if hasattr(message, "format"):
+        return decode_compressed(message.data, message.format)
     return decode(message.data, message.height, message.width, message.encoding, message.step,
-                  bool(message.is_bigendian))
+                  bool(message.is_bigendian)), str(message.encoding)
 
 
 def header_stamp(data: bytes) -> int:

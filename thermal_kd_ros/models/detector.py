@@ -104,12 +104,16 @@ class Head(nn.Module):
 
 
 class Detector(nn.Module):
-    """Backbone, pyramid and one head per level."""
+    """Backbone, pyramid and one head per level.
 
-    def __init__(self, spec: DetectorSpec) -> None:
+    Another ``backbone`` than the spec's own must give features of the same form: ``spec.widths`` wide, at strides 4 to
+    32.
+    """
+
+    def __init__(self, spec: DetectorSpec, backbone: nn.Module | None = None) -> None:
         super().__init__()
         self.spec = spec
-        self.backbone = Backbone(spec.widths, spec.depths)
+        self.backbone = Backbone(spec.widths, spec.depths) if backbone is None else backbone
         self.first = len(spec.widths) - len(spec.strides)
         self.neck = Pyramid(spec.widths[self.first:], spec.pyramid_channels)
         self.heads = nn.ModuleList(Head(c, spec.classes, spec.bins) for c in spec.pyramid_channels)

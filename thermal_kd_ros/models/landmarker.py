@@ -1,13 +1,14 @@
 """A light landmark network: heat maps whose means are the points, and a standard deviation for each point.
 
-Input (B, 1, S, S) in [0, 1], a normalised face crop. The points are the means of softmax heat maps at a quarter of the
-input's resolution (integral regression, Sun et al., "Integral Human Pose Regression", ECCV 2018), so they are not tied
-to the grid and may lie a little outside the crop. The heat maps come from features at an eighth of the resolution by
-sub-pixel shuffle (Shi et al., CVPR 2016), which costs a quarter of convolutions at full heat map size.
+Input (B, channels, S, S) in [0, 1], a normalised face crop. The points are the means of softmax heat maps at a quarter
+of the input's resolution (integral regression, Sun et al., "Integral Human Pose Regression", ECCV 2018), so they are
+not tied to the grid and may lie a little outside the crop. The heat maps come from features at an eighth of the
+resolution by sub-pixel shuffle (Shi et al., CVPR 2016), which costs a quarter of convolutions at full heat map size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -23,6 +24,8 @@ class LandmarkerSpec:
     points: int = 54
     size: int = 112
     """Side of the square input, a multiple of 16."""
+    channels: int = 1
+    """1 for thermal crops; 3 for the visible-light teacher, which is used in training only."""
     widths: tuple[int, ...] = (24, 56, 96)
     """Channels at strides 4, 8, 16."""
     depths: tuple[int, ...] = (1, 1, 2)
@@ -41,7 +44,10 @@ class LandmarkerSpec:
 
 
 class Landmarker(nn.Module):
-    """Encoder to stride 16, one step back up to stride 8, heat maps at stride 4."""
+    """An encoder to stride 16, and a head: one step back up to stride 8, heat maps at stride 4.
+
+    Encoder and head are separate calls because distillation feeds one network's features to another one's head.
+    """
 
     grid: torch.Tensor
 
@@ -51,7 +57,8 @@ class Landmarker(nn.Module):
             raise ValueError(f"the input size {spec.size} is not a multiple of 16")
         self.spec = spec
         fine, middle, coarse = spec.widths
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16, fine), CrossStage(fine, fine, spec.depths[0]))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16 * spec.channels, fine),
+                                  CrossStage(fine, fine, spec.depths[0]))
         self.stage8 = nn.Sequential(ConvBlock(fine, middle, 3, 2), CrossStage(middle, middle, spec.depths[1]))
         self.stage16 = nn.Sequential(ConvBlock(middle, coarse, 3, 2), CrossStage(coarse, coarse, spec.depths[2]),
                                      PyramidPooling(coarse))
@@ -64,22 +71,34 @@ class Landmarker(nn.Module):
         grid = ((torch.arange(cells) + 0.5) / cells - 0.5) * spec.reach + 0.5
         self.register_buffer("grid", grid * spec.size, persistent=False)
 
-    def features(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 1, S, S) to features (B, widths[1], S/8, S/8) and log sigma (B, K) in input pixels."""
+    def encode(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, channels, S, S) to features (B, widths[1], S/8, S/8) and (B, widths[2], S/16, S/16)."""
         middle = self.stage8(self.stem(crops))
-        coarse = self.stage16(middle)
+        return middle, self.stage16(middle)
+
+    def predict(self, features: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features as ``encode`` gives them to points (B, K, 2) and sigma (B, K), both float32 in input pixels."""
+        middle, coarse = features
         above = nn.functional.interpolate(self.lateral(coarse), scale_factor=2.0, mode="nearest")
         fused = self.fuse(torch.cat([middle, above], dim=1))
         pooled = torch.cat([coarse.mean(dim=(2, 3)), fused.mean(dim=(2, 3))], dim=1)
-        return fused, self.spread(pooled)
+        sigma = self.spread(pooled).float().clamp(-3.0, 5.0).exp()
+        return decode_heat(self.heat(fused).float(), self.grid), sigma
+
+    def encoder(self) -> tuple[nn.Module, ...]:
+        """The modules that ``encode`` uses."""
+        return self.stem, self.stage8, self.stage16
+
+    def head(self) -> tuple[nn.Module, ...]:
+        """The modules that ``predict`` uses."""
+        return self.lateral, self.fuse, self.heat, self.spread
 
     def forward(self, crops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, 1, S, S) to points (B, K, 2) and sigma (B, K), both float32 in input pixels.
+        """(B, channels, S, S) to points (B, K, 2) and sigma (B, K), both float32 in input pixels.
 
         The centre of the top-left pixel is (0.5, 0.5). Sigma is the standard deviation of the error along each axis.
         """
-        fused, log_sigma = self.features(crops)
-        return decode_heat(self.heat(fused).float(), self.grid), log_sigma.float().clamp(-3.0, 5.0).exp()
+        return self.predict(self.encode(crops))
 
 
 def decode_heat(heat: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:

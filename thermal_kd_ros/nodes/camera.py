@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ class Job(NamedTuple):
     arrival: Arrival
     frame: ThermalFrame
     decode_ms: float
+    publish_tf: bool
 
 
 class Camera:
@@ -91,10 +93,6 @@ class Camera:
         """The frame of an arrival; None, and counted, if it is dropped."""
         try:
             made = self._read(arrival, options, config)
-        except FrameError as error:
-            made, text = "bad", f"{self.topic}: a frame is dropped: {error}"
-            if self._throttle.allows(text):
-                self._node.get_logger().warning(text)
         except Exception as error:
             self.fail(error)
             return None
@@ -119,25 +117,34 @@ class Camera:
         frame = read_frame(self._reader, arrival.message, when)
         if self._reader.frozen_run and config.thermal.frozen_policy == "skip":
             return "frozen"
-        return Job(arrival, frame, 1e3 * (time.perf_counter() - began))
+        frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
+        return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options.publish_tf)
 
     def answer(self, job: Job, result: PerceptionResult) -> None:
         """Publish what was found."""
         message, arrived = job.arrival
         began = time.perf_counter()
         try:
-            self._outputs.publish(message.header, job.frame, result, self._input.rays(*job.frame.shape))
+            self._outputs.publish(message.header, job.frame, result, job.publish_tf)
         except Exception as error:
             self.fail(error)
             return
         times = {"decode": job.decode_ms, **result.stage_ms, "publish": 1e3 * (time.perf_counter() - began),
                  "total": 1e3 * (time.monotonic() - arrived)}
         age = self._age(message)
-        self.statistics.publish(times if age is None else {**times, "age": 1e3 * age})
+        if age is not None:
+            times |= {"age": 1e3 * age, "overhead": 1e3 * age - sum(result.stage_ms.values())}
+        self.statistics.publish(times)
         self._failure = ""
 
     def fail(self, error: Exception) -> None:
         """Count a frame that could not be answered and say why; called while the error is handled."""
+        if isinstance(error, FrameError):
+            text = f"{self.topic}: a frame is dropped: {error}"
+            self.statistics.drop("bad")
+            if self._throttle.allows(text):
+                self._node.get_logger().warning(text)
+            return
         if not self._node.context.ok():
             return
         self.statistics.drop("failed")

@@ -9,12 +9,17 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ..drawing import caption, warmest
+from ..drawing import caption
 from ..frames import ThermalFrame
-from ..results import PerceptionResult
+from ..results import HeadPoses, PerceptionResult
+from ..temperature import box_temperatures
 
 _OBJECT = ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0)
 _FACE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
+_AXES = (ColorRGBA(r=1.0, g=0.2, b=0.2, a=1.0), ColorRGBA(r=0.2, g=1.0, b=0.2, a=1.0),
+         ColorRGBA(r=0.3, g=0.4, b=1.0, a=1.0))
+_AXIS_LENGTH = 0.12
+"""Of a head's axes, metres."""
 _LINE_WIDTH = 0.003
 _TEXT_HEIGHT = 0.025
 _POINT_SIZE = 0.004
@@ -22,19 +27,21 @@ _POINT_SIZE = 0.004
 
 def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResult,
                     rays: Callable[[np.ndarray], np.ndarray]) -> MarkerArray:
-    """Boxes as line strips with a text (class, track, score, temperature), landmarks as points.
+    """Boxes as line strips with a text, landmarks as points, heads as axes.
 
+    The text has class, track and score and, of a radiometric image, the robust maximum and mean of the box and, of
+    faces, the temperature at the inner eye corners.
     The first marker deletes what an earlier message drew.
     """
     message = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     objects, faces = result.detections, result.faces
-    celsius = frame.celsius(frame.values) if frame.radiometric else None
     groups = [
         ("objects", _OBJECT, objects.boxes, objects.scores, objects.track_ids,
-         [objects.class_names[label] for label in objects.labels]),
-        ("faces", _FACE, faces.boxes, faces.scores, faces.track_ids, ["face"] * len(faces)),
+         [objects.class_names[label] for label in objects.labels], np.full(len(objects), np.nan)),
+        ("faces", _FACE, faces.boxes, faces.scores, faces.track_ids, ["face"] * len(faces), faces.canthus_temperature),
     ]
-    for group, colour, boxes, scores, tracks, names in groups:
+    for group, colour, boxes, scores, tracks, names, canthus in groups:
+        warm = box_temperatures(frame, boxes)
         for i, box in enumerate(boxes):
             corners = rays(np.array([box[[0, 1]], box[[2, 1]], box[[2, 3]], box[[0, 3]], box[[0, 1]]]))
             strip = _marker(header, f"{group}/boxes", i, Marker.LINE_STRIP, colour)
@@ -42,12 +49,30 @@ def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResul
             strip.points = [_point(corner) for corner in corners]
             text = _marker(header, f"{group}/texts", i, Marker.TEXT_VIEW_FACING, colour)
             text.scale.z = _TEXT_HEIGHT
-            text.text = caption(names[i], float(scores[i]), int(tracks[i]), warmest(celsius, box))
+            text.text = caption(names[i], float(scores[i]), int(tracks[i]), float(warm.maximum[i]),
+                                mean=float(warm.mean[i]), canthus=float(canthus[i]))
             text.pose.position = _point(corners[0] - np.array([0.0, _TEXT_HEIGHT, 0.0], np.float32))
             message.markers += [strip, text]
     if len(faces):
         message.markers.append(_landmarks(header, faces.points, faces.confidence, rays))
+    if result.poses is not None and np.isfinite(result.poses.error).any():
+        message.markers.append(_heads(header, result.poses))
     return message
+
+
+def _heads(header: Header, poses: HeadPoses) -> Marker:
+    """The axes of all heads with a known pose in one marker: x red, y green, z blue."""
+    marker = _marker(header, "heads", 0, Marker.LINE_LIST, _FACE)
+    marker.scale.x = _LINE_WIDTH
+    for rotation, origin in zip(poses.rotation, poses.translation, strict=True):
+        if not np.isfinite(origin).all():
+            continue
+        # Everything is drawn at unit depth, so heads shrink with their distance.
+        for axis, colour in zip(rotation.T, _AXES, strict=True):
+            tip = origin + _AXIS_LENGTH * axis
+            marker.points += [_point(origin / origin[2]), _point(tip / origin[2])]
+            marker.colors += [colour, colour]
+    return marker
 
 
 def _landmarks(header: Header, points: np.ndarray, confidence: np.ndarray,

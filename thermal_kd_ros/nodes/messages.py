@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import array
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from sensor_msgs.msg import Image, PointCloud2, PointField
@@ -16,15 +16,14 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
 
 from ..results import Detections, FaceLandmarks
-from .rays import Rays
 
 FACE_CLASS = "face"
 NO_TRACK = 2**32 - 1
 """``face_id`` of a face without a track."""
 
 LANDMARK_DTYPE = np.dtype([(name, "<f4") for name in ("x", "y", "z", "u", "v", "confidence", "temperature")]
-                          + [("face_id", "<u4")])
-"""One point of the landmark cloud."""
+                          + [("face_id", "<u4"), ("canthus_temperature", "<f4")])
+"""One point of the landmark cloud. ``canthus_temperature`` and ``face_id`` are the face's, the same in all of a row."""
 
 _POINT_FIELDS = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
 _LAYOUT_BY_POINTS = {54: "sf_tl54", 68: "ibug68"}
@@ -84,10 +83,11 @@ def _corners(detection: Detection2D) -> tuple[float, float, float, float]:
     return centre.x - width / 2, centre.y - height / 2, centre.x + width / 2, centre.y + height / 2
 
 
-def landmarks_message(header: Header, faces: FaceLandmarks, rays: Rays | None) -> PointCloud2:
+def landmarks_message(header: Header, faces: FaceLandmarks, rays: Callable[[np.ndarray], np.ndarray] | None
+                      ) -> PointCloud2:
     """An organised cloud: one row a face, one column a point of the layout; LANDMARK_DTYPE in each.
 
-    x y z are the ray through the point at unit depth in the optical frame, or u v 0 without ``rays``. Not dense: the
+    x y z are the ray through the point at unit depth in the optical frame, or u v 0 without ``rays``. Not dense: a
     temperature is NaN where it is not known.
     """
     count, width = faces.points.shape[:2]
@@ -100,6 +100,7 @@ def landmarks_message(header: Header, faces: FaceLandmarks, rays: Rays | None) -
         cloud["x"], cloud["y"], cloud["z"] = (directions[..., i] for i in range(3))
     cloud["confidence"], cloud["temperature"] = faces.confidence, faces.temperature
     cloud["face_id"] = np.where(faces.track_ids >= 0, faces.track_ids, NO_TRACK)[:, None]
+    cloud["canthus_temperature"] = faces.canthus_temperature[:, None]
     size = LANDMARK_DTYPE.itemsize
     message = PointCloud2(header=header, height=count, width=width, is_bigendian=False, is_dense=False,
                           point_step=size, row_step=size * width, fields=_fields())
@@ -130,9 +131,11 @@ def landmarks_from_message(message: PointCloud2, detections: Detection2DArray | 
         boxes[:] = np.array([_corners(d) for d in found], np.float32).reshape(-1, 4)
         scores[:] = [d.results[0].hypothesis.score for d in found]
     tracks = cloud["face_id"][:, 0].astype(np.int64) if cloud.size else np.zeros(count, np.int64)
+    canthus = cloud["canthus_temperature"][:, 0].copy() if cloud.size else np.full(count, np.nan, np.float32)
     return FaceLandmarks(boxes, scores, np.stack([cloud["u"], cloud["v"]], axis=-1), cloud["confidence"].copy(),
                          cloud["temperature"].copy(), _LAYOUT_BY_POINTS.get(message.width, ""),
-                         np.where(tracks == NO_TRACK, -1, tracks))
+                         np.where(tracks == NO_TRACK, -1, tracks),
+                         canthus)
 
 
 def label_info_message(header: Header, class_names: Sequence[str], threshold: float) -> LabelInfo:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2
@@ -17,7 +16,8 @@ from ..frames import ThermalFrame
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, image_message, label_info_message, landmarks_message
-from .rays import NominalRays, Rays
+from .rays import NominalRays
+from .transforms import HeadTransforms
 
 _LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -34,6 +34,7 @@ class Outputs:
         self._markers = node.create_lifecycle_publisher(MarkerArray, f"{prefix}markers", _RESULTS_DEPTH)
         self._annotated = node.create_lifecycle_publisher(Image, f"{prefix}image_annotated",
                                                            qos_profile_sensor_data)
+        self._transforms = HeadTransforms(node, prefix)
         # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
         self._labels = node.create_publisher(LabelInfo, f"{prefix}label_info", _LATCHED)
 
@@ -43,13 +44,14 @@ class Outputs:
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(header, names, threshold))
 
-    def publish(self, header: Header, frame: ThermalFrame, result: PerceptionResult, rays: Rays | None) -> None:
+    def publish(self, header: Header, frame: ThermalFrame, result: PerceptionResult, with_transforms: bool) -> None:
         """One message on every topic for the frame; pictures only where somebody looks."""
         self._detections.publish(detections_message(header, result.detections, result.faces))
-        self._landmarks.publish(landmarks_message(header, result.faces, rays))
+        self._landmarks.publish(landmarks_message(header, result.faces, frame.rays))
+        if with_transforms and result.poses is not None:
+            self._transforms.publish(header, result.faces, result.poses)
         if self._markers.get_subscription_count():
-            drawn: Callable[[np.ndarray], np.ndarray] = rays if rays is not None else NominalRays(*frame.shape)
-            self._markers.publish(markers_message(header, frame, result, drawn))
+            self._markers.publish(markers_message(header, frame, result, frame.rays or NominalRays(*frame.shape)))
         if self._annotated.get_subscription_count():
             self._annotated.publish(image_message(header, annotate(frame, result), "bgr8"))
 
@@ -57,4 +59,5 @@ class Outputs:
         """Take the topics off the graph."""
         for publisher in (self._detections, self._landmarks, self._markers, self._annotated):
             self._node.destroy_lifecycle_publisher(publisher)
+        self._transforms.destroy()
         self._node.destroy_publisher(self._labels)

@@ -73,7 +73,7 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().info("loading the models")
         try:
             pipeline = ThermalPerception(self._config)
-            pipeline.warm_up()
+            pipeline.warm_up(self._most(pipeline))
         except (ModelError, EngineError, ConfigError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # rclpy would turn it into a silent ERROR
@@ -192,7 +192,13 @@ class PerceptionNode(LifecycleNode):
         return worker.put(camera, arrival)
 
     def _limits(self) -> tuple[int, float]:
-        return self._options.max_batch, 1e-3 * self._options.batch_window_ms
+        assert self._pipeline is not None
+        return self._most(self._pipeline), 1e-3 * self._options.batch_window_ms
+
+    def _most(self, pipeline: ThermalPerception) -> int:
+        """Most frames in a batch."""
+        cameras = max(1, len(self._options.cameras))
+        return min(cameras, self._options.max_batch or (1 if pipeline.detector.on_cpu else cameras))
 
     def _answer(self, arrivals: Sequence[tuple[Camera, Arrival]]) -> None:
         """Answer one frame of each of some cameras, or count why not; runs in the worker thread and survives them."""
@@ -230,7 +236,8 @@ class PerceptionNode(LifecycleNode):
         warnings = self._pipeline.warnings if self._pipeline is not None else ()
         statuses = []
         for camera in self._cameras:
-            report = camera.report(active, self._options, facts, self._failure, warnings)
+            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.topic))} if self._pipeline is not None else {}
+            report = camera.report(active, self._options, facts | mine, self._failure, warnings)
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))
         if not self._cameras:

@@ -27,13 +27,13 @@ class Snapshot:
     rate_out_hz: float
     latency_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
     """(p50, p95) of each stage over the last frames; ``total`` is from the callback to the last message published,
-    ``age`` from the header's stamp to there."""
+    ``age`` from the header's stamp to there, ``overhead`` that without the stages of the pipeline."""
 
 
 class StreamStatistics:
     """Counts and times of one stream of frames; every method may be called from any thread."""
 
-    _SAMPLES = 300
+    SAMPLES = 300
     """Percentiles are over so many frames: ten seconds of most cameras."""
 
     def __init__(self, window_s: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -71,7 +71,7 @@ class StreamStatistics:
             self._departures.append(self._clock())
             self._forget(self._departures)
             for name, value in times_ms.items():
-                self._times.setdefault(name, deque(maxlen=self._SAMPLES)).append(value)
+                self._times.setdefault(name, deque(maxlen=self.SAMPLES)).append(value)
 
     def snapshot(self) -> Snapshot:
         """The state now."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.simulation.actors import Actor, MeshActor, PersonActor
 from thermal_kd_ros.simulation.mesh import Mesh, merge
 from thermal_kd_ros.simulation.noise import value_noise
@@ -17,7 +18,7 @@ MIN_VISIBLE = 0.25
 """Objects of which less can be seen are marked to be ignored, unless they are people with a good view of their face."""
 MIN_SIZE_PX = 6.0
 """Objects whose longer side is shorter are marked to be ignored."""
-MIN_FACE_PX = 12.0
+MIN_FACE_PX = 15.0
 MAX_FACE_TURN = np.radians(75.0)
 _SKIN_TOLERANCE = 0.006  # metres that a visible landmark may lie behind the surface drawn in its pixel
 
@@ -186,7 +187,7 @@ def _face(
     if own.sum() < 3:
         return None
     points = (pixels[:, :2] + 0.5).astype(np.float32)
-    box = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    box = face_box(points)
     small = max(box[2] - box[0], box[3] - box[1]) < MIN_FACE_PX
     # Points on the silhouette fall beside the head half of the time, so "mostly covered" asks for well under half.
     return SimulatedFace(box, points, visible, bool(small or turn > MAX_FACE_TURN or own.mean() < 0.4))

@@ -13,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SimulatedFace:
-    """A face. The box is the tight box of its 54 landmarks (brows to chin, jaw to jaw), not clipped to the image.
+    """A face. The box is that of :func:`thermal_kd_ros.faces.face_box` (forehead to chin), not clipped to the image.
 
     box: (4,) float32. landmarks: (54, 2) float32, sf_tl54. visible: (54,) bool, False behind hair, glasses, mask, other
     parts of the head, other objects, and outside the image. ignore: too small, turned too far, or mostly covered by

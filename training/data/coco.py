@@ -35,12 +35,14 @@ class CocoDetection:
     """A COCO split whose category names are mapped onto the model's classes by name.
 
     ``absent`` names classes that the set does not label because none is in it: they are background here. The other
-    classes that it does not label give no loss.
+    classes that it does not label give no loss. Boxes of categories that the model does not have are ignore regions,
+    but for those in ``background``.
 
     Raises DataError for a missing file, unusable json, or a split that shares no class with the model.
     """
 
-    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = (),
+                 background: tuple[str, ...] = ()) -> None:
         self.folder = root / split
         path = root / f"{split}.json"
         try:
@@ -52,13 +54,16 @@ class CocoDetection:
             raise DataError(f"{path} is not COCO json: {error}") from None
         names = {entry["id"]: entry["name"] for entry in categories}
         self.labelled = np.array([name in names.values() for name in classes])
+        self.labelled |= np.array([name in absent for name in classes])
         if not self.labelled.any():
             raise DataError(f"{path} labels {sorted(names.values())}, none of the model's classes {list(classes)}")
-        self.labelled |= np.array([name in absent for name in classes])
         index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}
         rows: dict[int, list[tuple[list[float], int]]] = {entry["id"]: [] for entry in images}
         for annotation in annotations:
-            label = index.get(names[annotation["category_id"]], -1)
+            name = names[annotation["category_id"]]
+            if name in background:
+                continue
+            label = index.get(name, -1)
             rows[annotation["image_id"]].append((annotation["bbox"], label))
         self.images = images
         self._boxes: list[np.ndarray] = []

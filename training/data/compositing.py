@@ -184,3 +184,44 @@ def with_trunk(patch: np.ndarray, mask: np.ndarray, rng: np.random.Generator, si
     folds = value_noise(rng, below, patch.shape[1], float(rng.uniform(12, 50)), 3) * np.float32(rng.uniform(0.2, 1.5))
     patch[-below:] = (cloth + folds) * mask[-below:]
     return patch, mask
+
+
+def with_legs(patch: np.ndarray, mask: np.ndarray, rng: np.random.Generator, length: int = 400
+              ) -> tuple[np.ndarray, np.ndarray]:
+    """A patch (H, W) that ends in a trunk, with two legs of ``length`` pixels below, clothed or bare."""
+    cover = mask[-1]
+    if cover.sum() < 4:
+        return patch, mask
+    x = np.arange(patch.shape[1], dtype=np.float32)
+    middle, half = float((x * cover).sum() / cover.sum()), float(cover.sum() / 2)
+    t = np.linspace(0, 1, length, dtype=np.float32)[:, None]
+    below: np.ndarray = np.zeros((length, patch.shape[1]), np.float32)
+    for side in (-1, 1):
+        centre = middle + half * (side * (0.5 - 0.1 * t) + np.float32(rng.normal(0, 0.3)) * t)
+        thick = half * (0.48 - 0.26 * t)
+        below = np.maximum(below, np.clip(thick - np.abs(x - centre) + 0.5, 0, 1))
+    trunk = float(patch[-1].sum() / cover.sum())
+    cloth = trunk + float(rng.normal(0, 2.0))
+    heat = cloth + value_noise(rng, length, patch.shape[1], float(rng.uniform(12, 50)), 3) * np.float32(0.8)
+    if rng.random() < 0.25:  # shorts or a skirt
+        heat = np.where(t > rng.uniform(0.2, 0.5), np.float32(max(trunk, 30.0) + rng.normal(0, 1)), heat)
+    return np.concatenate([patch, heat * below]), np.concatenate([mask, below])
+
+
+def foliage(image: np.ndarray, rng: np.random.Generator, ambient: float) -> None:
+    """Draw a tree or bush (in place): a ragged crown of clumps with gaps, on a trunk; near ``ambient`` °C."""
+    height, width = image.shape
+    size = float(np.exp(rng.uniform(np.log(0.06), np.log(0.7)))) * height
+    x, y = rng.uniform(0, width), rng.uniform(0, height)
+    aspect = float(np.exp(rng.normal(0, 0.3)))
+    crown: np.ndarray = np.zeros_like(image)
+    cv2.ellipse(crown, ((x, y), (size * aspect, size / aspect), 0.0), (1.0,), -1)
+    crown = cv2.GaussianBlur(crown, (0, 0), max(0.6, 0.12 * size))
+    clumps = value_noise(rng, height, width, max(2.0, size * rng.uniform(0.06, 0.25)), 2)
+    mask = ((crown + 0.35 * clumps > 0.5) & (crown > 0.1)).astype(np.float32)
+    if rng.random() < 0.6:
+        foot = (int(x + rng.normal(0, 0.1) * size), int(y + size * rng.uniform(0.6, 1.4)))
+        cv2.line(mask, (int(x), int(y)), foot, (1.0,), max(1, int(0.1 * size)))
+    mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 1.0)))
+    value = ambient + rng.normal(0, 4.0)
+    image += mask * (np.float32(value) + np.float32(rng.uniform(0.3, 1.5)) * clumps - image)

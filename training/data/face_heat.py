@@ -88,7 +88,7 @@ def random_style(rng: np.random.Generator) -> Style:
         regions[[0, 2, 3]] += np.array([rng.uniform(-2.0, 0.0), rng.uniform(-4.0, 0.0), rng.uniform(-2.0, 0.0)])
     coupling = {"stubble": (0.80, 0.95), "moustache": (0.4, 0.85), "goatee": (0.3, 0.8), "full": (0.15, 0.7)}
     beard = str(rng.choice(_BEARDS)) if masculine and rng.random() < 0.5 else ""
-    hair = str(rng.choice(["none", "short", "long"], p=[0.25, 0.7, 0.05] if masculine else [0.03, 0.42, 0.55]))
+    hair = str(rng.choice(["none", "short", "long"], p=[0.35, 0.6, 0.05] if masculine else [0.03, 0.42, 0.55]))
     covers = ["", "cap", "beanie", "brim", "helmet", "scarf", "hood"]
     glasses = str(rng.choice(["", "lens", "wrap"], p=[0.56, 0.28, 0.16]))
     between = lambda low, high: float(ambient + (skin - ambient) * rng.uniform(low, high))  # noqa: E731
@@ -104,7 +104,10 @@ def random_style(rng: np.random.Generator) -> Style:
         cover=str(rng.choice(covers, p=[0.72, 0.07, 0.06, 0.03, 0.03, 0.05, 0.04])),
         glasses=glasses, glasses_temperature=between(0.0, 0.75),
         mask=between(0.3, 0.95) if rng.random() < 0.08 else np.nan,
-        cloth=between(-0.05, 0.75), collar=float(rng.uniform(-16.5, -11.0)), seed=int(rng.integers(2**31)))
+        cloth=between(-0.05, 0.75),
+        # Mostly a collar; else a wide neckline, straps or a bare chest.
+        collar=float(rng.uniform(-16.5, -11.0) if rng.random() < 0.75 else rng.uniform(-45.0, -16.5)),
+        seed=int(rng.integers(2**31)))
 
 
 def smoothstep(value: np.ndarray, start: float, stop: float) -> np.ndarray:
@@ -174,6 +177,12 @@ def beard_mask(points: np.ndarray, style: Style, rise: float = 0.3) -> np.ndarra
     return mask * lips
 
 
+def garment_mask(points: np.ndarray, style: Style) -> np.ndarray:
+    """(N,) in [0, 1]: where the garment covers the neck."""
+    tilt = np.random.default_rng(style.seed + 5).uniform(-0.6, 0.6)
+    return smoothstep(style.collar - points[:, 1] + 0.25 * np.maximum(points[:, 2], 0.0) * tilt, -0.15, 0.15)
+
+
 def thickness(points: np.ndarray, style: Style) -> np.ndarray:
     """(N,) cm by which hair, beard and cloth raise the surface at points of the neutral head."""
     rng = np.random.default_rng(style.seed + 4)
@@ -223,5 +232,5 @@ def temperatures(points: np.ndarray, material: np.ndarray, style: Style) -> np.n
     cloth = style.cloth + 0.7 * point_noise(rng, points, 5.0) + 0.4 * point_noise(rng, points, 1.8)
     cover = cover_mask(points, style)
     heat = heat * (1 - cover) + cover * (cloth + np.float32(rng.normal(0, 1.5)))
-    garment = smoothstep(style.collar - y + 0.25 * np.maximum(z, 0.0) * rng.uniform(-0.6, 0.6), -0.15, 0.15)
+    garment = garment_mask(points, style)
     return (heat * (1 - garment) + garment * cloth).astype(np.float32)

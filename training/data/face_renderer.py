@@ -1,6 +1,9 @@
 """Render random thermal heads with exact landmarks into a cache that training reads.
 
 ``python3 -m training.data.face_renderer --count 6000 --output heads.npz --assets shared/data/render_assets``
+
+With ``--visible shared/data/rgb_faces`` every head is rendered in visible light as well, which gives aligned pairs for
+cross-modal distillation; the photographs of that folder texture the skin (``--visible none``: painted skin alone).
 """
 
 from __future__ import annotations
@@ -16,14 +19,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
+from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
 from training.data.face_wear import worn
 
 PATCH = 192
-"""Side of a rendered patch, pixels."""
+"""Side of a rendered patch, pixels; the middle of the face lies half of this from the left, top and right."""
+BUST = 320
+"""Side of a patch that shows the shoulders and the chest too."""
 FACE = 88.0
 """About the longer side of the face box in a patch, pixels."""
 _NECK = np.array([0.0, -8.0, -1.0], np.float32)
@@ -44,7 +51,7 @@ class RenderedHead:
     """One head in a patch."""
 
     temperature: np.ndarray
-    """(PATCH, PATCH) float32 °C, NaN where there is no head."""
+    """(size, size) float32 °C, NaN where there is no head."""
     points: np.ndarray
     """(54, 2) float32 pixels, continuous: hidden jaw points on the visible contour."""
     surface_points: np.ndarray
@@ -55,6 +62,8 @@ class RenderedHead:
     """(3, 2) what a centimetre along the head's x, y and z is in the image, pixels."""
     pose: Pose
     style: Style
+    colour: np.ndarray | None = None
+    """(PATCH, PATCH, 3) uint8 RGB in visible light, black where there is no head."""
 
 
 def random_pose(rng: np.random.Generator, away: bool = False) -> Pose:
@@ -92,20 +101,13 @@ def _head_weight(neutral: np.ndarray) -> np.ndarray:
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def face_box(points: np.ndarray) -> np.ndarray:
-    """(4,) x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
+def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = None,
+                textures: list[np.ndarray] | None = None, size: int = PATCH) -> RenderedHead:
+    """A random head in a patch of ``size`` pixels; every random choice comes from ``rng``.
 
-    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
+    The middle of the face is in the middle column and PATCH / 2 from the top: larger patches show more of the body.
+    With ``textures`` (of ``face_light.skin_texture``, or an empty list) it is rendered in visible light as well.
     """
-    forehead = points[17:27] + 0.20 * (points[27] - points[8])
-    hull = np.concatenate([points, forehead])
-    low, high = hull.min(axis=0), hull.max(axis=0)
-    margin = 0.04 * (high - low)
-    return np.concatenate([low - margin, high + margin]).astype(np.float32)
-
-
-def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = None) -> RenderedHead:
-    """A random head; every random choice comes from ``rng``."""
     pose = pose or random_pose(rng)
     style = random_style(rng)
     skin = random_shape(model, rng)
@@ -124,12 +126,16 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     weight = _head_weight(model.neutral)
     turned = [_turned(raised, weight, head, trunk)]
     faces, heat, base = [model.faces], [np.full(len(raised), np.nan, np.float32)], len(raised)
+    kind, glass, rest = [model.material], [np.zeros(len(model.faces), bool)], [model.neutral]
     for part in parts:
         vertices = part.vertices * fit + shift if part.on_head else part.vertices
         follows = np.full(len(vertices), float(part.on_head), np.float32)
         turned.append(_turned(vertices.astype(np.float32), follows, head, trunk))
         faces.append(part.faces + base)
         heat.append(part.heat)
+        kind.append(np.full(len(part.faces), part.kind, np.uint8))
+        glass.append(np.zeros(len(part.faces), bool) if part.glass is None else part.glass)
+        rest.append(part.vertices)
         base += len(vertices)
     vertices, all_faces, extra = np.concatenate(turned), np.concatenate(faces), np.concatenate(heat)
 
@@ -148,11 +154,11 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     middle = (box[:2] + box[2:]) / 2
 
     def pixels(points: np.ndarray) -> np.ndarray:
-        return np.concatenate([(points[:, :2] - middle) * scale + PATCH / 2, points[:, 2:]], axis=1)
+        return np.concatenate([(points[:, :2] - middle) * scale + (size / 2, PATCH / 2), points[:, 2:]], axis=1)
 
     drawn, flat = pixels(project(vertices)), pixels(flat)
     # The rasteriser has pixel centres at whole numbers.
-    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, PATCH, PATCH,
+    fragments = rasterize(drawn - np.array([0.5, 0.5, 0.0]), all_faces, size, size,
                           inverse_depth=1.0 / drawn[:, 2], cull_backfaces=True)
     temperature = _shade(model, fragments, all_faces, vertices, extra, style)
 
@@ -161,8 +167,20 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     points = visible_contour(surface[:, :2], model, flat[:, :2], up / np.linalg.norm(up))
     visible = vertex_visibility(surface - np.array([0.5, 0.5, 0.0]), fragments, 1.0)
     axes = np.stack([head[0], -head[1]], axis=1) * (scale / depth)
+    colour = None
+    if textures is not None:
+        kinds, kept = np.concatenate(kind), np.ones(len(all_faces), bool)
+        if rng.random() < 0.7:  # clear glass: what is behind it shows
+            kept = ~np.concatenate(glass)
+        else:
+            kinds[np.concatenate(glass)] = LENS
+        seen = fragments if kept.all() else rasterize(
+            drawn - np.array([0.5, 0.5, 0.0]), all_faces[kept], size, size, inverse_depth=1.0 / drawn[:, 2],
+            cull_backfaces=True)
+        scene = Scene(vertices, np.concatenate(rest), all_faces[kept], kinds[kept], centre3)
+        colour = visible_light(scene, seen, style, textures, rng)
     return RenderedHead(temperature, points.astype(np.float32), surface[:, :2].astype(np.float32), visible,
-                        axes.astype(np.float32), pose, style)
+                        axes.astype(np.float32), pose, style, colour)
 
 
 def _shade(model: HeadModel, fragments: Fragments, faces: np.ndarray, vertices: np.ndarray, extra: np.ndarray,
@@ -187,35 +205,44 @@ def _shade(model: HeadModel, fragments: Fragments, faces: np.ndarray, vertices: 
 
 
 _MODEL: HeadModel | None = None
+_TEXTURES: list[np.ndarray] | None = None
 
 
-def _start_worker(assets: str) -> None:
-    global _MODEL
-    _MODEL = load_head(Path(assets) / "ict_face.npz")
+def _start_worker(assets: Path, photographs: Path | None, visible: bool) -> None:
+    global _MODEL, _TEXTURES
+    _MODEL = load_head(assets / "ict_face.npz")
+    if visible:
+        found = load_photographs(photographs) if photographs else []
+        _TEXTURES = [skin_texture(photograph, _MODEL.neutral[_MODEL.landmarks]) for photograph in found]
 
 
-def _render_one(job: tuple[int, int, bool]) -> tuple[np.ndarray | np.float32, ...]:
+def _render_one(job: tuple[int, int, bool, int]) -> tuple[np.ndarray | np.float32, ...]:
     assert _MODEL is not None
-    seed, index, away = job
+    seed, index, away, size = job
     rng = np.random.default_rng((seed, index))
-    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None)
+    head = render_head(_MODEL, rng, random_pose(rng, away) if away else None, _TEXTURES, size)
     counts = np.where(np.isnan(head.temperature), 0, np.round((head.temperature + 273.15) * 100)).astype(np.uint16)
     pose = np.array([head.pose.yaw, head.pose.pitch, head.pose.roll], np.float32)
-    return counts, head.points, head.surface_points, head.visible, head.axes, pose, np.float32(head.style.ambient)
+    row = (counts, head.points, head.surface_points, head.visible, head.axes, pose, np.float32(head.style.ambient))
+    return row if head.colour is None else (*row, head.colour)
 
 
-def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False) -> None:
+def render_cache(count: int, output: Path, assets: Path, seed: int, processes: int, away: bool = False,
+                 visible: bool = False, photographs: Path | None = None, size: int = PATCH) -> None:
     """Render ``count`` heads (of people looking ``away``) into one archive, written aside and renamed.
 
-    Arrays: ``patches`` (N, PATCH, PATCH) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
-    (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C.
+    Arrays: ``patches`` (N, size, size) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
+    (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C; with
+    ``visible`` also ``colours`` (N, size, size, 3) uint8, with skin from the folder ``photographs`` if given.
     """
     load_head(assets / "ict_face.npz")  # fails here, not in the workers
+    if photographs:
+        load_photographs(photographs)
     rows = []
-    with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(str(assets),)) as pool:
-        jobs = pool.map(_render_one, ((seed, i, away) for i in range(count)), chunksize=8)
+    with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(assets, photographs, visible)) as pool:
+        jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
-    names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient")
+    names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient") + ("colours",) * visible
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
         columns = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
@@ -233,9 +260,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--away", action="store_true", help="backs of heads, which are no faces")
+    parser.add_argument("--visible", metavar="FOLDER", help="also render in visible light, with skin from these "
+                        "photographs; 'none' for painted skin")
+    parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
+    photographs = Path(args.visible) if args.visible and args.visible != "none" else None
     try:
-        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away)
+        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
+                     photographs, BUST if args.bust else PATCH)
     except DataError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

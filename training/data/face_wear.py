@@ -5,36 +5,42 @@ All in the frame of the neutral head, centimetres, y up; sheets are closed by a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from thermal_kd_ros.simulation.mesh import grid_faces, tube
 from thermal_kd_ros.simulation.noise import point_noise
 from training.data.face_heat import Style
+from training.data.face_light import CLOTH, FRAME, HAIR, MASK
 
 
 @dataclass(frozen=True)
 class Part:
-    """vertices (V, 3) cm; faces (F, 3) int32; heat (V,) °C; whether it turns with the head or stays with the trunk."""
+    """vertices (V, 3) cm; faces (F, 3) int32; heat (V,) °C; whether it turns with the head or stays with the trunk.
+
+    ``kind`` is what it is made of; faces in ``glass`` (F,) bool let visible light through, unlike heat.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray
     heat: np.ndarray
+    kind: int = CLOTH
     on_head: bool = True
+    glass: np.ndarray | None = None
 
 
-def _sheet(grid: np.ndarray, heat: np.ndarray | float, wrap: bool = False, on_head: bool = True) -> Part:
+def _sheet(grid: np.ndarray, heat: np.ndarray | float, kind: int, wrap: bool = False, on_head: bool = True) -> Part:
     """A surface seen from both sides, from a (rows, columns, 3) grid."""
     flat = grid.reshape(-1, 3).astype(np.float32)
     faces = grid_faces(*grid.shape[:2], wrap)
     values = np.broadcast_to(np.asarray(heat, np.float32), (len(flat),)).copy()
-    return Part(flat, np.concatenate([faces, faces[:, ::-1]]).astype(np.int32), values, on_head)
+    return Part(flat, np.concatenate([faces, faces[:, ::-1]]).astype(np.int32), values, kind, on_head)
 
 
 def _bar(path: list[tuple[float, float, float]], radius: float, heat: float) -> Part:
     mesh = tube(np.array(path, float), np.full(len(path), radius), heat, 5, side=(0.0, 1.0, 0.0))
-    return Part(mesh.vertices, np.concatenate([mesh.faces, mesh.faces[:, ::-1]]), mesh.temperature)
+    return Part(mesh.vertices, np.concatenate([mesh.faces, mesh.faces[:, ::-1]]), mesh.temperature, FRAME)
 
 
 def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
@@ -43,6 +49,8 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
     half = rng.uniform(2.9, 3.5) if wrap else rng.uniform(2.0, 2.9)
     tall = rng.uniform(1.7, 2.5) if wrap else rng.uniform(1.2, 2.2)
     power, middle_y = rng.uniform(2.0, 3.8), rng.uniform(2.6, 3.7)
+    if rng.random() < 0.6:  # as sunglasses sit: the upper rim at the brows
+        middle_y = rng.normal(5.6, 0.4) - tall
     gap = rng.uniform(0.5, 0.9)
     bend = rng.uniform(0.07, 0.12) if wrap else rng.uniform(0.03, 0.07)
     front = rng.uniform(11.0, 11.8)
@@ -59,7 +67,8 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
         heat = style.glasses_temperature + 0.4 * point_noise(rng, grid.reshape(-1, 3), 4.0)
         # Skin shows, faintly warm, at the edges of lenses heated by the cheeks.
         heat = heat + ring * (rim - style.glasses_temperature)
-        parts.append(_sheet(grid, heat, wrap=True))
+        lens = _sheet(grid, heat, FRAME, wrap=True)
+        parts.append(replace(lens, glass=np.all(lens.faces < 4 * 28, axis=1)))
         outer = gap + 2 * half
         hinge = (side * outer, middle_y + 0.5, front - bend * outer**2)
         parts.append(_bar([hinge, (side * 7.9, middle_y + 0.6, 4.0), (side * 8.2, middle_y + 0.4, 0.0)],
@@ -81,7 +90,7 @@ def face_mask(style: Style, rng: np.random.Generator) -> Part:
     breath = np.exp(-0.5 * ((x / 2.2) ** 2 + ((y + 1.5) / 1.6) ** 2)).reshape(-1)
     folds = 0.3 * np.sin(y * rng.uniform(1.5, 3.5)).reshape(-1) * rng.uniform(0, 1)
     heat = style.mask + rng.uniform(-2.5, 2.0) * breath + folds + 0.4 * point_noise(rng, grid.reshape(-1, 3), 4.0)
-    return _sheet(grid, heat)
+    return _sheet(grid, heat, MASK)
 
 
 def brim(style: Style, rng: np.random.Generator) -> Part:
@@ -95,7 +104,7 @@ def brim(style: Style, rng: np.random.Generator) -> Part:
     y = 8.3 - (0.8 + rng.uniform(0, 2)) * reach + 0 * angle
     if not around:
         y = y + 0.02 * x**2 * -1.0
-    return _sheet(np.stack([x, y, z], -1), style.cloth + rng.normal(0, 1.0))
+    return _sheet(np.stack([x, y, z], -1), style.cloth + rng.normal(0, 1.0), CLOTH)
 
 
 def long_hair(style: Style, rng: np.random.Generator) -> Part:
@@ -112,24 +121,26 @@ def long_hair(style: Style, rng: np.random.Generator) -> Part:
     coupling = style.hair_coupling * 0.7
     strands = 0.12 * point_noise(rng, grid.reshape(-1, 3) * (1.0, 0.15, 1.0), 2.0)
     heat = style.ambient + (style.skin - style.ambient) * np.clip(coupling + strands, 0, 0.95)
-    return _sheet(grid, heat)
+    return _sheet(grid, heat, HAIR)
 
 
 def trunk(style: Style, rng: np.random.Generator) -> Part:
     """Neck base, shoulders and chest in a garment."""
-    height = np.array([-13.5, -15.5, -17.5, -20.0, -24.0, -32.0, -45.0])
-    wide = np.array([5.8, 8.5, 13.0, 17.5, 20.0, 20.5, 20.0]) * rng.uniform(0.85, 1.1)
-    deep = np.array([5.2, 6.5, 7.5, 9.0, 10.5, 11.5, 12.0])
+    stops = (13.5, 15.5, 17.5, 20.0, 24.0, 32.0, 60.0)
+    # Rows close enough for the edge of a neckline.
+    depth = np.concatenate([np.linspace(13.5, 26.0, 22), np.linspace(28.0, 60.0, 9)])
+    wide = np.interp(depth, stops, (5.8, 8.5, 13.0, 17.5, 21.0, 22.0, 22.5)) * rng.uniform(0.85, 1.1)
+    deep = np.interp(depth, stops, (5.2, 6.5, 7.5, 9.0, 10.5, 11.5, 12.0))
     angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)[None]
     x = wide[:, None] * np.sin(angle)
     z = -2.5 + deep[:, None] * np.cos(angle)
-    grid = np.stack([x, height[:, None] + 0 * angle, z], -1)
+    grid = np.stack([x, 0 * angle - depth[:, None], z], -1)
     points = grid.reshape(-1, 3)
     opening = 0.5 * (points[:, 2] > 0) * np.exp(-0.5 * (points[:, 0] / 3.5) ** 2) * rng.uniform(0, 16)
     heat = style.cloth + 0.8 * point_noise(rng, points, 9.0) + 0.5 * point_noise(rng, points, 4.0)
     bare = points[:, 1] + opening > style.collar
     heat = np.where(bare, style.skin + 0.3 * point_noise(rng, points, 8.0), heat)
-    return _sheet(grid, heat, wrap=True, on_head=False)
+    return _sheet(grid, heat, CLOTH, wrap=True, on_head=False)
 
 
 def worn(style: Style, rng: np.random.Generator) -> list[Part]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.coco import DataError
-from training.data.face_renderer import PATCH
+from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 
 _RAISED: dict[tuple[int, ...], float] = {
     (0, 16): -0.43, (1, 15): -0.33, (2, 14): -0.27, (3, 13): -0.20, (4, 12): -0.10,
@@ -48,64 +48,52 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
 
 
 class HeadCache:
-    """Rendered heads in memory; raises DataError if a file is missing or has another layout."""
+    """Rendered heads in memory; raises DataError if a file is missing or patches differ in size.
 
-    def __init__(self, paths: list[Path]) -> None:
+    Args:
+        paths: archives of face_renderer.
+        visible_light: whether to load the ``colours`` (N, size, size, 3) as well; None without.
+    """
+
+    def __init__(self, paths: list[Path], visible_light: bool = False) -> None:
         parts: list[dict[str, np.ndarray]] = []
+        names = ("patches", "points", "visible", "axes", "pose", "ambient") + ("colours",) * visible_light
         for path in paths:
             if not path.is_file():
                 raise DataError(f"{path} is missing; write it with python3 -m training.data.face_renderer")
             with np.load(path) as archive:
-                parts.append({name: archive[name] for name in archive.files})
-        names = parts[0].keys()
+                if missing := set(names) - set(archive.files):
+                    raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
+                                    + (" with --visible" if "colours" in missing else ""))
+                parts.append({name: archive[name] for name in names})
+        sizes = {part["patches"].shape[1:] for part in parts}
+        if len(sizes) > 1:
+            raise DataError(f"{', '.join(map(str, paths))} hold patches of different sizes: {sorted(sizes)}")
         joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
         self.patches = joined["patches"]
         self.ambient = joined["ambient"]
         self.axes = joined["axes"]
         self.pose = joined["pose"]
         self.visible = joined["visible"]
-        if self.patches.shape[1:] != (PATCH, PATCH):
-            raise DataError(f"{paths[0]} holds patches of {self.patches.shape[1:]}, expected {(PATCH, PATCH)}")
+        self.colours: np.ndarray | None = joined.get("colours")
         self.points = np.stack([even_jaw(points) for points in joined["points"] + convention_offsets() @ self.axes])
 
     def __len__(self) -> int:
         return len(self.patches)
 
     def head(self, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """°C (PATCH, PATCH) float32 (0 outside), coverage (PATCH, PATCH) float32, points (54, 2) of head ``i``.
+        """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
-        The warmth of the eye sockets is varied by ``rng``, unless glasses or a turned head hide them.
+        ``rng`` varies what costs no new rendering: the warmth of the eye sockets, unless glasses or a turned head hide
+        them, nose, lips and cheeks, the contrast within the face, the neck and the collar.
         """
         counts = self.patches[i]
         mask = (counts > 0).astype(np.float32)
         patch = counts.astype(np.float32) / 100 - 273.15
         if self.visible[i, 36:48].mean() > 0.5 and rng.random() < 0.7:
             warm_orbits(patch, self.points[i], self.axes[i], rng)
+        if abs(self.pose[i, 0]) < 60:
+            vary_regions(patch, self.points[i], self.axes[i], rng)
+        if abs(self.pose[i, 0]) < 90:
+            vary_below_jaw(patch, mask, self.points[i], self.axes[i], float(self.ambient[i]), rng)
         return patch * mask, mask, self.points[i]
-
-
-def warm_orbits(patch: np.ndarray, points: np.ndarray, axes: np.ndarray, rng: np.random.Generator) -> None:
-    """Warm both eye sockets of a rendered head (in place): thin lids stand out with a rather sharp edge.
-
-    Args:
-        patch: (H, W) °C.
-        points: (54, 2) landmarks, pixels.
-        axes: (3, 2) a centimetre along the head's axes, pixels.
-    """
-    plane = axes[:2].astype(np.float64)
-    if abs(np.linalg.det(plane)) <= 0.25 * np.linalg.norm(plane[1]) ** 2:
-        return  # nearly in profile
-    to_cm = np.linalg.inv(plane)
-    kelvin, width, height = rng.uniform(0.1, 2.2), rng.uniform(1.6, 2.3), rng.uniform(1.0, 1.5)
-    lower = rng.uniform(-0.1, 0.35)
-    for eye in (slice(36, 42), slice(42, 48)):
-        centre = points[eye].mean(axis=0) - lower * plane[1]
-        x1, y1 = np.maximum(centre - 32, 0).astype(int)
-        x2, y2 = np.minimum(centre + 32, PATCH).astype(int)
-        if x2 <= x1 or y2 <= y1:
-            continue
-        x, y = np.meshgrid(np.arange(x1, x2) + 0.5 - centre[0], np.arange(y1, y2) + 0.5 - centre[1])
-        u = x * to_cm[0, 0] + y * to_cm[1, 0]
-        v = x * to_cm[0, 1] + y * to_cm[1, 1]
-        socket = (u / width) ** 2 + (v / height) ** 2
-        patch[y1:y2, x1:x2] += np.float32(kelvin) * np.exp(-(socket**2)).astype(np.float32)

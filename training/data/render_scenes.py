@@ -32,7 +32,7 @@ def annotations_of(frame: SimulatedFrame) -> list[dict[str, object]]:
     rows: list[tuple[np.ndarray, str]] = [
         (box, "ignore" if ignore else name)
         for box, name, ignore in zip(frame.boxes, frame.labels, frame.ignore, strict=True)]
-    rows += [(face.box, "face") for face in frame.faces if not face.ignore]
+    rows += [(face.box, "ignore" if face.ignore else "face") for face in frame.faces]
     found: list[dict[str, object]] = []
     for box, name in rows:
         x1, y1, x2, y2 = (round(float(v), 2) for v in box)

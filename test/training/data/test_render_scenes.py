@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from training.data.coco import CocoDetection
-from training.data.render_scenes import main
+from training.data.render_scenes import CATEGORIES, annotations_of, main
 
 CLASSES = ("person", "bicycle", "car")
 
@@ -31,3 +32,13 @@ def test_scenes_are_a_coco_set_and_are_rendered_once(tmp_path):
     # What has its sidecar is kept; what lacks it is rendered again.
     assert cv2.imread(str(first), cv2.IMREAD_UNCHANGED).max() == 0
     assert cv2.imread(str(tmp_path / "train" / "000001.png"), cv2.IMREAD_UNCHANGED).max() > 0
+
+
+def test_faces_that_do_not_count_are_ignore_regions():
+    frames = [random_scene_frame(seed, 160, 128, "indoor") for seed in range(6)]
+    rows = [row for frame in frames for row in annotations_of(frame)]
+    counted = sum(not face.ignore for frame in frames for face in frame.faces)
+    ignored = sum(bool(face.ignore) for frame in frames for face in frame.faces)
+    ignored += sum(int(frame.ignore.sum()) for frame in frames)
+    kinds = [CATEGORIES[row["category_id"] - 1] for row in rows]
+    assert kinds.count("face") == counted > 0 and kinds.count("ignore") == ignored

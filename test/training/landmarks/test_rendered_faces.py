@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import get_layout
-from training.data.compositing import camera, moved, place, similarity
-from training.data.face_renderer import PATCH, Pose, face_box, random_pose, render_head
+from training.data.coco import DataError
+from training.data.compositing import camera, foliage, moved, place, similarity, with_legs
+from training.data.face_renderer import BUST, PATCH, Pose, random_pose, render_head
 from training.data.head_cache import HeadCache, even_jaw
 from training.data.rendered_faces import LandmarkCrops, RenderedFaceScenes
 
@@ -72,6 +74,51 @@ def test_axes_predict_where_a_centimetre_goes(model):
     assert head.axes[0, 0] > 0 and abs(head.axes[0, 1]) < 1e-3
     assert head.axes[1, 1] < 0
     assert np.linalg.norm(head.axes[0]) == pytest.approx(np.linalg.norm(head.axes[1]), rel=1e-3)
+
+
+def test_a_bust_is_the_same_head_with_more_of_the_body(model):
+    head, bust = (render_head(model, np.random.default_rng(2), size=size) for size in (PATCH, BUST))
+    shift = (BUST - PATCH) // 2
+    np.testing.assert_allclose(bust.points, head.points + (shift, 0), atol=1e-3)
+    window = bust.temperature[:PATCH, shift : shift + PATCH]
+    assert np.isclose(window, head.temperature, atol=0.01, equal_nan=True).mean() > 0.995
+    assert np.isfinite(bust.temperature[PATCH:]).sum() > 0.2 * (BUST - PATCH) * BUST
+
+
+def test_legs_hang_below_the_trunk_and_keep_the_head():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((40, 60), np.float32)
+    mask[:, 20:40] = 1.0
+    patch, cover = with_legs(30.0 * mask, mask, rng, 80)
+    assert patch.shape == cover.shape == (120, 60)
+    np.testing.assert_array_equal(patch[:40], 30.0 * mask)
+    assert (cover[40:].sum(axis=1) > 2).all() and cover.min() >= 0 and cover.max() <= 1
+    assert np.isfinite(patch).all() and (patch[cover == 0] == 0).all()
+    # Two of them, with a gap between near the feet.
+    assert np.count_nonzero(np.diff((cover[-5] > 0.5).astype(int)) == 1) in (1, 2)
+    nothing = np.zeros((40, 60), np.float32)
+    assert with_legs(nothing, nothing, rng)[0].shape == (40, 60)
+
+
+def test_foliage_is_a_ragged_patch_near_air_temperature():
+    image = np.full((120, 160), 20.0, np.float32)
+    changed = 0
+    for seed in range(5):
+        drawn = image.copy()
+        foliage(drawn, np.random.default_rng(seed), 20.0)
+        assert np.isfinite(drawn).all() and abs(drawn - 20.0).max() < 30
+        changed += int((abs(drawn - 20.0) > 0.05).sum())
+    assert 0 < changed < 5 * 0.8 * image.size
+
+
+def test_caches_of_different_patches_do_not_mix(cache_file, tmp_path):
+    with np.load(cache_file) as archive:
+        columns = {name: archive[name] for name in archive.files}
+    columns["patches"] = np.pad(columns["patches"], ((0, 0), (0, 8), (0, 8)))
+    np.savez(tmp_path / "larger.npz", **columns)
+    with pytest.raises(DataError, match="different sizes"):
+        HeadCache([cache_file, tmp_path / "larger.npz"])
+    assert HeadCache([tmp_path / "larger.npz"]).head(0, np.random.default_rng(0))[0].shape == (200, 200)
 
 
 def test_backs_of_heads_look_away():

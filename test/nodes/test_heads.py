@@ -1,0 +1,96 @@
+"""Head poses as markers and transforms."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("rclpy")
+
+import rclpy  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+from visualization_msgs.msg import Marker  # noqa: E402
+
+from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
+from thermal_kd_ros.head_pose import rotation_of  # noqa: E402
+from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
+from thermal_kd_ros.nodes.rays import NominalRays  # noqa: E402
+from thermal_kd_ros.nodes.transforms import HeadTransforms, head_transforms, quaternion  # noqa: E402
+from thermal_kd_ros.results import Detections, FaceLandmarks, HeadPoses, PerceptionResult  # noqa: E402
+
+HEADER = Header(frame_id="thermal_optical")
+
+
+def faces(tracks) -> FaceLandmarks:
+    count = len(tracks)
+    points = np.full((count, 54, 2), 30.0, np.float32)
+    ones = np.ones((count, 54), np.float32)
+    boxes = np.tile(np.array([10, 10, 40, 50], np.float32), (count, 1))
+    return FaceLandmarks(boxes, ones[:, 0], points, ones, ones, "sf_tl54", np.array(tracks))
+
+
+def poses(*turns) -> HeadPoses:
+    rotation = np.array([np.full((3, 3), np.nan) if turn is None else rotation_of(*turn) for turn in turns])
+    place = np.array([(np.nan,) * 3 if turn is None else (0.1 * i, -0.2, 1.5) for i, turn in enumerate(turns)])
+    return HeadPoses(rotation, place, np.where(np.isnan(place[:, 0]), np.nan, 0.01))
+
+
+@pytest.mark.parametrize("turn", [(0, 0, 0), (40, -20, 10), (179, 0, 0), (0, 0, 180), (-90, 5, 90)])
+def test_a_quaternion_turns_vectors_as_its_matrix_does(turn):
+    rotation = rotation_of(*turn)
+    q = quaternion(rotation)
+    axis, w = np.array([q.x, q.y, q.z]), q.w
+    assert axis @ axis + w * w == pytest.approx(1.0)
+    for vector in np.eye(3):
+        turned = vector + 2 * np.cross(axis, np.cross(axis, vector) + w * vector)
+        np.testing.assert_allclose(turned, rotation @ vector, atol=1e-9)
+
+
+def test_only_tracked_heads_with_a_pose_become_transforms():
+    found = head_transforms(HEADER, faces([7, -1, 9]), poses((10, 0, 0), (0, 0, 0), None))
+    assert [t.child_frame_id for t in found] == ["head_7"]
+    assert found[0].header.frame_id == "thermal_optical"
+    shift = found[0].transform.translation
+    assert (shift.x, shift.y, shift.z) == (0.0, -0.2, 1.5)
+
+
+def test_heads_are_drawn_as_axes_at_unit_depth():
+    result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, poses((0, 0, 0), None))
+    frame = ThermalFrame(np.zeros((64, 80), np.uint8), "display8")
+    message = markers_message(HEADER, frame, result, NominalRays(64, 80))
+    (heads,) = [marker for marker in message.markers if marker.ns == "heads"]
+    assert heads.type == Marker.LINE_LIST and len(heads.points) == len(heads.colors) == 6
+    start, forward = heads.points[0], heads.points[1]
+    assert (start.x, start.y, start.z) == pytest.approx((0.0, -0.2 / 1.5, 1.0))
+    # The head faces the camera: its forward axis comes nearer.
+    assert forward.z < start.z and forward.x == pytest.approx(start.x)
+    nobody = PerceptionResult(result.detections, result.faces, {}, poses(None, None))
+    assert not [m for m in markers_message(HEADER, frame, nobody, NominalRays(64, 80)).markers if m.ns == "heads"]
+
+
+def test_transforms_are_sent_or_what_is_missing_is_said_once():
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("heads", context=context)
+    try:
+        sender = HeadTransforms(node)
+        sender.publish(HEADER, faces([-1]), poses((0, 0, 0)))
+        assert "/tf" not in dict(node.get_topic_names_and_types())
+        for _ in range(2):
+            sender.publish(HEADER, faces([7]), poses((0, 0, 0)))
+        deadline = time.monotonic() + 5
+        try:
+            import tf2_msgs.msg  # noqa: F401
+        except ModuleNotFoundError:
+            assert "/tf" not in dict(node.get_topic_names_and_types())
+        else:
+            while "/tf" not in dict(node.get_topic_names_and_types()) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert dict(node.get_topic_names_and_types())["/tf"] == ["tf2_msgs/msg/TFMessage"]
+        sender.destroy()
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)

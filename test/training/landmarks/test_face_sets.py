@@ -1,0 +1,141 @@
+"""The layouts of public face sets, on tiny trees written as their authors publish them."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")  # the crops are a torch data set
+
+from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
+from training.data.coco import DataError
+from training.data.face_sets import SfTl54, TFake, Tfw, five_points
+from training.data.labelled_crops import LabelledCrops
+from training.data.rendered_faces import CropConfig
+
+RNG = np.random.default_rng(0)
+POINTS = np.round(RNG.uniform(60, 160, (54, 2)), 1)
+POINTS[8], POINTS[27] = (110, 170), (110, 90)
+
+
+def labelme(points, box=((50, 180), (170, 40))):
+    groups = [("face", box), *((f"group {k}", points[k : k + 9].tolist()) for k in range(0, len(points), 9))]
+    return json.dumps({"shapes": [{"label": label, "points": [list(p) for p in places]} for label, places in groups]})
+
+
+@pytest.fixture
+def sf_tl54(tmp_path):
+    folder = tmp_path / "gray" / "val"
+    (folder / "images").mkdir(parents=True)
+    (folder / "json").mkdir()
+    for name in ("103_1_1_4_450_1", "7_2_1_1_9_1"):
+        cv2.imwrite(str(folder / "images" / f"{name}.png"), RNG.integers(0, 255, (200, 220, 3)).astype(np.uint8))
+        (folder / "json" / f"{name}.json").write_text(labelme(POINTS))
+    return tmp_path
+
+
+def test_sf_tl54(sf_tl54):
+    faces = SfTl54(sf_tl54, "val")
+    assert len(faces) == 2 and [faces.subject(i) for i in range(2)] == [103, 7]
+    face = faces[0]
+    assert face.values.shape == (200, 220) and face.values.dtype == np.uint8
+    np.testing.assert_allclose(face.points, POINTS, atol=1e-4)
+    np.testing.assert_allclose(face.box, (50, 40, 170, 180))
+    assert faces.visible[0] == sf_tl54 / "rgb" / "val" / "103_1_1_4_450_1.png"
+
+
+@pytest.mark.parametrize("content, word", [
+    ("{", "labelme"), ('{"shapes": []}', "0 face boxes and 0 points"), (labelme(POINTS[:53]), "53 points"),
+    ('{"shapes": [{"label": "face"}]}', "labelme"), ('{"shapes": [{"label": "x", "points": "abc"}]}', "labelme")])
+def test_broken_labels_of_sf_tl54_are_told(sf_tl54, content, word):
+    path = sf_tl54 / "gray" / "val" / "json" / "103_1_1_4_450_1.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=word) as caught:
+        SfTl54(sf_tl54, "val")[0]
+    assert str(path) in str(caught.value)
+
+
+def test_missing_parts_are_told(sf_tl54, tmp_path):
+    with pytest.raises(DataError, match="no images"):
+        SfTl54(sf_tl54, "test")
+    (sf_tl54 / "gray" / "val" / "json" / "7_2_1_1_9_1.json").unlink()
+    with pytest.raises(DataError, match="7_2_1_1_9_1.json is missing"):
+        SfTl54(sf_tl54, "val")
+    with pytest.raises(DataError, match="indoor.csv is missing"):
+        Tfw(tmp_path, "indoor")
+    with pytest.raises(DataError, match="_thermal.png"):
+        TFake(tmp_path, tmp_path)
+
+
+@pytest.fixture
+def tfw(tmp_path):
+    (tmp_path / "outdoor").mkdir()
+    cv2.imwrite(str(tmp_path / "outdoor" / "a.png"), np.zeros((50, 60, 3), np.uint8))
+    with open(tmp_path / "outdoor.csv", "w", newline="") as file:
+        csv.writer(file).writerows([["image", "xs", "ys", "xe", "ye", *(f"p{k}" for k in range(10))],
+                                    ["a.png", 1, 2, 30, 40, *range(10)], ["a.png", 3, 4, 31, 41, *range(10, 20)]])
+    return tmp_path
+
+
+def test_tfw_has_several_faces_in_an_image(tfw):
+    faces = Tfw(tfw, "outdoor")
+    assert len(faces) == 2 and faces[0].path == faces[1].path
+    np.testing.assert_array_equal(faces[1].box, (3, 4, 31, 41))
+    np.testing.assert_array_equal(faces[0].points, np.arange(10).reshape(5, 2))
+
+
+@pytest.mark.parametrize("line, word", [("a.png,1,2", "line 4: 2 values"), ("a.png,1,x", "line 4: could not"),
+                                        ("a.png,1,nan" + ",0" * 12, "line 4: 14 values")])
+def test_broken_rows_of_tfw_are_told(tfw, line, word):
+    with open(tfw / "outdoor.csv", "a") as file:
+        file.write(line + "\n")
+    with pytest.raises(DataError, match=word):
+        Tfw(tfw, "outdoor")
+
+
+def test_five_points_of_the_54():
+    found = five_points(np.stack([POINTS, POINTS + 1]))
+    np.testing.assert_allclose(found[1], found[0] + 1)
+    np.testing.assert_allclose(found[0, 0], POINTS[[36, 37, 38, 39, 40, 41]].sum(axis=0) / 6)
+    np.testing.assert_allclose(found[0, 2:], POINTS[[30, 48, 50]])
+
+
+def test_t_fake_takes_54_of_70_points(tmp_path):
+    places = RNG.uniform(100, 400, (70, 2))
+    np.savetxt(tmp_path / "000012_ldmks.txt", places)
+    thermal = tmp_path / "cold"
+    thermal.mkdir()
+    cv2.imwrite(str(thermal / "000012_thermal.png"), RNG.integers(0, 65535, (512, 512)).astype(np.uint16))
+    face = TFake(tmp_path, thermal)[0]
+    assert face.values.dtype == np.uint16 and face.values.shape == (512, 512)
+    np.testing.assert_allclose(face.points, places[list(IBUG68_TO_SF_TL54)], rtol=1e-5)
+    (tmp_path / "000012_ldmks.txt").write_text("1 2\n3 4\n")
+    with pytest.raises(DataError, match="2 lines, expected 70"):
+        TFake(tmp_path, thermal)[0]
+
+
+def test_crops_of_labelled_faces_move_pixels_and_points_together(sf_tl54):
+    """A bright spot on a point of the image is under that point in the crop."""
+    folder = sf_tl54 / "gray" / "val" / "images"
+    y, x = np.mgrid[:200, :220] + 0.5
+    spot = 255 * np.exp(-((x - POINTS[30, 0]) ** 2 + (y - POINTS[30, 1]) ** 2) / 200)
+    for path in folder.iterdir():
+        cv2.imwrite(str(path), spot.astype(np.uint8))
+    crops = LabelledCrops(SfTl54(sf_tl54, "val"), 12, 0, CropConfig(size=64))
+    rows, columns = np.mgrid[:64, :64] + 0.5
+    checked = 0
+    for i in range(12):
+        values, points = crops[i]
+        assert values.shape == (1, 64, 64) and values.dtype == points.dtype == np.float32
+        weight = np.clip(values[0] - 0.6, 0, None)
+        found = np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+        if (np.abs(points[30] - 32) < 24).all():
+            checked += 1
+            np.testing.assert_allclose(found, points[30], atol=0.7)
+    assert checked > 6
+    np.testing.assert_array_equal(crops[3][0], crops[3][0])
+    first = crops[3][1]
+    crops.epoch = 1
+    assert not np.array_equal(crops[3][1], first)

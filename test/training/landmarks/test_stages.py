@@ -1,0 +1,224 @@
+"""The stages of landmark distillation on tiny caches: teacher, transfer, compression, ablation."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.models.checkpoint import read  # noqa: E402
+from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
+from training.data.coco import DataError  # noqa: E402
+from training.data.face_renderer import PATCH  # noqa: E402
+from training.data.head_cache import HeadCache  # noqa: E402
+from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
+from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
+from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
+from training.landmarks.ablation_report import BEGIN, END, cell, write_report  # noqa: E402
+from training.losses.schedules import DecaySchedule  # noqa: E402
+
+CPU = torch.device("cpu")
+TINY = LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Ten painted discs in place of heads, in both lights."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:PATCH, :PATCH] + 0.5
+    disc = np.hypot(x - 96, y - 96) < 50
+    patches = np.zeros((10, PATCH, PATCH), np.uint16)
+    colours = np.zeros((10, PATCH, PATCH, 3), np.uint8)
+    points = 96 + 35 * rng.uniform(-1, 1, (10, 54, 2)).astype(np.float32)
+    for i in range(10):
+        patches[i, disc], colours[i, disc] = 30500 + 20 * i, (200, 150, 20 * i)
+    points[:, 8], points[:, 27] = (96, 140), (96, 90)
+    path = tmp_path_factory.mktemp("cache") / "pairs.npz"
+    np.savez(path, patches=patches, colours=colours, points=points, surface_points=points,
+             visible=np.ones((10, 54), bool), axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (10, 1, 1)),
+             pose=np.zeros((10, 3), np.float32), ambient=np.full(10, 22.0, np.float32))
+    return path
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Six grey pictures with made-up points."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(1)
+    index = {}
+    for i in range(6):
+        cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (64, 64, 3)).astype(np.uint8))
+        places = 32 + 20 * rng.uniform(-1, 1, (68, 2))
+        places[[36, 45, 8, 27]] = (20, 25), (44, 25), (32, 60), (32, 25)
+        index[f"{i}.png"] = places.tolist()
+    (folder / "landmarks68.json").write_text(json.dumps(index))
+    return folder
+
+
+def settings(kind, crops, **values):
+    return kind(spec=TINY, crops=crops(size=32), epochs=2, batch=5, warmup_steps=1, **values)
+
+
+@pytest.fixture(scope="module")
+def taught(cache, photographs, tmp_path_factory):
+    chosen = settings(teacher.TeacherSettings, PairConfig)
+    chosen = teacher.TeacherSettings(**{**chosen.__dict__, "spec": LandmarkerSpec(**{**TINY.__dict__, "channels": 3})})
+    return teacher.train(chosen, [cache], photographs, tmp_path_factory.mktemp("teacher"), CPU, 0)
+
+
+def weights(path):
+    return read(path)[1]
+
+
+def test_thermal_halves_of_pairs_are_the_crops_of_training_without_pairs(cache):
+    heads = HeadCache([cache], visible_light=True)
+    pairs, plain = PairedCrops(heads, [], 3, PairConfig(size=32)), LandmarkCrops(heads, [], 3, CropConfig(size=32))
+    pairs.epoch = plain.epoch = 2
+    for i in (0, 7):
+        values, points, seen, seen_points = pairs[i]
+        np.testing.assert_array_equal(values, plain[i][0])
+        np.testing.assert_array_equal(points, plain[i][1])
+        assert seen.shape == (3, 32, 32) and seen.dtype == np.float32 and 0 <= seen.min() and seen.max() <= 1
+        assert not np.array_equal(points, seen_points)
+
+
+def test_pairs_without_misregistration_have_the_same_points(cache):
+    heads = HeadCache([cache], visible_light=True)
+    pairs = PairedCrops(heads, [], 0, PairConfig(size=64, misregistration=0.0))
+    for i in range(4):
+        _, points, _, seen_points = pairs[i]
+        np.testing.assert_allclose(points, seen_points, atol=1e-3)
+    shifted = PairedCrops(heads, [], 0, PairConfig(size=64, misregistration=0.03))
+    errors = np.array([np.linalg.norm(shifted[i][1] - shifted[i][3], axis=1).mean() for i in range(10)])
+    assert 0.5 < errors.mean() < 6.0
+
+
+def test_transfer_without_weights_is_plain_training_bit_for_bit(cache, taught, tmp_path):
+    plain = train.train(settings(train.PlainSettings, CropConfig, name="same"), [cache], tmp_path / "plain", None, CPU,
+                        0)
+    zero = {"forward": 0.0, "reverse": 0.0}
+    path = transfer.train(settings(transfer.TransferSettings, PairConfig, name="same", **zero), [cache], str(taught),
+                          tmp_path / "transfer", None, CPU, 0)
+    other = transfer.train(settings(transfer.TransferSettings, PairConfig, name="same"), [cache], str(taught),
+                           tmp_path / "dikd", None, CPU, 0)
+    for key, value in weights(plain).items():
+        np.testing.assert_array_equal(value, weights(path)[key], err_msg=key)
+    assert any(not np.array_equal(value, weights(other)[key]) for key, value in weights(plain).items())
+
+
+def test_a_teachers_file_and_network_are_the_same_after_a_transfer(cache, taught, tmp_path):
+    before = weights(taught)
+    chosen = settings(transfer.TransferSettings, PairConfig, features=1.0, predictions=1.0, target="teacher",
+                      injection="mix", bridge=True, decay=DecaySchedule("constant"))
+    network = transfer.load_teacher(chosen, str(taught), CPU)
+    objective = transfer.Transfer(chosen, network)
+    crops = PairedCrops(HeadCache([cache], visible_light=True), [], 0, chosen.crops)
+    transfer.fit(chosen, transfer.build(chosen, CPU), crops, objective, tmp_path, CPU, 0, ())
+    for key, value in network.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[key], err_msg=key)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(line[term]) for line in log for term in ("forward", "reverse", "features", "predictions"))
+
+
+def test_a_killed_stage_goes_on_to_the_same_weights(cache, taught, tmp_path, monkeypatch):
+    chosen = settings(compress.CompressSettings, CropConfig)
+    whole = compress.train(chosen, [cache], str(taught_thermal(cache, taught, tmp_path)), tmp_path / "whole", None, CPU,
+                           0)
+    calls = []
+    save = compress.fit.__globals__["save_state"]
+
+    def stop_after_the_first(path, state):
+        save(path, state)
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(compress.fit.__globals__, "save_state", stop_after_the_first)
+    arguments = (chosen, [cache], str(tmp_path / "thermal" / "landmarks_transfer.safetensors"), tmp_path / "cut", None,
+                 CPU, 0)
+    with pytest.raises(KeyboardInterrupt):
+        compress.train(*arguments)
+    again = compress.train(*arguments)
+    for key, value in weights(whole).items():
+        np.testing.assert_array_equal(value, weights(again)[key], err_msg=key)
+
+
+def taught_thermal(cache, taught, tmp_path):
+    return transfer.train(settings(transfer.TransferSettings, PairConfig), [cache], str(taught), tmp_path / "thermal",
+                          None, CPU, 0)
+
+
+def test_a_student_of_other_widths_learns_through_adapters_that_are_not_exported(cache, taught, tmp_path):
+    thermal = taught_thermal(cache, taught, tmp_path)
+    chosen = compress.CompressSettings(spec=LandmarkerSpec(size=32, widths=(8, 6, 10), depths=(1, 1, 1)),
+                                       crops=CropConfig(size=32), epochs=1, batch=5)
+    path = compress.train(chosen, [cache], str(thermal), tmp_path / "light", None, CPU, 0)
+    card, found = read(path)
+    from thermal_kd_ros.models.landmarker import Landmarker
+
+    plain = Landmarker(chosen.spec)
+    assert set(found) == set(plain.state_dict())
+    assert card.parameters == sum(p.numel() for p in plain.parameters())
+
+
+def test_a_network_started_from_its_teacher_sees_grey_images_as_it_does(taught):
+    from thermal_kd_ros.models.landmarker import Landmarker
+
+    network = transfer.load_teacher(settings(transfer.TransferSettings, PairConfig), str(taught), CPU).eval()
+    model = transfer.started_from(Landmarker(TINY), network).eval()
+    grey = torch.rand(2, 1, 32, 32)
+    with torch.inference_mode():
+        for own, other in zip(model(grey), network(grey.expand(-1, 3, -1, -1)), strict=True):
+            torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-4)
+
+
+def test_students_keep_their_budgets():
+    light, tiny = compress.SIZES["light"], compress.SIZES["tiny"]
+    from thermal_kd_ros.models.landmarker import Landmarker
+
+    assert sum(p.numel() for p in Landmarker(light).parameters()) <= 600_000 and ablate.mega_flops(light) <= 60
+    assert sum(p.numel() for p in Landmarker(tiny).parameters()) <= 200_000
+
+
+def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path, capsys):
+    with pytest.raises(DataError, match="--widths 8 8 8"):
+        transfer.load_teacher(transfer.TransferSettings(), str(taught), CPU)
+    with np.load(cache) as archive:
+        np.savez(tmp_path / "thermal.npz", **{name: archive[name] for name in archive.files if name != "colours"})
+    with pytest.raises(DataError, match="--visible"):
+        HeadCache([tmp_path / "thermal.npz"], visible_light=True)
+    arguments = ["--pairs", str(cache), "--photographs", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert teacher.main(arguments) == 1
+    assert "landmarks68.json is missing" in capsys.readouterr().err
+    for values in ({"target": "both"}, {"injection": "add"}):
+        with pytest.raises(ValueError, match="none of"):
+            transfer.TransferSettings(**values)
+
+
+def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tmp_path, monkeypatch):
+    monkeypatch.setattr(ablate, "WEIGHTS", {"DIKD": ablate.WEIGHTS["DIKD"]})
+    monkeypatch.setattr(ablate, "UNDECAYED", ("DIKD",))
+    monkeypatch.setattr(ablate, "COMPRESSED", ("none",))
+    report = tmp_path / "RESULTS.md"
+    report.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\nafter\n")
+    arguments = ([cache], cache, photographs, tmp_path, tmp_path / "runs", report,
+                 ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1), CPU)
+    ablate.ablate(*arguments)
+    text = report.read_text()
+    assert text.startswith("# Before") and text.endswith("after\n") and "old" not in text
+    for method in ("none", "DIKD, cosine", "DIKD, constant", "alone", "from none"):
+        assert f"| {method} | 1 |" in text
+    rows = (tmp_path / "runs" / "rows.jsonl").read_text()
+    ablate.ablate(*arguments)
+    assert (tmp_path / "runs" / "rows.jsonl").read_text() == rows
+
+
+def test_cells_are_mean_and_sample_deviation(tmp_path):
+    assert cell([1.0, 2.0, 4.5]) == f"{2.5:.2f} ± {np.std([1.0, 2.0, 4.5], ddof=1):.2f}"
+    assert cell([3.0]) == "3.00" and cell([]) == ""
+    facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
+             "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
+    write_report(tmp_path / "new.md", [], facts, ablate.Budget())
+    assert BEGIN in (tmp_path / "new.md").read_text()

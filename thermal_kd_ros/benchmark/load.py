@@ -1,0 +1,155 @@
+"""Cameras and audience of a node over DDS: images at a steady rate, and when each was answered."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from ..dds import dds_environment
+from ..evaluation.bags import header_stamp
+from ..nodes.diagnostics import values_from_message
+from ..nodes.messages import image_message
+
+_CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+_DRAIN_S = 0.3
+"""After the last image, before a run is counted: answers that come later are as good as lost."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run at one rate."""
+
+    seconds: float
+    """From the first image to the last."""
+    sent: tuple[int, ...]
+    """Images of each camera."""
+    answered: tuple[int, ...]
+    latency_ms: tuple[float, ...]
+    """From the stamp, just before publishing, to the receipt of the detections; of all answers."""
+
+    @property
+    def loss(self) -> float:
+        """Part of the images without an answer."""
+        return 1.0 - sum(self.answered) / max(1, sum(self.sent))
+
+    @property
+    def answers_hz(self) -> float:
+        """Answers a second, of all cameras together."""
+        return sum(self.answered) / self.seconds
+
+
+class Load:
+    """A ROS node in ``namespace`` that is the cameras of the node there and receives its answers. A context manager.
+
+    ``cameras`` are the names of several, or empty for the one without a name.
+    """
+
+    def __init__(self, namespace: str, cameras: Sequence[str], images: Sequence[np.ndarray]) -> None:
+        self._namespace = namespace
+        self._prefixes = [f"{name}/" for name in cameras] or [""]
+        self._images = images
+        self._lock = threading.Lock()
+        self._arrivals: list[dict[int, int]] = [{} for _ in self._prefixes]
+        self._diagnostics: dict[str, str] = {}
+
+    def __enter__(self) -> Load:
+        os.environ.update(dds_environment(os.environ))
+        os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node("benchmark_load", namespace=self._namespace, context=self._context)
+        self._publishers = [self._node.create_publisher(Image, f"{prefix}image", _CAMERA_QOS)
+                            for prefix in self._prefixes]
+        for i, prefix in enumerate(self._prefixes):
+            self._node.create_subscription(Detection2DArray, f"{prefix}detections", self._keeper(i), 100, raw=True)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, 10)
+        self._messages = [image_message(Header(frame_id="benchmark"), image, "mono16") for image in self._images]
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="load", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:
+        self._executor.shutdown()
+        self._thread.join(5.0)
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def _keeper(self, camera: int) -> Callable[[bytes], None]:
+        def keep(data: bytes) -> None:
+            now = time.time_ns()
+            with self._lock:
+                self._arrivals[camera][header_stamp(data)] = now
+
+        return keep
+
+    def _keep_diagnostics(self, message: DiagnosticArray) -> None:
+        values = values_from_message(message, f"{self._namespace.strip('/')}/")
+        if values is not None:
+            with self._lock:
+                self._diagnostics = values
+
+    def diagnostics(self) -> dict[str, str]:
+        """The node's latest state, of its first camera; empty before the first."""
+        with self._lock:
+            return dict(self._diagnostics)
+
+    def wait_until_answered(self, timeout_s: float, check: Callable[[], None]) -> bool:
+        """Send images until every camera's are answered; ``check`` is called in between."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            check()
+            self.run(2.0, 0.5)
+            with self._lock:
+                if all(self._arrivals):
+                    return True
+        return False
+
+    def run(self, rate_hz: float, seconds: float, cameras: int | None = None) -> Run:
+        """Send images of the first ``cameras`` cameras (all) at a rate each, evenly shifted, and gather the answers."""
+        used = range(len(self._prefixes) if cameras is None else cameras)
+        with self._lock:
+            for arrivals in self._arrivals:
+                arrivals.clear()
+        sent: list[list[int]] = [[] for _ in used]
+        step = 1.0 / (rate_hz * len(used))
+        began = time.monotonic()
+        for i in range(max(len(used), round(seconds / step))):
+            time.sleep(max(0.0, began + i * step - time.monotonic()))
+            camera = i % len(used)
+            sent[camera].append(self._send(camera, i))
+        elapsed = max(time.monotonic() - began, step)
+        time.sleep(_DRAIN_S)
+        with self._lock:
+            latencies = [[(self._arrivals[c][stamp] - stamp) * 1e-6 for stamp in sent[c] if stamp in self._arrivals[c]]
+                         for c in used]
+        return Run(elapsed, tuple(map(len, sent)), tuple(map(len, latencies)), tuple(sum(latencies, [])))
+
+    def _send(self, camera: int, index: int) -> int:
+        message = self._messages[index % len(self._messages)]
+        stamp = time.time_ns()
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+        self._publishers[camera].publish(message)
+        return stamp

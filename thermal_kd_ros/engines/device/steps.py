@@ -1,0 +1,190 @@
+"""The steps of the path for one shape of input, from tensor to tensor; each can be captured in a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from ...config import ContrastConfig, PerceptionConfig
+from ...faces import CROP_CONTRAST, CROP_MARGIN, LEAST_SPAN, LEAST_SPAN_PART
+from ...geometry import Letterbox
+from . import tone
+from .resample import DeviceLetterbox, face_crops
+from .suppression import CANDIDATES, best_candidates, packed, suppress
+
+
+class Network(Protocol):
+    """A network on the device."""
+
+    def infer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See TorchEngine.infer."""
+        ...
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What runs on the device."""
+
+    detector: Network
+    detector_size: tuple[int, int]
+    """(height, width) of its input."""
+    thresholds: torch.Tensor
+    """(C,) float32, of the detector's classes."""
+    contrasts: tuple[ContrastConfig, ...]
+    """For the detector, and for the face detector if it sees another."""
+    face_detector: Network | None = None
+    face_detector_size: tuple[int, int] = (0, 0)
+    face_class: int = 0
+    """Which of the face detector's classes are faces."""
+    landmarker: Network | None = None
+    crop_size: int = 0
+
+
+class Signature(NamedTuple):
+    """What a batch must have in common with another to go through the same captured steps."""
+
+    batch: int
+    height: int
+    width: int
+    dtype: str
+    """uint8, uint16 or float32."""
+
+
+class Dense(NamedTuple):
+    """What the detectors put out: for objects, then for faces if they are looked for."""
+
+    boxes: torch.Tensor
+    scores: torch.Tensor
+    face_boxes: torch.Tensor | None
+    face_scores: torch.Tensor | None
+
+
+OBJECT_FIELDS = 7
+"""Of a detection: box in the detector's input pixels, score, label, 1."""
+FACE_FIELDS = 10
+"""Of a face: frame, box in source pixels, score, x, y and side of the crop, 1."""
+
+
+class Steps:
+    """All steps for one signature and configuration."""
+
+    def __init__(self, signature: Signature, networks: Networks, config: PerceptionConfig, device: torch.device
+                 ) -> None:
+        self.signature = signature
+        self._networks, self._config = networks, config
+        source = signature.height, signature.width
+        self._letterbox = DeviceLetterbox(Letterbox(*source, *networks.detector_size), device)
+        loaded = networks.face_detector is not None and networks.landmarker is not None
+        self.faces = loaded and config.face.enabled and config.face.max_faces > 0
+        if self.faces:
+            self._face_letterbox = DeviceLetterbox(Letterbox(*source, *networks.face_detector_size), device)
+
+    @property
+    def most_faces(self) -> int:
+        """In a batch."""
+        return self.signature.batch * self._config.face.max_faces if self.faces else 0
+
+    def values(self, raw: torch.Tensor) -> torch.Tensor:
+        """Uploaded pixels (B, H, W) to float32; uint16 come as int16 of the same bits."""
+        if self.signature.dtype == "uint16":
+            return (raw.int() & 0xFFFF).float()
+        return raw.float()
+
+    def dense(self, values: torch.Tensor, inputs: torch.Tensor, memories: Sequence[tone.ToneMemory]) -> Dense:
+        """Contrast, letterbox and both detectors: values (B, H, W) and the host's ``inputs`` (tones, B, 8) to boxes."""
+        networks = self._networks
+        greys = [tone.grey(values, tone.ToneInputs(*given.unbind(1)), memory, contrast)
+                 for given, memory, contrast in zip(inputs, memories, networks.contrasts, strict=True)]
+        images = self._letterbox.apply(greys[0])
+        boxes, scores = networks.detector.infer(images[:, None])
+        if not self.faces or networks.face_detector is None:
+            return Dense(boxes, scores, None, None)
+        if len(greys) > 1 or self._face_letterbox.box != self._letterbox.box:
+            images = self._face_letterbox.apply(greys[-1])
+        face_boxes, face_scores = networks.face_detector.infer(images[:, None])
+        return Dense(boxes, scores, face_boxes, face_scores[..., networks.face_class, None])
+
+    def decide(self, dense: Dense, rounds: int | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Thresholds and suppression in ``rounds`` (None: as many as could ever be needed).
+
+        Returns:
+            Detections (B, max_detections, OBJECT_FIELDS), faces of all frames (most_faces, FACE_FIELDS), both best
+            first with zeros behind them, and (1,) float32 that is 1 if the rounds were enough.
+        """
+        config = self._config.detector
+        objects, enough = _chosen(dense.boxes, dense.scores, self._networks.thresholds, config.nms_iou,
+                                  config.max_detections, rounds)
+        if dense.face_boxes is None or dense.face_scores is None:
+            return objects, objects.new_zeros(0, FACE_FIELDS), enough.float()
+        face = self._config.face
+        least = torch.full_like(dense.face_scores[0, 0], face.score_threshold)
+        limit = face.max_faces if face.priority == "score" else CANDIDATES
+        faces, sure = _chosen(dense.face_boxes, dense.face_scores, least, face.nms_iou, limit, rounds)
+        return objects, self._windows(faces), (enough & sure).float()
+
+    def _windows(self, faces: torch.Tensor) -> torch.Tensor:
+        """Chosen faces (B, F, OBJECT_FIELDS) to rows of FACE_FIELDS of those that are wanted, frame by frame.
+
+        In float64 in the order of ``Letterbox.inverse_boxes`` and ``FaceCrop.around``, so that the windows are theirs.
+        """
+        box = self._face_letterbox.box
+        ends = []
+        for axis, (source, size) in enumerate(zip((box.source_width, box.source_height), box.inner, strict=True)):
+            ends.append(((faces[..., axis:4:2].double() - box.offset[axis]) / (size / source)).clamp(0.0, source))
+        x, y = (end.float() for end in ends)
+        extent = torch.stack([x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]])
+        keep = (faces[..., 6] > 0.0) & (extent > 0.0).all(dim=0) & (
+            extent.amax(dim=0) >= self._config.face.min_size_px)
+        if self._config.face.priority == "size":
+            keep &= _rank(extent.amax(dim=0).masked_fill(~keep, -1.0)) < self._config.face.max_faces
+        x, y = x.double(), y.double()
+        longer = torch.maximum(x[..., 1] - x[..., 0], y[..., 1] - y[..., 0])
+        side = (longer * (1 + 2 * CROP_MARGIN)).round().clamp(min=2.0)
+        left, top = (((end[..., 0] + end[..., 1] - side) / 2).round() for end in (x, y))
+        frame = torch.arange(len(faces), device=faces.device)[:, None].expand_as(left)
+        rows = torch.stack([frame, x[..., 0], y[..., 0], x[..., 1], y[..., 1], faces[..., 4].double(), left, top, side,
+                            keep.double()], dim=-1).float()
+        return packed(keep.reshape(1, -1), rows.reshape(1, -1, FACE_FIELDS), self.most_faces)[0]
+
+    def mark(self, values: torch.Tensor, faces: torch.Tensor, count: int) -> torch.Tensor:
+        """Landmarks of the first ``count`` faces: (count, K, 3) float32, x and y in the crop's pixels and sigma."""
+        networks, rows = self._networks, faces[:count]
+        assert networks.landmarker is not None
+        x, y, side = rows[:, 6], rows[:, 7], rows[:, 8].clamp(min=2.0)
+        whole = self.signature.dtype != "float32"
+        crops = face_crops(values, rows[:, 0].long(), x, y, side, networks.crop_size, whole)
+        points, sigma = networks.landmarker.infer(normalised(crops)[:, None])
+        return torch.cat([points, sigma[..., None]], dim=2)
+
+
+def _rank(values: torch.Tensor) -> torch.Tensor:
+    """Place of each value (B, N) in its row, from 0 for the largest; equal values in their order. (B, N) int64."""
+    order = values.argsort(dim=1, descending=True, stable=True)
+    places = torch.arange(values.shape[1], device=values.device).expand_as(order)
+    return torch.zeros_like(order).scatter_(1, order, places)
+
+
+def normalised(crops: torch.Tensor) -> torch.Tensor:
+    """Face crops (F, S, S) with NaN to [0, 1], each within its own span; see ``faces.normalise_crop``."""
+    sample = tone.regular_sample(crops)
+    largest = sample.nan_to_num(0.0).abs().amax(dim=1).double()
+    least = (LEAST_SPAN_PART * largest).clamp(min=LEAST_SPAN)
+    return tone.apply_span(crops, tone.robust_span(sample, CROP_CONTRAST, least))
+
+
+def _chosen(boxes: torch.Tensor, scores: torch.Tensor, thresholds: torch.Tensor, iou: float, limit: int,
+            rounds: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dense outputs to (B, limit, OBJECT_FIELDS), and whether ``rounds`` of suppression were enough, (1,) bool."""
+    best, score, label = best_candidates(boxes, scores, thresholds)
+    alive, enough = suppress(best, score, label, iou, best.shape[1] + 1 if rounds is None else rounds)
+    rows = torch.cat([best, torch.stack([score, label.float(), torch.ones_like(score)], dim=2)], dim=2)
+    return packed(alive, rows, limit), enough.all().view(1)
+
+
+def to_tensor(values: np.ndarray) -> torch.Tensor:
+    """Pixels as torch can carry them: uint16 as int16 of the same bits."""
+    return torch.from_numpy(values.view(np.int16) if values.dtype == np.uint16 else values)

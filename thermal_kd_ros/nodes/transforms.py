@@ -1,0 +1,70 @@
+"""Head poses as transforms: from the optical frame to ``head_<track id>``, after the name of a named camera."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from ..results import FaceLandmarks, HeadPoses
+
+_TOPIC = "/tf"
+_DEPTH = 100
+
+
+def quaternion(rotation: np.ndarray) -> Quaternion:
+    """A rotation matrix (3, 3) as a unit quaternion."""
+    vector = cv2.Rodrigues(rotation)[0][:, 0]
+    angle = float(np.linalg.norm(vector))
+    x, y, z = (vector / angle * np.sin(angle / 2)).tolist() if angle > 0 else (0.0, 0.0, 0.0)
+    return Quaternion(x=x, y=y, z=z, w=float(np.cos(angle / 2)))
+
+
+def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, prefix: str = "") -> list[TransformStamped]:
+    """One transform for each tracked face with a known pose; ``prefix`` goes before the name of its frame."""
+    transforms = []
+    for track, rotation, origin in zip(faces.track_ids.tolist(), poses.rotation, poses.translation, strict=True):
+        if track < 0 or not np.isfinite(origin).all():
+            continue
+        x, y, z = (float(v) for v in origin)
+        pose = Transform(translation=Vector3(x=x, y=y, z=z), rotation=quaternion(rotation))
+        transforms.append(TransformStamped(header=header, child_frame_id=f"{prefix}head_{track}", transform=pose))
+    return transforms
+
+
+class HeadTransforms:
+    """Writes to /tf; the publisher is made with the first transform, so that nodes without any stay off the topic.
+
+    Without tf2_msgs, which every installed ROS 2 distribution has, but the wheels lack, this is said once and nothing
+    is published.
+    """
+
+    def __init__(self, node: Node, prefix: str = "") -> None:
+        self._node = node
+        self._prefix = prefix
+        self._publisher = None
+        self._missing = False
+
+    def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses) -> None:
+        """Publish the transforms of a frame, if there are any."""
+        transforms = head_transforms(header, faces, poses, self._prefix)
+        if not transforms or self._missing:
+            return
+        try:
+            from tf2_msgs.msg import TFMessage
+        except ModuleNotFoundError:
+            self._missing = True
+            self._node.get_logger().error("publish_tf needs the package tf2_msgs: install ros-<distribution>-tf2-msgs "
+                                          "and start the node again, or set publish_tf to false")
+            return
+        if self._publisher is None:
+            self._publisher = self._node.create_publisher(TFMessage, _TOPIC, _DEPTH)
+        self._publisher.publish(TFMessage(transforms=transforms))
+
+    def destroy(self) -> None:
+        """Take the topic off the graph."""
+        if self._publisher is not None:
+            self._node.destroy_publisher(self._publisher)
+            self._publisher = None

@@ -1,0 +1,160 @@
+"""Public thermal face sets in the folders that their authors publish, as labelled faces.
+
+- SF-TL54: Kuzdeuov et al., "SF-TL54: A Thermal Facial Landmark Dataset with Visual Pairs", SII 2022. 54 points, made
+  by people. ``<root>/<gray|iron>/<set>/images/*.png`` and ``json/*.json`` (labelme), visible light in
+  ``<root>/rgb/<set>``; the two cameras are not perfectly aligned.
+- TFW: Kuzdeuov et al., "TFW: Annotated Thermal Faces in the Wild Dataset", IEEE TIFS 2022. 5 points.
+  ``<root>/<set>.csv`` and the images in ``<root>/<set>/``.
+- T-FAKE: Flotho et al., "T-FAKE: Synthesizing Thermal Images for Facial Landmarking", CVPR 2025. 70 points of rendered
+  faces with thermal images made by a network; CC BY-NC-SA 4.0. ``<colour>/<id>.png``, ``<colour>/<id>_ldmks.txt`` and
+  ``<thermal>/<id>_thermal.png``.
+
+Errors name the file and the line or field.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from thermal_kd_ros.faces import face_box
+from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
+from training.data.coco import DataError
+from training.data.driver_faces import FaceFrame
+
+TFW_POINTS = ("right eye centre", "left eye centre", "nose tip", "right mouth corner", "left mouth corner")
+
+
+def five_points(points: np.ndarray) -> np.ndarray:
+    """(..., 5, 2) of TFW from points (..., 54, 2) of sf_tl54; eye centres are the means of the eyes' outlines."""
+    return np.stack([points[..., 36:42, :].mean(axis=-2), points[..., 42:48, :].mean(axis=-2), points[..., 30, :],
+                     points[..., 48, :], points[..., 50, :]], axis=-2)
+
+
+def _grey(path: Path) -> np.ndarray:
+    """(H, W) uint8 or uint16 of an image; colour images are converted to grey."""
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise DataError(f"{path} cannot be read as an image")
+    return image if image.ndim == 2 else cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY)
+
+
+class SfTl54:
+    """SF-TL54's faces of one set; the names begin with the subject's number.
+
+    Args:
+        root: the data set's folder.
+        part: ``train``, ``val`` or ``test``.
+        palette: ``gray``, or ``iron``, whose false colours are converted to grey.
+    """
+
+    def __init__(self, root: Path, part: str, palette: str = "gray") -> None:
+        folder = root / palette / part
+        self.images = sorted(path for path in (folder / "images").glob("*") if path.suffix.lower() in (".png", ".jpg"))
+        if not self.images:
+            raise DataError(f"{folder / 'images'} has no images: expected SF-TL54's <palette>/<set>/images/*.png")
+        self.labels = [folder / "json" / f"{image.stem}.json" for image in self.images]
+        self.visible = [root / "rgb" / part / image.name for image in self.images]
+        """The visible-light image of each face; it may be missing, and has no labels."""
+        for image, label in zip(self.images, self.labels, strict=True):
+            if not label.is_file():
+                raise DataError(f"{image} has no label: {label} is missing")
+
+    def subject(self, i: int) -> int:
+        """The number of the person in face ``i``."""
+        word = self.images[i].stem.split("_")[0]
+        if not word.isdigit():
+            raise DataError(f"{self.images[i]}: the name does not begin with the subject's number")
+        return int(word)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> FaceFrame:
+        path = self.labels[i]
+        try:
+            shapes = json.loads(path.read_text())["shapes"]
+            box = [shape["points"] for shape in shapes if shape["label"] == "face"]
+            points = [point for shape in shapes if shape["label"] != "face" for point in shape["points"]]
+            corners, places = np.array(box, np.float32), np.array(points, np.float32)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: not a labelme file of SF-TL54 ({error!r})") from None
+        if corners.shape != (1, 2, 2) or places.shape != (54, 2):
+            raise DataError(f"{path}: {len(box)} face boxes and {len(points)} points, expected 1 and 54")
+        ordered = np.concatenate([corners[0].min(axis=0), corners[0].max(axis=0)])
+        return FaceFrame(self.images[i], _grey(self.images[i]), ordered, places)
+
+
+class Tfw:
+    """TFW's faces of one set, with the five points of TFW_POINTS.
+
+    Args:
+        root: the folder of ``train``, ``val`` or ``test``.
+        part: ``indoor`` or ``outdoor``.
+    """
+
+    def __init__(self, root: Path, part: str) -> None:
+        table = root / f"{part}.csv"
+        if not table.is_file():
+            raise DataError(f"{table} is missing: expected TFW's <set>.csv beside the folder <set>")
+        self.rows: list[tuple[Path, np.ndarray, np.ndarray]] = []
+        with open(table, newline="") as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                if number == 1 or not row:
+                    continue  # the header
+                try:
+                    values = np.array([float(word) for word in row[1:]], np.float32)
+                except ValueError as error:
+                    raise DataError(f"{table}, line {number}: {error}") from None
+                if len(values) != 14 or not np.isfinite(values).all():
+                    raise DataError(f"{table}, line {number}: {len(values)} values after the name, expected 14 finite "
+                                    "numbers (box, 5 x (x, y))")
+                self.rows.append((root / part / row[0], values[:4], values[4:].reshape(5, 2)))
+        if not self.rows:
+            raise DataError(f"{table} has no rows")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> FaceFrame:
+        path, box, points = self.rows[i]
+        return FaceFrame(path, _grey(path), box, points)
+
+
+class TFake:
+    """T-FAKE's faces, their 70 points reduced to the 54 of sf_tl54.
+
+    Args:
+        colour: folder of FaceSynthetics, with ``<id>_ldmks.txt``.
+        thermal: folder of the warm or the cold condition, with ``<id>_thermal.png``.
+    """
+
+    def __init__(self, colour: Path, thermal: Path) -> None:
+        self.images = sorted(thermal.glob("*_thermal.png"))
+        if not self.images:
+            raise DataError(f"{thermal} has no images *_thermal.png")
+        self.labels = [colour / f"{image.name.split('_')[0]}_ldmks.txt" for image in self.images]
+        self.visible = [colour / f"{image.name.split('_')[0]}.png" for image in self.images]
+        """The visible-light image of each face, aligned with the thermal one."""
+        for image, label in zip(self.images, self.labels, strict=True):
+            if not label.is_file():
+                raise DataError(f"{image} has no label: {label} is missing")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> FaceFrame:
+        path = self.labels[i]
+        rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        try:
+            points = np.array([[float(word) for word in row] for row in rows], np.float32)
+        except ValueError as error:
+            raise DataError(f"{path}: {error}") from None
+        if points.shape != (70, 2):
+            raise DataError(f"{path}: {len(rows)} lines, expected 70 with x and y")
+        points = points[list(IBUG68_TO_SF_TL54)]
+        return FaceFrame(self.images[i], _grey(self.images[i]), face_box(points), points)

@@ -1,0 +1,293 @@
+"""Compare distillations on a small, fixed budget and write the table: every row over several seeds.
+
+``python3 -m training.landmarks.ablate --pairs pairs.npz --held-out pairs_val.npz --photographs shared/data/rgb_faces
+--real shared/data --output runs/ablation --report training/landmarks/RESULTS.md``
+
+All runs share one pool of crops and one visible-light teacher; what differs is the loss and the seed. A run that was
+killed goes on; finished rows are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.output import written_aside
+from training.data.coco import DataError
+from training.data.face_light import load_photographs
+from training.data.head_cache import HeadCache
+from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
+from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.landmarks.ablation_report import write_report
+from training.landmarks.compress import Adapters, Compression, CompressSettings
+from training.landmarks.evaluate import (
+    Predictions,
+    driver_predictions,
+    load,
+    sample_predictions,
+    summary,
+)
+from training.landmarks.fit import Settings, Terms, build, fit, load_network, task_loss
+from training.landmarks.transfer import Transfer, TransferSettings, started_from
+from training.losses.schedules import DecaySchedule
+
+SIZE = 64
+BIG = LandmarkerSpec(size=SIZE, widths=(16, 40, 64), depths=(1, 1, 1))
+SMALL = LandmarkerSpec(size=SIZE, widths=(8, 20, 32), depths=(1, 1, 1))
+TURNED_DEG = 45.0
+"""Rendered heads that are turned farther are not measured."""
+VARIATIONS = 2
+"""How many crops the pool holds of each pair."""
+WEIGHTS: dict[str, dict[str, float]] = {
+    "FD": {"features": 1.0}, "LD": {"predictions": 1.0}, "FD+LD": {"features": 1.0, "predictions": 1.0},
+    "FI": {"forward": 1.0}, "RI": {"reverse": 1.0}, "DIKD": {"forward": 1.0, "reverse": 1.0},
+}
+NO_WEIGHTS = {"features": 0.0, "predictions": 0.0, "forward": 0.0, "reverse": 0.0}
+UNDECAYED = ("FD+LD", "DIKD")
+"""Those that are also run with a weight that stays."""
+COMPRESSED = ("none", "DIKD, cosine")
+"""The transfers that a student is compressed from."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a row costs."""
+
+    pairs: int = 2000
+    epochs: int = 2
+    teacher_epochs: int = 10
+    batch: int = 32
+    seeds: int = 3
+    every: int = 6
+    """Every so many frames of the real validation people."""
+
+
+class Pool(Dataset[tuple[np.ndarray, ...]]):
+    """Crops made once: items are rows of arrays, and epoch ``e`` takes variation e modulo their number."""
+
+    def __init__(self, variations: list[tuple[np.ndarray, ...]]) -> None:
+        self.variations, self.epoch = variations, 0
+
+    def __len__(self) -> int:
+        return len(self.variations[0][0])
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        rows = self.variations[self.epoch % len(self.variations)]
+        return tuple(column[index].astype(np.float32) for column in rows)
+
+
+def make_pool(crops: PairedCrops | PhotographCrops, path: Path, variations: int) -> list[tuple[np.ndarray, ...]]:
+    """The crops of several epochs, from ``path`` if they were made before."""
+    if not path.exists():
+        rows: list[list[np.ndarray]] = []
+        for epoch in range(variations):
+            crops.epoch = epoch
+            items = [crops[i] for i in tqdm(range(len(crops)), desc=f"crops {epoch + 1}/{variations}", mininterval=5.0)]
+            rows.append([np.stack(column).astype(np.float16) for column in zip(*items, strict=True)])
+        arrays = {f"v{v}_{c}": column for v, columns in enumerate(rows) for c, column in enumerate(columns)}
+        with written_aside(path) as aside:
+            np.savez(aside, **arrays)  # type: ignore[arg-type]
+    with np.load(path) as archive:
+        columns = max(int(name.split("_")[1]) for name in archive.files) + 1
+        return [tuple(archive[f"v{v}_{c}"] for c in range(columns)) for v in range(variations)]
+
+
+def rendered_predictions(name: str, images: np.ndarray, points: np.ndarray) -> Predictions:
+    """Predictions on crops (N, C, S, S) with points (N, 54, 2); the face's side is that of the crop."""
+    _, network = load(name)
+    with torch.inference_mode():
+        parts = [network(torch.from_numpy(images[i : i + 64].astype(np.float32))) for i in range(0, len(images), 64)]
+    found = torch.cat([part[0] for part in parts]).numpy().astype(np.float64)
+    sigma = torch.cat([part[1] for part in parts]).numpy()
+    return Predictions(found, points.astype(np.float64), sigma, np.full(len(found), float(images.shape[-1])))
+
+
+def mega_flops(spec: LandmarkerSpec) -> float:
+    """MFLOPs of one crop, a multiplication and an addition counted as two."""
+    with FlopCounterMode(display=False) as counter:
+        Landmarker(spec).eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+    return counter.get_total_flops() / 1e6
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all runs of an ablation share."""
+
+    output: Path
+    pool: list[tuple[np.ndarray, ...]]
+    held_out: tuple[np.ndarray, np.ndarray]
+    real: Path
+    budget: Budget
+    device: torch.device
+
+    def settings(self, kind: type[Settings], name: str, spec: LandmarkerSpec, seed: int, **values: object) -> Settings:
+        """Settings of a stage under the budget."""
+        return kind(name=name, spec=spec, epochs=self.budget.epochs, batch=self.budget.batch, seed=seed,
+                    warmup_steps=18, ema=0.98, **values)  # type: ignore[arg-type]
+
+    def some(self, columns: int) -> Pool:
+        """The first columns of the pairs that the rows train on."""
+        return Pool([tuple(column[: self.budget.pairs] for column in variation[:columns]) for variation in self.pool])
+
+    def measure(self, path: Path) -> dict[str, dict[str, float]]:
+        """Figures of a thermal network on rendered and real faces that no run saw."""
+        results = {"rendered": summary(rendered_predictions(str(path), *self.held_out))}
+        if (self.real / "driver_faces").is_dir():
+            results["real"] = summary(driver_predictions(str(path), self.real, "2", self.budget.every))
+        if (self.real / "sf_tl54_sample").is_dir():
+            results["sf_tl54"] = summary(sample_predictions(str(path), self.real))
+        return results
+
+    def row(self, stage: str, method: str, seed: int, path: Path) -> None:
+        """Measure a finished run and remember it."""
+        line = {"stage": stage, "method": method, "seed": seed, "on": self.measure(path)}
+        with open(self.output / "rows.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rows(self) -> list[dict]:
+        """The finished rows."""
+        path = self.output / "rows.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def done(self, stage: str, method: str, seed: int) -> bool:
+        """Whether a row is finished."""
+        return any((r["stage"], r["method"], r["seed"]) == (stage, method, seed) for r in self.rows())
+
+
+def train_teacher(bench: Bench, photographs: list[tuple[np.ndarray, ...]]) -> Path:
+    """The visible-light teacher of all runs."""
+    variations = [tuple(np.concatenate([own, extra]) for own, extra in zip(pair[2:], extras, strict=True))
+                  for pair, extras in zip(bench.pool, photographs, strict=True)]
+    settings = replace(bench.settings(Settings, "teacher", replace(BIG, channels=3), 0),
+                       epochs=bench.budget.teacher_epochs)
+
+    def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
+        with torch.autocast(bench.device.type, torch.bfloat16):
+            prediction = model(batch[0])
+        return task_loss(prediction, batch[1], settings.likelihood)
+
+    return fit(settings, build(settings, bench.device), Pool(variations), objective, bench.output / "teacher",
+               bench.device, 0, ())
+
+
+def transfers() -> dict[str, dict[str, object]]:
+    """Name of each transfer to its settings."""
+    methods: dict[str, dict[str, object]] = {"none": dict(NO_WEIGHTS)}
+    for name, weights in WEIGHTS.items():
+        methods[f"{name}, cosine"] = {**NO_WEIGHTS, **weights, "decay": DecaySchedule("cosine")}
+    for name in UNDECAYED:
+        methods[f"{name}, constant"] = {**NO_WEIGHTS, **WEIGHTS[name], "decay": DecaySchedule("constant")}
+    return methods
+
+
+def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, teacher: Path) -> Path:
+    """Train one thermal network with the teacher; returns its model file."""
+    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=True, **values)
+    assert isinstance(settings, TransferSettings)
+    _, network = load_network(str(teacher))
+    network = network.to(bench.device)
+    output = bench.output / f"transfer-{method.replace(', ', '-')}-{seed}"
+    model = started_from(build(settings, bench.device), network)
+    return fit(settings, model, bench.some(4), Transfer(settings, network), output, bench.device, 0, ())
+
+
+def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path:
+    """Train one light student, with a thermal teacher or alone; returns its model file."""
+    settings = bench.settings(CompressSettings, "student", SMALL, seed)
+    assert isinstance(settings, CompressSettings)
+    output = bench.output / f"student-{method.replace(', ', '-')}-{seed}"
+    thermal = bench.some(2)
+    model = build(settings, bench.device)
+    if teacher is None:
+        def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
+            with torch.autocast(bench.device.type, torch.bfloat16):
+                prediction = model(batch[0])
+            return task_loss(prediction, batch[1], settings.likelihood)
+
+        return fit(settings, model, thermal, objective, output, bench.device, 0, ())
+    _, big = load_network(str(teacher))
+    adapters = Adapters(SMALL, big.spec).to(bench.device)
+    compression = Compression(settings, big.to(bench.device), adapters)
+    return fit(settings, model, thermal, compression, output, bench.device, 0, (), extra=adapters)
+
+
+def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
+           budget: Budget, device: torch.device) -> None:
+    """Run what is not finished yet, and write the report after every row."""
+    output.mkdir(parents=True, exist_ok=True)
+    config = PairConfig(size=SIZE)
+    pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz", VARIATIONS)
+    extra = make_pool(PhotographCrops(load_photographs(photographs), len(pool[0][0]) // 4, 0, config),
+                      output / "photographs.npz", VARIATIONS)
+    heads = HeadCache([held_out])
+    crops = LandmarkCrops(heads, [], 99, CropConfig(size=SIZE))
+    # In profile the outer eye corners lie on each other, and an error over their distance means nothing.
+    chosen = np.flatnonzero(np.abs(heads.pose[:, 0]) <= TURNED_DEG)
+    images, points = zip(*(crops[int(i)] for i in chosen), strict=True)
+    bench = Bench(output, pool, (np.stack(images), np.stack(points)), real, budget, device)
+
+    teacher = train_teacher(bench, extra)
+    seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
+    on_photographs = summary(rendered_predictions(str(teacher), np.stack([image for image, _, _ in seen]),
+                                                  np.stack([places for _, places, _ in seen])))
+    facts = {
+        "pairs": min(budget.pairs, len(pool[0][0])), "teacher_pairs": len(pool[0][0]), "held_out": len(images),
+        "turned": TURNED_DEG, "photographs": len(seen),
+        "teacher_nme": on_photographs["nme_percent"],
+        "networks": {name: {"parameters": sum(p.numel() for p in Landmarker(spec).parameters()),
+                            "mflops": mega_flops(spec)} for name, spec in (("thermal", BIG), ("student", SMALL))},
+    }
+    for seed in range(budget.seeds):
+        for method, values in transfers().items():
+            if not bench.done("transfer", method, seed):
+                bench.row("transfer", method, seed, transfer(bench, method, values, seed, teacher))
+                write_report(report, bench.rows(), facts, budget)
+        for source in (None, *COMPRESSED):
+            method = "alone" if source is None else f"from {source}"
+            if not bench.done("student", method, seed):
+                big = None if source is None else (
+                    output / f"transfer-{source.replace(', ', '-')}-{seed}" / "transfer.safetensors")
+                bench.row("student", method, seed, compress(bench, method, seed, big))
+                write_report(report, bench.rows(), facts, budget)
+    write_report(report, bench.rows(), facts, budget)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.ablate",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="caches of face_renderer --visible")
+    parser.add_argument("--held-out", type=Path, required=True, help="a cache of other subjects")
+    parser.add_argument("--photographs", type=Path, required=True, help="folder with landmarks68.json")
+    parser.add_argument("--real", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--report", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("--epochs", type=int, default=Budget.epochs)
+    parser.add_argument("--seeds", type=int, default=Budget.seeds)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    try:
+        ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
+               Budget(epochs=args.epochs, seeds=args.seeds), torch.device(args.device))
+    except (DataError, ModelError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The ablation's rows as a Markdown table between two marks of a page; what stands around them is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thermal_kd_ros.output import written_aside
+
+BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+SETS = (("rendered", "rendered, held-out subjects"), ("real", "real, people 2_*"), ("sf_tl54", "sf_tl54, 2 frames"))
+FIGURES = (("nme_percent", "NME %"), ("failure_rate_8_percent", "FR@8 %"), ("auc_8_percent", "AUC@8 %"))
+
+
+def cell(values: list[float]) -> str:
+    """Mean and, of more than one, the standard deviation (of the sample)."""
+    if not values:
+        return ""
+    mean = f"{np.mean(values):.2f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.2f}"
+
+
+def table(rows: list[dict[str, Any]], stage: str) -> str:
+    """One stage as a Markdown table; a line per method, in the order of the first seed."""
+    methods = list(dict.fromkeys(row["method"] for row in rows if row["stage"] == stage))
+    head = ["", "seeds"] + [f"{figure}, {name}" for key, name in SETS for _, figure in FIGURES
+                            if key != "sf_tl54" or figure == "NME %"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for method in methods:
+        mine = [row["on"] for row in rows if (row["stage"], row["method"]) == (stage, method)]
+        cells = [method, str(len(mine))]
+        for key, _ in SETS:
+            for figure, title in FIGURES:
+                if key != "sf_tl54" or title == "NME %":
+                    cells.append(cell([on[key][figure] for on in mine if key in on]))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_report(path: Path, rows: list[dict[str, Any]], facts: dict[str, Any], budget: Any) -> None:
+    """Put the tables between the marks of ``path``, which is created if it is missing."""
+    networks = facts["networks"]
+    size = {name: f"{values['parameters'] / 1e3:.0f} k parameters, {values['mflops']:.1f} MFLOPs"
+            for name, values in networks.items()}
+    body = f"""{BEGIN}
+Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batch {budget.batch}, crops of 64 pixels.
+The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
+as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
+that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
+seed changes in the former. Rendered: {facts['held_out']} held-out subjects, turned by at most
+{facts['turned']:.0f} degrees; real: every {budget.every}th frame of driver_faces 2_*, whose labels are a network's
+output. Mean ± standard deviation over seeds.
+
+### Transfer (KTL): the thermal network, {size['thermal']}
+
+{table(rows, 'transfer')}
+
+### Compression (MCL): the light student, {size['student']}
+
+{table(rows, 'student')}
+{END}"""
+    old = path.read_text() if path.exists() else f"# Landmarks: results\n\n{BEGIN}\n{END}\n"
+    if BEGIN not in old or END not in old:
+        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
+    with written_aside(path) as aside:
+        aside.write_text(old[: old.index(BEGIN)] + body + old[old.index(END) + len(END):])

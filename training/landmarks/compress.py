@@ -1,0 +1,128 @@
+"""Stage 2, compression (MCL): a light student learns from thermal crops alone and the frozen thermal network.
+
+``python3 -m training.landmarks.compress --heads heads.npz --teacher runs/transfer/landmarks_transfer.safetensors
+--output runs/light``
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from training.data.compositing import load_backgrounds
+from training.data.head_cache import HeadCache
+from training.data.rendered_faces import LandmarkCrops
+from training.landmarks.fit import (
+    BACKGROUNDS_LICENCE,
+    HEADS_LICENCE,
+    Settings,
+    Terms,
+    add_options,
+    build,
+    chosen,
+    fit,
+    load_network,
+    run,
+    task_loss,
+)
+from training.losses.dikd import feature_distillation, freeze
+from training.losses.landmarks import wing_loss
+from training.losses.schedules import DECAYS, DecaySchedule
+
+SIZES = {"light": LandmarkerSpec(), "tiny": LandmarkerSpec(widths=(16, 40, 72), depths=(1, 1, 1))}
+"""The students: at most 0.6 M parameters and 60 MFLOPs, and at most 0.2 M parameters."""
+
+
+@dataclass(frozen=True)
+class CompressSettings(Settings):
+    """Training of a light student."""
+
+    name: str = "landmarks_light"
+    features: float = 1.0
+    """Weight of feature distillation (FD)."""
+    predictions: float = 1.0
+    """Weight of prediction distillation (LD)."""
+    decay: DecaySchedule = DecaySchedule()
+
+
+class Adapters(nn.ModuleList):
+    """A 1x1 convolution for each level from the student's widths to the teacher's; trained along, never exported."""
+
+    def __init__(self, student: LandmarkerSpec, teacher: LandmarkerSpec) -> None:
+        super().__init__(nn.Conv2d(own, other, 1) for own, other in zip(student.widths[1:], teacher.widths[1:],
+                                                                        strict=True))
+
+
+class Compression:
+    """The loss of a batch of thermal crops."""
+
+    def __init__(self, settings: CompressSettings, teacher: Landmarker, adapters: Adapters) -> None:
+        self.settings, self.teacher, self.adapters = settings, teacher, adapters
+        freeze(teacher)
+
+    def __call__(self, model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
+        """(model, [images, points], progress) to the loss and its terms."""
+        images, target = batch
+        weight = self.settings.decay.weight(progress)
+        with torch.autocast(images.device.type, torch.bfloat16):
+            levels = model.encode(images)
+            prediction = model.predict(levels)
+        loss, terms = task_loss(prediction, target, self.settings.likelihood)
+        if weight == 0:
+            return loss, terms
+        with torch.autocast(images.device.type, torch.bfloat16):
+            with torch.no_grad():
+                goal = self.teacher.encode(images)
+                guess, _ = self.teacher.predict(goal)
+            adapted = [adapter(level) for adapter, level in zip(self.adapters, levels, strict=True)]
+        if self.settings.features:
+            terms["features"] = feature_distillation([level.float() for level in adapted],
+                                                     [level.float() for level in goal])
+            loss = loss + weight * self.settings.features * terms["features"]
+        if self.settings.predictions:
+            terms["predictions"] = wing_loss(prediction[0], guess).mean()
+            loss = loss + weight * self.settings.predictions * terms["predictions"]
+        return loss, terms
+
+
+def train(settings: CompressSettings, heads: list[Path], teacher: str, output: Path, data: Path | None,
+          device: torch.device, workers: int) -> Path:
+    """Run the stage; returns the path of the student's model file."""
+    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed, settings.crops)
+    _, big = load_network(teacher)
+    model = build(settings, device)
+    adapters = Adapters(settings.spec, big.spec).to(device)
+    objective = Compression(settings, big.to(device).to(memory_format=torch.channels_last), adapters)
+    return fit(settings, model, crops, objective, output, device, workers, (HEADS_LICENCE, BACKGROUNDS_LICENCE),
+               extra=adapters)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    defaults = CompressSettings()
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compress",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches of face_renderer")
+    parser.add_argument("--teacher", required=True, help="model file of the transfer stage")
+    parser.add_argument("--size", choices=sorted(SIZES), default="light")
+    parser.add_argument("--features", type=float, default=defaults.features, help="weight of feature distillation")
+    parser.add_argument("--predictions", type=float, default=defaults.predictions,
+                        help="weight of prediction distillation")
+    parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
+    add_options(parser, defaults)
+    args = parser.parse_args(argv)
+    settings = CompressSettings(
+        name=f"landmarks_{args.size}", spec=SIZES[args.size], features=args.features, predictions=args.predictions,
+        decay=DecaySchedule(args.decay), **chosen(args))  # type: ignore[arg-type]
+    return run(lambda: train(settings, args.heads, args.teacher, args.output, args.data, torch.device(args.device),
+                             args.workers))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,235 @@
+"""The loop that all stages of landmark training share; what a stage adds is its data and its loss for a batch.
+
+A run that was killed goes on where it stopped: the folder of a run holds its state, log and newest model file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import torch
+from torch import nn
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
+from tqdm import tqdm
+
+from thermal_kd_ros.faces import CROP_MARGIN
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from training.data.coco import DataError
+from training.data.rendered_faces import CropConfig
+from training.loop import learning_rate, parameter_groups, save_state, update_ema
+from training.losses.landmarks import gaussian_nll, wing_loss
+
+HEADS_LICENCE = "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT"
+BACKGROUNDS_LICENCE = "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A training run, without the machine it runs on."""
+
+    name: str = "landmarks_light"
+    spec: LandmarkerSpec = LandmarkerSpec()
+    crops: CropConfig = CropConfig()
+    epochs: int = 40
+    batch: int = 64
+    lr: float = 2e-3
+    final_lr: float = 0.01
+    """Last learning rate as a part of the first."""
+    warmup_steps: int = 100
+    weight_decay: float = 0.02
+    ema: float = 0.998
+    clip: float = 20.0
+    likelihood: float = 1.0
+    """Weight of the sigma's likelihood, which does not move the points, against the Wing loss."""
+    seed: int = 0
+    start: str = ""
+    """Model file whose weights the run starts from."""
+
+    def to_json(self) -> str:
+        """All values, for logs and comparisons."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+class Crops(Protocol):
+    """A data set that is varied anew in every epoch."""
+
+    epoch: int
+
+    def __len__(self) -> int:
+        """Items in an epoch."""
+
+
+class Joined(ConcatDataset):
+    """Several sets of crops as one; all are varied by the same epoch."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the parts."""
+        return self.datasets[0].epoch  # type: ignore[attr-defined, no-any-return]
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        for part in self.datasets:
+            part.epoch = value  # type: ignore[attr-defined]
+
+
+Terms = dict[str, torch.Tensor]
+Objective = Callable[[Landmarker, list[torch.Tensor], float], tuple[torch.Tensor, Terms]]
+"""(model, batch, progress in [0, 1]) to the loss and the scalars that the log shows."""
+
+
+def task_loss(prediction: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor, likelihood: float
+              ) -> tuple[torch.Tensor, Terms]:
+    """Wing loss of the points, and the likelihood of their errors under sigma, which leaves the points alone.
+
+    Args:
+        prediction: points (B, K, 2) and sigma (B, K), pixels.
+        target: (B, K, 2).
+        likelihood: weight of the second term.
+    """
+    points, sigma = prediction
+    wing = wing_loss(points, target).mean()
+    squared = (points.detach() - target).square().sum(dim=2)
+    spread = gaussian_nll(squared, sigma).mean()
+    return wing + likelihood * spread, {"wing": wing, "likelihood": spread, "error_px": squared.sqrt().mean()}
+
+
+def load_network(name: str) -> tuple[ModelCard, Landmarker]:
+    """A landmark network with its weights, in training mode; raises ModelError."""
+    card, weights = read(resolve(name))
+    network = Landmarker(LandmarkerSpec.from_dict(card.architecture))
+    network.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in weights.items()})
+    return card, network
+
+
+def build(settings: Settings, device: torch.device) -> Landmarker:
+    """A seeded network of the settings' architecture, with the weights of ``start`` if given."""
+    torch.manual_seed(settings.seed)
+    model = Landmarker(settings.spec).to(device).to(memory_format=torch.channels_last)
+    if settings.start:
+        model.load_state_dict(load_network(settings.start)[1].state_dict())
+    return model
+
+
+def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, objective: Objective, output: Path,
+        device: torch.device, workers: int, data: tuple[str, ...], licence: str = "Apache-2.0",
+        extra: nn.Module | None = None) -> Path:
+    """Train ``model``; returns the path of the model file, which holds its averaged weights.
+
+    Args:
+        crops: items are tuples of arrays, which the objective gets as a batch of tensors.
+        data, licence: for the model card.
+        extra: modules that are trained along and not exported, such as adapters.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    steps_per_epoch = len(crops) // settings.batch  # type: ignore[arg-type]
+    if not steps_per_epoch:
+        raise DataError(f"{len(crops)} crops are less than a batch of {settings.batch}")  # type: ignore[arg-type]
+    total = steps_per_epoch * settings.epochs
+    average = copy.deepcopy(model).eval()
+    trained = nn.ModuleList([model] if extra is None else [model, extra])
+    optimiser = torch.optim.AdamW(parameter_groups(trained, settings.weight_decay), lr=settings.lr)
+
+    state_path, step = output / "state.pt", 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        if state["settings"] != settings.to_json():
+            raise DataError(f"{state_path} belongs to another run; give another --output or delete it")
+        trained.load_state_dict(state["trained"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+        print(f"goes on at step {step} of {total}")
+
+    path = output / f"{settings.name}.safetensors"
+    bar = tqdm(total=total, initial=step, desc=settings.name, unit="step", smoothing=0.02, mininterval=5.0)
+    while step < total:
+        epoch, first = divmod(step, steps_per_epoch)
+        crops.epoch = epoch  # type: ignore[union-attr]
+        order = torch.randperm(len(crops),  # type: ignore[arg-type]
+                               generator=torch.Generator().manual_seed(settings.seed * 10007 + epoch))
+        rest = order[first * settings.batch : steps_per_epoch * settings.batch].tolist()
+        # OpenCV's own threads in the workers would only fight with the network's.
+        loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers,  # type: ignore[arg-type]
+                            worker_init_fn=lambda _: cv2.setNumThreads(0))
+        sums: dict[str, float] = {}
+        count = 0
+        trained.train()
+        for batch in loader:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, total, settings)
+            loss, terms = objective(model, [part.to(device) for part in batch], step / total)
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower lr")
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained.parameters(), settings.clip)
+            optimiser.step()
+            update_ema(average, model, step, settings.ema)
+            step += 1
+            count += 1
+            bar.update()
+            for key, value in terms.items():
+                sums[key] = sums.get(key, 0.0) + value.item()
+        means = {key: round(value / count, 4) for key, value in sums.items()}
+        line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, settings), **means}
+        with open(output / "log.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        bar.set_postfix(means)
+        save_state(state_path, {"settings": settings.to_json(), "step": step, "trained": trained.state_dict(),
+                                "average": average.state_dict(), "optimiser": optimiser.state_dict()})
+        write_model(settings, average, path, data, licence)
+    bar.close()
+    return path
+
+
+def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
+    """The options that all stages have."""
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
+    parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")
+    parser.add_argument("--epochs", type=int, default=defaults.epochs)
+    parser.add_argument("--lr", type=float, default=defaults.lr)
+    parser.add_argument("--seed", type=int, default=defaults.seed)
+    parser.add_argument("--start", default="", help="model to start from")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare crops")
+
+
+def chosen(args: argparse.Namespace) -> dict[str, object]:
+    """What ``add_options`` read, as fields of Settings; sets the number of threads."""
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    return {"epochs": args.epochs, "lr": args.lr, "seed": args.seed, "start": args.start}
+
+
+def run(stage: Callable[[], Path]) -> int:
+    """Run a stage for the command line; a user's mistake is told in one line."""
+    try:
+        path = stage()
+    except (DataError, ModelError, FloatingPointError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"model: {path}")
+    return 0
+
+
+def write_model(settings: Settings, model: Landmarker, path: Path, data: tuple[str, ...], licence: str) -> None:
+    """The averaged network as a model file with its card."""
+    card = ModelCard(
+        name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
+        input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
+        parameters=sum(p.numel() for p in model.parameters()), licence=licence, data=data,
+        notes=f"seed {settings.seed}, {settings.epochs} epochs")
+    write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})

@@ -1,0 +1,193 @@
+"""Stage 1, knowledge transfer (KTL): a thermal network learns from pairs and a frozen visible-light teacher.
+
+``python3 -m training.landmarks.transfer --pairs pairs.npz --teacher runs/teacher/landmarks_visible_teacher.safetensors
+--output runs/transfer``
+
+The thermal network has the teacher's architecture, so that features can go from one to the other; it is compressed in
+the next stage. Dual-injected distillation is on by default, feature and prediction distillation are for comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from thermal_kd_ros.models.landmarker import Landmarker
+from training.data.coco import DataError
+from training.data.compositing import load_backgrounds
+from training.data.head_cache import HeadCache
+from training.data.paired_crops import PairConfig, PairedCrops
+from training.landmarks.fit import (
+    BACKGROUNDS_LICENCE,
+    HEADS_LICENCE,
+    Settings,
+    Terms,
+    add_options,
+    build,
+    chosen,
+    fit,
+    load_network,
+    run,
+    task_loss,
+)
+from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
+from training.losses.landmarks import wing_loss
+from training.losses.schedules import DECAYS, DecaySchedule
+
+TARGETS = ("truth", "teacher")
+
+
+@dataclass(frozen=True)
+class TransferSettings(Settings):
+    """Training with a visible-light teacher."""
+
+    name: str = "landmarks_transfer"
+    crops: PairConfig = PairConfig()
+    forward: float = 1.0
+    """Weight of forward injection (a)."""
+    reverse: float = 1.0
+    """Weight of reverse injection (b)."""
+    features: float = 0.0
+    """Weight of feature distillation (FD)."""
+    predictions: float = 0.0
+    """Weight of prediction distillation (LD)."""
+    target: str = "truth"
+    """What injected predictions are compared with: ``truth`` or the ``teacher``'s own prediction."""
+    injection: str = "swap"
+    keep: float = 0.5
+    """Share of the thermal features if the injection is ``mix``."""
+    bridge: bool = False
+    """Whether thermal features take the scale of visible ones before they enter the visible head."""
+    decay: DecaySchedule = DecaySchedule()
+    from_teacher: bool = False
+    """Whether the thermal network starts from the teacher's weights."""
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise ValueError(f"target '{self.target}' is none of {', '.join(TARGETS)}")
+        if self.injection not in INJECTIONS:
+            raise ValueError(f"injection '{self.injection}' is none of {', '.join(INJECTIONS)}")
+
+
+class Transfer:
+    """The loss of a batch of pairs; with all four weights at 0 it is that of training without a teacher."""
+
+    def __init__(self, settings: TransferSettings, teacher: Landmarker | None) -> None:
+        self.settings, self.teacher = settings, teacher
+        if teacher is not None:
+            freeze(teacher)
+
+    def __call__(self, model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
+        """(model, [thermal, its points, visible, its points], progress) to the loss and its terms."""
+        settings, teacher = self.settings, self.teacher
+        images, target, seen, seen_target = batch
+        with torch.autocast(images.device.type, torch.bfloat16):
+            thermal = model.encode(images)
+            prediction = model.predict(thermal)
+        loss, terms = task_loss(prediction, target, settings.likelihood)
+        weight = settings.decay.weight(progress)
+        if teacher is None or weight == 0:
+            return loss, terms
+        with torch.autocast(images.device.type, torch.bfloat16):
+            with torch.no_grad():
+                visible = teacher.encode(seen)
+                guess, _ = teacher.predict(visible)
+            if settings.forward:
+                injected = forward_injection(model, visible, thermal, settings.injection, settings.keep)
+            if settings.reverse:
+                returned = reverse_injection(teacher, thermal, visible if settings.bridge else None)
+        # The two cameras need not be aligned: what the teacher says of its image is carried over point by point.
+        carried = guess - seen_target + target
+        if settings.forward:
+            goal = guess if settings.target == "teacher" else seen_target
+            terms["forward"] = task_loss(injected, goal, settings.likelihood)[0]
+            loss = loss + weight * settings.forward * terms["forward"]
+        if settings.reverse:
+            goal = carried if settings.target == "teacher" else target
+            terms["reverse"] = task_loss(returned, goal, settings.likelihood)[0]
+            loss = loss + weight * settings.reverse * terms["reverse"]
+        if settings.features:
+            terms["features"] = feature_distillation([level.float() for level in thermal],
+                                                     [level.float() for level in visible])
+            loss = loss + weight * settings.features * terms["features"]
+        if settings.predictions:
+            terms["predictions"] = wing_loss(prediction[0], carried).mean()
+            loss = loss + weight * settings.predictions * terms["predictions"]
+        return loss, terms
+
+
+def started_from(model: Landmarker, teacher: Landmarker) -> Landmarker:
+    """``model`` with the teacher's weights; its first convolution answers to a grey image as the teacher's does.
+
+    Pixels are unshuffled channel by channel, so the weights of the three colours stand in a row and are added up.
+    """
+    weights = {key: value.clone() for key, value in teacher.state_dict().items()}
+    for key, value in model.state_dict().items():
+        if weights[key].shape != value.shape:
+            shape = weights[key].shape
+            weights[key] = weights[key].view(shape[0], teacher.spec.channels, -1, *shape[2:]).sum(dim=1)
+    model.load_state_dict(weights)
+    return model
+
+
+def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmarker:
+    """The teacher; raises DataError if its features do not fit a network of the settings' architecture."""
+    _, teacher = load_network(name)
+    expected = replace(settings.spec, channels=teacher.spec.channels)
+    if teacher.spec != expected:
+        raise DataError(f"{name} is a network of {teacher.spec}, and the thermal one would be {settings.spec}: "
+                        f"features cannot go between them; give --widths {' '.join(map(str, teacher.spec.widths))}")
+    return teacher.to(device).to(memory_format=torch.channels_last)
+
+
+def train(settings: TransferSettings, pairs: list[Path], teacher: str, output: Path, data: Path | None,
+          device: torch.device, workers: int) -> Path:
+    """Run the stage; returns the path of the thermal network's model file."""
+    crops = PairedCrops(HeadCache(pairs, visible_light=True), load_backgrounds(data), settings.seed, settings.crops)
+    network = load_teacher(settings, teacher, device)
+    model = build(settings, device)
+    if settings.from_teacher:
+        model = started_from(model, network)
+    objective = Transfer(settings, network)
+    return fit(settings, model, crops, objective, output, device, workers, (HEADS_LICENCE, BACKGROUNDS_LICENCE))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    defaults = TransferSettings()
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.transfer",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="caches of face_renderer --visible")
+    parser.add_argument("--teacher", required=True, help="model file of the teacher stage")
+    parser.add_argument("--widths", type=int, nargs=3, default=defaults.spec.widths,
+                        help="channels at strides 4, 8 and 16, as the teacher has")
+    for name, what in (("forward", "forward injection"), ("reverse", "reverse injection"),
+                       ("features", "feature distillation"), ("predictions", "prediction distillation")):
+        parser.add_argument(f"--{name}", type=float, default=getattr(defaults, name), help=f"weight of {what}")
+    parser.add_argument("--target", choices=TARGETS, default=defaults.target)
+    parser.add_argument("--injection", choices=INJECTIONS, default=defaults.injection)
+    parser.add_argument("--bridge", action="store_true", help="match feature scales before the visible head")
+    parser.add_argument("--from-teacher", action="store_true", help="start from the teacher's weights")
+    parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
+    parser.add_argument("--floor", type=float, default=defaults.decay.floor, help="last weight of the distillation")
+    add_options(parser, defaults)
+    args = parser.parse_args(argv)
+
+    def stage() -> Path:
+        settings = TransferSettings(
+            spec=replace(defaults.spec, widths=tuple(args.widths)), forward=args.forward, reverse=args.reverse,
+            features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
+            bridge=args.bridge, from_teacher=args.from_teacher, decay=DecaySchedule(args.decay, 1.0, args.floor),
+            **chosen(args))  # type: ignore[arg-type]
+        return train(settings, args.pairs, args.teacher, args.output, args.data, torch.device(args.device),
+                     args.workers)
+
+    return run(stage)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
