@@ -153,10 +153,10 @@ FACE_PARTS = (
              licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
                      "Apache-2.0"),
     # Real images without faces, or with the people's boxes left out.
-    DataPart("coco", "hit_uav", 0.8, ("face",), ("person", "bicycle", "car", "other_vehicle"),
-             dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence),
-    DataPart("coco", "dogs_people", 3.0, ("face",), ("dog",), _FACE_WHOLE, DOGS_PEOPLE.licence),
-    DataPart("coco", "cheetah", 4.0, ("face",), ("cheetah",), _FACE_WHOLE, CHEETAH.licence),
+    DataPart("coco", "hit_uav", 0.8, ("face",), dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence,
+             background=("person", "bicycle", "car", "other_vehicle")),
+    DataPart("coco", "dogs_people", 3.0, ("face",), _FACE_WHOLE, DOGS_PEOPLE.licence, background=("dog",)),
+    DataPart("coco", "cheetah", 4.0, ("face",), _FACE_WHOLE, CHEETAH.licence, background=("cheetah",)),
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
