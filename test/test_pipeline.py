@@ -40,8 +40,11 @@ class HotFace:
     Of the two upper spots it calls the one at the left of the image the right eye, and the lower spot the chin.
     """
 
+    on_cpu = True
+
     def __init__(self, card: ModelCard) -> None:
         self.card = card
+        self.warnings: list[str] = []
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert batch.dtype == np.float32 and np.isfinite(batch).all()
