@@ -39,6 +39,7 @@ _RIGHT_AND_MIDDLE = {
 _PARTNER = {17: 26, 18: 25, 19: 24, 20: 23, 21: 22, 31: 35, 32: 34, 36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46,
             48: 50}
 
+_NO_DISTORTION = np.zeros(4)
 _FACING = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])
 """Turns the head's axes into the optical frame (x right, y down, z forward) for a head that faces the camera."""
 
@@ -92,10 +93,10 @@ def solve(model: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.nda
     if float(np.ptp(directions, axis=0).max()) < 1e-6:
         return None
     try:
-        done, turn, shift = cv2.solvePnP(model, directions, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+        done, turn, shift = cv2.solvePnP(model, directions, np.eye(3), _NO_DISTORTION, flags=cv2.SOLVEPNP_SQPNP)
         if not done:
             return None
-        turn, shift = cv2.solvePnPRefineLM(model, directions, np.eye(3), None, turn, shift)
+        turn, shift = cv2.solvePnPRefineLM(model, directions, np.eye(3), _NO_DISTORTION, turn, shift)
     except cv2.error:
         return None
     rotation = cv2.Rodrigues(turn)[0]

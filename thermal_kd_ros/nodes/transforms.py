@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
 from ..results import FaceLandmarks, HeadPoses
@@ -44,7 +45,7 @@ class HeadTransforms:
     def __init__(self, node: Node, prefix: str = "") -> None:
         self._node = node
         self._prefix = prefix
-        self._publisher = None
+        self._publisher: Publisher | None = None
         self._missing = False
 
     def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses) -> None:

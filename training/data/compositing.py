@@ -218,7 +218,7 @@ def foliage(image: np.ndarray, rng: np.random.Generator, ambient: float) -> None
     cv2.ellipse(crown, ((x, y), (size * aspect, size / aspect), 0.0), (1.0,), -1)
     crown = cv2.GaussianBlur(crown, (0, 0), max(0.6, 0.12 * size))
     clumps = value_noise(rng, height, width, max(2.0, size * rng.uniform(0.06, 0.25)), 2)
-    mask = ((crown + 0.35 * clumps > 0.5) & (crown > 0.1)).astype(np.float32)
+    mask: np.ndarray = ((crown + 0.35 * clumps > 0.5) & (crown > 0.1)).astype(np.float32)
     if rng.random() < 0.6:
         foot = (int(x + rng.normal(0, 0.1) * size), int(y + size * rng.uniform(0.6, 1.4)))
         cv2.line(mask, (int(x), int(y)), foot, (1.0,), max(1, int(0.1 * size)))

@@ -17,6 +17,7 @@ from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
+    "nano_relu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
     "nano_stride4": {},
     "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160)},
     "face": {"widths": (16, 32, 64, 96), "depths": (1, 1, 1, 1), "strides": (8, 16, 32),
@@ -123,6 +124,8 @@ PAIRS = DataPart(
     "MakeHuman bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source "
     "Robotics Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
 )
+TOGETHER = dataclasses.replace(PAIRS, kind="pairs", repeat=1.0, augment=_GROUND)
+"""The rendered pairs with both halves."""
 
 
 def _with(part: DataPart, repeat: float, augment: AugmentConfig) -> DataPart:
@@ -150,10 +153,10 @@ FACE_PARTS = (
              licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
                      "Apache-2.0"),
     # Real images without faces, or with the people's boxes left out.
-    DataPart("coco", "hit_uav", 0.8, ("face",), ("person", "bicycle", "car", "other_vehicle"),
-             dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence),
-    DataPart("coco", "dogs_people", 3.0, ("face",), ("dog",), _FACE_WHOLE, DOGS_PEOPLE.licence),
-    DataPart("coco", "cheetah", 4.0, ("face",), ("cheetah",), _FACE_WHOLE, CHEETAH.licence),
+    DataPart("coco", "hit_uav", 0.8, ("face",), dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence,
+             background=("person", "bicycle", "car", "other_vehicle")),
+    DataPart("coco", "dogs_people", 3.0, ("face",), _FACE_WHOLE, DOGS_PEOPLE.licence, background=("dog",)),
+    DataPart("coco", "cheetah", 4.0, ("face",), _FACE_WHOLE, CHEETAH.licence, background=("cheetah",)),
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -165,6 +168,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
+    # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
+    # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
+    "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
+    "nano_pairs": Experiment(name="detector_nano_pairs", parts=(TOGETHER,), epochs=12),
     # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
     "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
                        train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,

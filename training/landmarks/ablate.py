@@ -71,6 +71,8 @@ class Budget:
     seeds: int = 3
     every: int = 6
     """Every so many frames of the real validation people."""
+    only: tuple[str, ...] = ()
+    """Names of the transfers to run; none: all."""
 
 
 class Pool(Dataset[tuple[np.ndarray, ...]]):
@@ -223,8 +225,10 @@ def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path
 
 
 def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
-           budget: Budget, device: torch.device) -> None:
-    """Run what is not finished yet, and write the report after every row."""
+           budget: Budget, device: torch.device, title: str = "short") -> None:
+    """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
+    if unknown := set(budget.only) - set(transfers()):
+        raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(transfers())}")
     output.mkdir(parents=True, exist_ok=True)
     config = PairConfig(size=SIZE)
     pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz", VARIATIONS)
@@ -250,17 +254,21 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     }
     for seed in range(budget.seeds):
         for method, values in transfers().items():
+            if budget.only and method not in budget.only:
+                continue
             if not bench.done("transfer", method, seed):
                 bench.row("transfer", method, seed, transfer(bench, method, values, seed, teacher))
-                write_report(report, bench.rows(), facts, budget)
+                write_report(report, title, bench.rows(), facts, budget)
         for source in (None, *COMPRESSED):
+            if source and budget.only and source not in budget.only:
+                continue
             method = "alone" if source is None else f"from {source}"
             if not bench.done("student", method, seed):
                 big = None if source is None else (
                     output / f"transfer-{source.replace(', ', '-')}-{seed}" / "transfer.safetensors")
                 bench.row("student", method, seed, compress(bench, method, seed, big))
-                write_report(report, bench.rows(), facts, budget)
-    write_report(report, bench.rows(), facts, budget)
+                write_report(report, title, bench.rows(), facts, budget)
+    write_report(report, title, bench.rows(), facts, budget)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -275,6 +283,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, required=True, help="Markdown file to write")
     parser.add_argument("--epochs", type=int, default=Budget.epochs)
     parser.add_argument("--seeds", type=int, default=Budget.seeds)
+    parser.add_argument("--only", nargs="+", default=(), metavar="TRANSFER", help="such as none 'DIKD, cosine'")
+    parser.add_argument("--title", default="short", help="of the tables in the report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
@@ -282,7 +292,8 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     try:
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
-               Budget(epochs=args.epochs, seeds=args.seeds), torch.device(args.device))
+               Budget(epochs=args.epochs, seeds=args.seeds, only=tuple(args.only)), torch.device(args.device),
+               args.title)
     except (DataError, ModelError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -16,7 +16,7 @@ from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
-from training.landmarks.ablation_report import BEGIN, END, cell, write_report  # noqa: E402
+from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -202,7 +202,8 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
     monkeypatch.setattr(ablate, "UNDECAYED", ("DIKD",))
     monkeypatch.setattr(ablate, "COMPRESSED", ("none",))
     report = tmp_path / "RESULTS.md"
-    report.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\nafter\n")
+    begin, end = marks("short")
+    report.write_text(f"# Before\n\n{begin}\nold\n{end}\nafter\n")
     arguments = ([cache], cache, photographs, tmp_path, tmp_path / "runs", report,
                  ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1), CPU)
     ablate.ablate(*arguments)
@@ -220,5 +221,12 @@ def test_cells_are_mean_and_sample_deviation(tmp_path):
     assert cell([3.0]) == "3.00" and cell([]) == ""
     facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
-    write_report(tmp_path / "new.md", [], facts, ablate.Budget())
-    assert BEGIN in (tmp_path / "new.md").read_text()
+    for title in ("short", "long"):
+        write_report(tmp_path / "new.md", title, [], facts, ablate.Budget())
+    text = (tmp_path / "new.md").read_text()
+    assert text.startswith("# ") and all(text.count(mark) == 1 for t in ("short", "long") for mark in marks(t))
+
+
+def test_unknown_transfers_are_told(tmp_path):
+    with pytest.raises(DataError, match="DIKD, cosine"):
+        ablate.ablate([], tmp_path, tmp_path, tmp_path, tmp_path, tmp_path / "r.md", ablate.Budget(only=("FDD",)), CPU)
