@@ -35,7 +35,8 @@ def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "
     """
     # Nobody looks at objects here: the small face detector stands in for their detector.
     config = with_values(PerceptionConfig(), {
-        "detector.model": model, "face.detector_model": model, "face.landmark_model": landmarks or FaceConfig.landmark_model,
+        "detector.model": model, "face.detector_model": model,
+        "face.landmark_model": landmarks or FaceConfig.landmark_model,
         "face.score_threshold": threshold, "tracking.enabled": False, **(values or {})})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)
