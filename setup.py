@@ -58,8 +58,9 @@ setup(
     extras_require={
         "torch": TORCH,
         "opencv": ["opencv-python-headless"],
+        "cpu": ["openvino"],
         "onnx": ["onnx", "onnxruntime"],
-        "openvino": ["openvino"],
+        "export": [*TORCH, "onnx", "onnxruntime", "onnxscript"],
         "evaluation": EVALUATION,
         "train": [*TORCH, *EVALUATION],
         "test": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],

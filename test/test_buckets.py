@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thermal_kd_ros.buckets import BUCKETS, buckets_for, run_in_buckets
-from thermal_kd_ros.config import EngineConfig, FaceConfig
+from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.base import Engine, EngineError, load_engine
-from thermal_kd_ros.pipeline import _most_wanted
+from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.pipeline import ThermalPerception, _most_wanted
 from thermal_kd_ros.results import Detections
 
 
@@ -88,3 +89,22 @@ def test_no_face_that_is_left_out_comes_before_one_that_is_kept(made: list[tuple
     value = {"score": lambda d: d.scores, "size": lambda d: d.boxes[:, 2] - d.boxes[:, 0]}[priority]
     everyone = np.sort(value(found.select(sides >= 12.0)))[::-1]
     np.testing.assert_allclose(np.sort(value(kept))[::-1], everyone[: len(kept)])
+
+
+def test_the_device_path_is_prepared_for_several_cameras_and_takes_faces_by_score_alone() -> None:
+    pytest.importorskip("torch")
+    config = with_values(PerceptionConfig(), {"engine.backend": "torch", "engine.device": "cpu", "engine.threads": 1,
+                                              "engine.precision": "fp32", "engine.device_path": "on"})
+    perception = ThermalPerception(config)
+    perception.warm_up(2)
+    rng = np.random.default_rng(0)
+    images = [rng.normal(29500 + 100 * i, 300, (120, 160)).astype(np.uint16) for i in range(2)]
+    frames = [ThermalFrame.from_array(image, config.thermal, 1.0, str(i)) for i, image in enumerate(images)]
+    together = perception.process(frames)
+    assert all("device" in result.stage_ms for result in together)
+    # Whoever comes after the preparation is new: its first frame is not mixed with what was run then.
+    fresh = ThermalPerception(with_values(config, {"engine.device_path": "off"})).process(frames)
+    for mine, other in zip(together, fresh, strict=True):
+        np.testing.assert_allclose(mine.detections.boxes, other.detections.boxes, atol=0.01)
+    with pytest.raises(EngineError, match="set face.priority to score"):
+        perception.reconfigure(with_values(config, {"face.priority": "size"}))

@@ -16,6 +16,7 @@ from thermal_kd_ros import pipeline
 from thermal_kd_ros.config import (
     ConfigError,
     ContrastConfig,
+    CorrectionConfig,
     EngineConfig,
     FaceConfig,
     PerceptionConfig,
@@ -43,6 +44,7 @@ class HotFace:
 
     def __init__(self, card: ModelCard) -> None:
         self.card = card
+        self.warnings: list[str] = []
 
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         assert batch.dtype == np.float32 and np.isfinite(batch).all()
@@ -147,10 +149,11 @@ def test_an_impossible_turn_is_refused() -> None:
 
 # Bad input: whatever comes, it is answered with finite results or refused with a reason -------------------------------
 
-FOREIGN = ["", "bgr16", "rgb16", "mono32", "16SC1", "32SC1", "64FC1", "32FC3", "16UC3", "bayer_rggb8", "yuv422", "nv21",
-           "mono16 ", "MONO16"]
+FOREIGN = ["", "bgr16", "rgb16", "mono32", "16SC1", "32SC1", "64FC1", "32FC3", "16UC3", "8UC2", "8SC1", "bayer_rggb8",
+           "bayer_gbrg16", "yuv422", "yuv422_yuy2", "uyvy", "nv21", "mono16 ", "MONO16"]
 """Encodings that cv_bridge knows, or nearly, but that carry no thermal image."""
-FILLS = ("noise", "constant", "saturated", "12 bits", "ramp", "nan", "infinite", "absurd", "one value")
+FILLS = ("noise", "constant", "saturated", "12 bits", "12 bits moved up", "ramp", "nan", "infinite", "absurd",
+         "one value")
 SHAPES = st.one_of(st.sampled_from([(1, 1), (1, 300), (300, 1), (2, 2), (7, 9), (120, 160)]),
                    st.tuples(st.integers(1, 70), st.integers(1, 70)))
 
@@ -162,8 +165,8 @@ def filled(shape: tuple[int, ...], dtype: str, fill: str, seed: int) -> np.ndarr
         top = 256 ** int(dtype[1]) - 1
         values = rng.integers(0, top, shape, endpoint=True)
         values = {"constant": np.full(shape, seed % top), "saturated": np.where(values > top // 3, top, values),
-                  "12 bits": values % 4096, "ramp": np.arange(values.size).reshape(shape) % top,
-                  "one value": np.zeros(shape)}.get(fill, values)
+                  "12 bits": values % 4096, "12 bits moved up": values % 4096 * 16 % (top + 1),
+                  "ramp": np.arange(values.size).reshape(shape) % top, "one value": np.zeros(shape)}.get(fill, values)
         return values.astype(dtype)
     values = rng.normal(20, 8, shape).astype(dtype)
     bad = {"nan": np.nan, "infinite": rng.choice([np.inf, -np.inf]), "absurd": 3e38 * rng.choice([-1, 1]),
@@ -182,7 +185,7 @@ def assert_sound(result: PerceptionResult, height: int, width: int) -> None:
         assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert np.isfinite(result.faces.points).all()
     assert ((result.faces.confidence >= 0) & (result.faces.confidence <= 1)).all()
-    assert not np.isinf(result.faces.temperature).any()
+    assert not np.isinf(result.faces.temperature).any() and not np.isinf(result.faces.canthus_temperature).any()
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +199,8 @@ def answer(reused: dict[tuple[int, bool], tuple[FrameReader, pipeline.ThermalPer
     """Read an image by ``read`` of the reader and process it; a refusal must say something."""
     if turn not in reused:
         face = FaceConfig(min_size_px=1.0, score_threshold=0.0)
-        config = PerceptionConfig(thermal=ThermalConfig(rotate=turn[0], flip=turn[1]), face=face)
+        correction = CorrectionConfig(find_bad_pixels=turn[1], stripes="both" if turn[1] else "off")
+        config = PerceptionConfig(ThermalConfig(rotate=turn[0], flip=turn[1]), correction, face=face)
         reused[turn] = FrameReader(config.thermal, str(turn)), pipeline.ThermalPerception(config)
     reader, perception = reused[turn]
     try:
@@ -328,6 +332,13 @@ def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest
     perception.reconfigure(with_values(PerceptionConfig(), {"correction.stripes": "both"}))
     perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
     assert np.abs(perception.detector.seen - as_it_is).max() > 0.05  # type: ignore[attr-defined]
+    assert perception.bad_pixels() == 0
+    perception.reconfigure(with_values(PerceptionConfig(), {"correction.find_bad_pixels": True}))
+    for _ in range(60):
+        values = np.where(bad, np.float32(-100), scene + rng.normal(0, 0.1, scene.shape)).astype(np.float32)
+        perception.process([ThermalFrame.from_array(values, ThermalConfig(), next(stamps))])
+    inner = bad[1:-1, 1:-1].sum()
+    assert 0.95 * inner <= perception.bad_pixels() <= inner
     with pytest.raises(ConfigError, match="absent.npy"):
         seen(scene, bad_pixel_map=str(tmp_path / "absent.npy"))
     with pytest.raises(FrameError, match="80 x 64.*64 x 80"):

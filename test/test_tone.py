@@ -239,6 +239,29 @@ def test_a_hot_object_changes_the_picture_gently_and_without_swinging(method: st
     assert np.diff(smooth[RATE:]).max() < 2e-3
 
 
+@pytest.mark.parametrize("method", RISING)
+def test_something_hot_that_comes_and_goes_does_not_make_the_picture_pump(method: str) -> None:
+    still = scene()[LIT]
+
+    def swing(time_constant_s: float) -> float:
+        """How far the grey of the rest moves up and down while something at 90 degrees blinks at 2 Hz."""
+        tone = TemporalTone(ContrastConfig(method=method, time_constant_s=time_constant_s))
+        levels = []
+        for i in range(4 * RATE):
+            values = scene(i % 7)
+            if i * 4 // RATE % 2:
+                values[30:80, 100:125] = 90.0
+            levels.append(float(tone.update(frame_of(values, i / RATE)).apply(still).mean()))
+        return float(np.ptp(levels[-RATE:]))
+
+    if method == "fixed":
+        assert swing(0.0) < 1e-6
+        return
+    # Of a square wave of period T a first-order filter passes tanh(T / 4 tau): an eighth here.
+    assert swing(0.0) > 0.1, "the clip does not show what is tested"
+    assert swing(1.0) < 0.2 * swing(0.0)
+
+
 def test_plateau_of_single_images_leaves_nothing_behind() -> None:
     tone = TemporalTone(ContrastConfig(method="plateau"))
     first = tone.update(frame_of(scene(), 0.0))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .config import ConfigError, CorrectionConfig
+from .contrast import regular_sample
 from .frames import FrameError, ThermalFrame
 from .images import read_image
 
@@ -98,7 +99,7 @@ def outliers(values: np.ndarray) -> np.ndarray:
     """(H, W) bool: single pixels far from their surroundings, whose neighbours are not; the border is left out."""
     image = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0).clip(-_LARGEST, _LARGEST)
     away = np.abs(image - cv2.medianBlur(image, 5))
-    noise = _SIGMA * float(np.median(away)) or float(away.mean())
+    noise = _SIGMA * float(np.median(regular_sample(away))) or float(away.mean())
     ring = np.ones((3, 3), np.uint8)
     ring[1, 1] = 0
     found = (away > _OUTLYING * noise) & (cv2.dilate(away, ring) < _ALONE * away)
@@ -124,7 +125,8 @@ def stripe_offsets(values: np.ndarray, axis: int) -> np.ndarray:
     sample = np.where(known, sample, np.float32(np.median(sample[known]) if known.any() else 0.0))
     sample = sample.clip(-_LARGEST, _LARGEST)
     around = sliding_window_view(np.pad(sample, ((0, 0), (reach, reach)), mode="reflect"), 2 * reach + 1, axis=1)
-    apart = np.where(known, sample - np.median(around, axis=2), 0.0)
+    # A tenth of the time of numpy.median, and the same for an odd number.
+    apart = np.where(known, sample - np.partition(around, reach, axis=2)[..., reach], 0.0)
     unsure = _SIGMA * float(np.median(np.abs(apart))) / np.sqrt(len(apart))
     quarter = len(apart) // 4
     offset = np.sort(apart, axis=0)[quarter : len(apart) - quarter].mean(axis=0)

@@ -148,12 +148,12 @@ class FaceCrop:
     def apply(self, image: np.ndarray) -> np.ndarray:
         """(H, W) float32 to (size, size) float32."""
         height, width = image.shape
-        rows = np.clip(np.arange(self.y, self.y + self.side), 0, height - 1)
-        columns = np.clip(np.arange(self.x, self.x + self.side), 0, width - 1)
         inside = 0 <= self.y and 0 <= self.x and self.y + self.side <= height and self.x + self.side <= width
         if inside:
             window = image[self.y : self.y + self.side, self.x : self.x + self.side]
         else:
+            rows = np.clip(np.arange(self.y, self.y + self.side), 0, height - 1)
+            columns = np.clip(np.arange(self.x, self.x + self.side), 0, width - 1)
             window = image[np.ix_(rows, columns)]
         if self.side == self.size:
             return np.ascontiguousarray(window)

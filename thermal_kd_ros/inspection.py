@@ -35,7 +35,7 @@ def describe(values: np.ndarray, frame: ThermalFrame, encoding: str, config: Per
         *_range(frame.values),
         ("read as", f"{frame.mode}: {_why(frame, config.thermal)}"),
         *_temperatures(frame),
-        ("contrast", _contrast(frame, _contrast_in_use(config))),
+        ("contrast", _contrast(frame, contrast_in_use(config))),
         *_networks(frame, config),
         *(("note", text) for text in _notes(values, frame, config.thermal)),
     ]
@@ -50,7 +50,7 @@ def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> N
     figure = Figure(figsize=(15, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3).ravel()
-    contrast = _contrast_in_use(config)
+    contrast = contrast_in_use(config)
     used = TemporalTone(contrast).update(frame)
     _histogram(axes[0], frame, used)
     finite = frame.values[np.isfinite(frame.values)].astype(np.float64)
@@ -64,7 +64,7 @@ def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> N
     figure.savefig(path, dpi=100, format="png")
 
 
-def _contrast_in_use(config: PerceptionConfig) -> ContrastConfig:
+def contrast_in_use(config: PerceptionConfig) -> ContrastConfig:
     """What the detector of objects sees; the configured contrast if its model cannot be read."""
     try:
         return contrast_for(config.contrast, read_card(resolve(config.detector.model)).normalisation)

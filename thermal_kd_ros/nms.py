@@ -47,7 +47,8 @@ def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: f
     ``boxes`` (N, 4) and ``scores`` (N, C); ``thresholds`` (C,) per class. A cell may give several classes. Only the
     best ``candidates`` go into suppression.
     """
-    cell, label = np.nonzero(scores >= thresholds[None, :])
+    # Several times faster than nonzero of two dimensions, where nearly all are below their thresholds.
+    cell, label = np.divmod(np.flatnonzero(scores >= thresholds[None, :]), scores.shape[1])
     score = scores[cell, label]
     if len(score) > candidates:
         best = np.argpartition(-score, candidates)[:candidates]

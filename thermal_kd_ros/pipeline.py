@@ -143,6 +143,12 @@ class ThermalPerception:
         if not self._device_failure:
             self._choose_path()
 
+    def bad_pixels(self, camera: str = "") -> int:
+        """How many pixels of a camera are replaced at present, known and found."""
+        known = self._cameras.get(camera)
+        bad = known.corrector.bad if known is not None else None
+        return int(bad.sum()) if bad is not None else 0
+
     def warm_up(self, batch: int = 1) -> None:
         """Run every network at every batch size that frames of ``batch`` cameras may need, so that no frame waits."""
         card = self.detector.card

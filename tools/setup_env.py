@@ -5,6 +5,9 @@ Where a ROS 2 distribution is sourced, it is used: the environment is a virtual 
 Python packages it lacks. Anywhere else the environment gets ROS 2 Kilted from wheels, and vision_msgs, which has no
 wheel, is generated from ``tools/vision_msgs``.
 
+For the demo it holds what runs the node, and PyTorch only where an NVIDIA GPU is: CPUs run the networks in OpenVINO.
+For the tests it holds everything. PyTorch is then the CUDA build on every machine, the one that plain pip gives.
+
 The work is a list of steps. Each leaves a stamp with the hash of its inputs, so a second run does nothing, a run after
 an interruption goes on where the first one stopped, and a changed requirement repeats only its own step.
 
@@ -40,6 +43,7 @@ DEFINITIONS = TOOLS / "vision_msgs"
 DISK_WITH_TORCH = 11 * GIGABYTE
 DISK_WITHOUT_TORCH = 3 * GIGABYTE
 HEARTBEAT_S = 20.0
+SHARED_FROM_BYTES = 100_000
 
 # A sourced workspace would otherwise leak its packages into an environment that has its own ROS.
 FOREIGN_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH")
@@ -62,31 +66,39 @@ class Environment:
         folder: Where it lives.
         distribution: The sourced ROS 2 distribution it stands on, or None for ROS 2 from wheels.
         torch: Whether torch and torchvision are part of it.
+        development: Whether what tests, lint and export need is part of it.
+
+    What was once installed stays part of it.
     """
 
-    def __init__(self, folder: Path, distribution: str | None, torch: bool) -> None:
+    def __init__(self, folder: Path, distribution: str | None, torch: bool, development: bool = True) -> None:
         self.folder = folder
         self.distribution = distribution
-        self.torch = torch
         self.python = folder / "bin" / "python"
         self.state = folder / ".setup"
+        self.torch = torch or (self.state / "torch.done").is_file()
+        self.development = development or (self.state / "development.done").is_file()
         self.log = self.state / "log.txt"
 
     # --- the plan
 
     def steps(self) -> list[Step]:
         """The steps in order; the inputs of each hold those of the steps it builds on."""
-        files = ["base.txt"] if self.distribution else ["arrays.txt", "base.txt"]
+        files = ["runtime.txt"] if self.distribution else ["arrays.txt", "runtime.txt"]
         packages = _digest(*(REQUIREMENTS / name for name in files))
         steps = [
             Step("venv", "virtual environment", str(self.distribution), self._make_venv),
             Step("packages", "Python packages", packages, lambda: self._install(*files)),
         ]
         if not self.distribution:
-            ros = _digest(REQUIREMENTS / "ros.txt")
+            ros = _digest(REQUIREMENTS / "ros.txt") + " shared"
             definitions = ros + _digest(*sorted(path for path in DEFINITIONS.rglob("*") if path.is_file()))
-            steps.append(Step("ros", "ROS 2 Kilted", ros, lambda: self._install("ros.txt")))
+            steps.append(Step("ros", "ROS 2 Kilted", ros, self._install_ros))
             steps.append(Step("vision_msgs", "vision_msgs, generated", definitions, self._make_vision_msgs))
+        if self.development:
+            development = _digest(REQUIREMENTS / "development.txt")
+            steps.append(Step("development", "tests, lint, export", development,
+                              lambda: self._install("development.txt")))
         if self.torch:
             torch = _digest(REQUIREMENTS / "torch.txt")
             steps.append(Step("torch", "torch (the largest part)", torch, lambda: self._install("torch.txt")))
@@ -138,6 +150,8 @@ class Environment:
     def _install(self, *files: str) -> None:
         self._drop_half_installed()
         command = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        # Byte code is made when a module is first imported: most never are.
+        command.append("--no-compile")
         for name in files:
             command += ["--requirement", str(REQUIREMENTS / name)]
         command += ["--constraint", str(self._write_constraints())]
@@ -162,6 +176,10 @@ class Environment:
         for metadata in self.folder.glob("lib/python*/site-packages/*.dist-info"):
             if not (metadata / "INSTALLER").is_file():
                 shutil.rmtree(metadata)
+
+    def _install_ros(self) -> None:
+        self._install("ros.txt")
+        share_copies(self.folder / "lib")
 
     def _make_vision_msgs(self) -> None:
         self._repair_include_paths()
@@ -199,7 +217,7 @@ class Environment:
                 path.write_text(text)
 
     def _check_imports(self) -> None:
-        modules = ["numpy", "cv2", "yaml", "safetensors", "rclpy", "sensor_msgs.msg", "vision_msgs.msg"]
+        modules = ["numpy", "cv2", "yaml", "safetensors", "openvino", "rclpy", "sensor_msgs.msg", "vision_msgs.msg"]
         program = f"import {', '.join(modules)}\n"
         if self.torch:
             # Importing alone does not show that torchvision's operators fit this torch.
@@ -251,6 +269,20 @@ def _wait_with_heartbeat(process: subprocess.Popen[bytes]) -> None:
         raise
 
 
+def share_copies(folder: Path) -> None:
+    """Make one file of shared libraries with the same content: the ROS wheels hold each under several names."""
+    found: dict[tuple[int, str], Path] = {}
+    for path in sorted(folder.rglob("*.so*")):
+        size = path.lstat().st_size
+        if path.is_symlink() or not path.is_file() or size < SHARED_FROM_BYTES:
+            continue
+        first = found.setdefault((size, hashlib.sha256(path.read_bytes()).hexdigest()), path)
+        if not first.samefile(path):
+            aside = path.with_name(f".{path.name}.link")
+            os.link(first, aside)
+            os.replace(aside, path)
+
+
 def _check_disposable(folder: Path) -> None:
     """Raise unless `folder` may be replaced: a virtual environment or an empty folder."""
     if not folder.is_dir() or ((any(folder.iterdir())) and not (folder / "pyvenv.cfg").is_file()):
@@ -284,20 +316,33 @@ def _raise_interrupt(*_: object) -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Build the environment for thermal_kd_ros.")
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where it goes (default: .venv here)")
+    parser.add_argument("--for", choices=("demo", "test"), default="test", dest="purpose",
+                        help="demo: what runs the node, with torch only where an NVIDIA GPU is; test: everything "
+                        "(default: %(default)s)")
     parser.add_argument("--no-torch", action="store_true", help="leave torch and torchvision out (5 GB less)")
     parser.add_argument("--check", action="store_true", help="only say whether this machine has what it takes")
     parser.add_argument("--rebuild", action="store_true", help="start afresh even if the environment is complete")
     return parser.parse_args()
 
 
-def set_up(folder: Path, torch: bool = True, check_only: bool = False, rebuild: bool = False) -> None:
+def has_gpu() -> bool:
+    """Whether the networks would run on an NVIDIA GPU here."""
+    sys.path.insert(0, str(ROOT))
+    from thermal_kd_ros.engines.cuda import find_gpus
+
+    return bool(find_gpus())
+
+
+def set_up(folder: Path, purpose: str = "test", torch: bool = True, check_only: bool = False, rebuild: bool = False
+           ) -> None:
     """Bring the environment in `folder` up to date.
 
     Raises:
         SetupError: Something is missing or failed; the message names the remedy.
     """
     distribution = prerequisites.sourced_distribution()
-    environment = Environment(folder, distribution, torch)
+    torch = torch and (purpose == "test" or has_gpu())
+    environment = Environment(folder, distribution, torch, development=purpose == "test")
     pending = environment.steps() if rebuild or check_only else environment.pending()
     if not pending:
         return
@@ -319,7 +364,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         with _locked(folder):
-            set_up(folder, not arguments.no_torch, arguments.check, arguments.rebuild)
+            set_up(folder, arguments.purpose, not arguments.no_torch, arguments.check, arguments.rebuild)
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1

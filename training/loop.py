@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from pathlib import Path
@@ -54,5 +55,11 @@ def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, deca
 def save_state(path: Path, state: dict[str, object]) -> None:
     """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
     temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    # Through memory: torch's own writer reports a full disk as an internal error.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    try:
+        temporary.write_bytes(buffer.getbuffer())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

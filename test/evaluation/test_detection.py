@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.evaluation.detection import Truth, average_precision, duplicates
 from thermal_kd_ros.results import Detections
 
 CLASSES = ("person", "car")
@@ -107,3 +107,69 @@ def test_classes_without_truth_and_unknown_classes_do_not_count() -> None:
 def test_nothing_found_is_zero() -> None:
     truth = one([[0, 0, 50, 50]], ("person",), [False])
     assert average_precision([truth], [Detections.empty(CLASSES)], CLASSES)["map50"] == 0.0
+
+
+def brute_force_duplicates(truths: list[Truth], results: list[Detections]) -> tuple[float, float]:
+    """Duplicate rate and F1 at the best of all thresholds, each threshold counted from scratch."""
+    best = (-1.0, 0.0, 0.0)
+    for threshold in sorted({float(s) for r in results for s in r.scores}, reverse=True):
+        found = twice = false = positives = 0
+        for truth, result in zip(truths, results, strict=True):
+            regions = [b for b, i in zip(truth.boxes.tolist(), truth.ignore, strict=True) if i]
+            for name in CLASSES:
+                real = [b for b, label, i in zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True)
+                        if label == name and not i]
+                positives += len(real)
+                mine = sorted(((float(s), b) for s, b, k in zip(result.scores, result.boxes.tolist(), result.labels,
+                                                                strict=True)
+                               if result.class_names[k] == name and s >= threshold), key=lambda e: -e[0])
+                taken: set[int] = set()
+                for _, box in mine:
+                    free = [j for j in range(len(real)) if j not in taken and overlap(box, real[j], False) >= 0.5]
+                    if free:
+                        taken.add(max(free, key=lambda j: overlap(box, real[j], False)))
+                        found += 1
+                    elif any(overlap(box, real[j], False) > 0.5 for j in taken):
+                        twice += 1
+                    elif not any(overlap(box, region, True) >= 0.5 for region in regions):
+                        false += 1
+        f1 = 2 * found / (found + twice + false + positives)
+        if f1 > best[0] + 1e-12:
+            best = (f1, twice / max(found, 1), threshold)
+    return best[1], best[0]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_duplicates_agree_with_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    truths, results = (list(part) for part in zip(*(random_scene(rng) for _ in range(12)), strict=True))
+    # Some objects are found again, a little aside.
+    crowded = []
+    for found in results:
+        again = rng.random(len(found)) < 0.5
+        boxes = np.concatenate([found.boxes, found.boxes[again] + rng.normal(0, 3, (int(again.sum()), 4))])
+        scores = np.concatenate([found.scores, rng.random(int(again.sum()))]).astype(np.float32)
+        crowded.append(Detections(boxes.astype(np.float32), scores,
+                                  np.concatenate([found.labels, found.labels[again]]), CLASSES))
+    scores = duplicates(truths, crowded, CLASSES)
+    rate, f1 = brute_force_duplicates(truths, crowded)
+    assert scores["best_f1"] == pytest.approx(f1, abs=1e-9)
+    assert scores["duplicate_rate"] == pytest.approx(rate, abs=1e-9) and rate > 0
+
+
+def test_what_counts_as_a_duplicate() -> None:
+    truth = one([[0, 0, 50, 50], [200, 200, 240, 240]], ("person", "person"), [False, False])
+
+    def rate(boxes: list[list[float]], scores: list[float], labels: list[int]) -> float:
+        found = Detections(np.array(boxes, np.float32), np.array(scores, np.float32), np.array(labels), CLASSES)
+        return duplicates([truth], [found], CLASSES)["duplicate_rate"]
+
+    right = [[0, 0, 50, 50], [200, 200, 240, 240]]
+    assert rate(right, [0.9, 0.8], [0, 0]) == 0
+    # Between two right ones: one duplicate for two found truths. Beside any object it is a false alarm instead.
+    assert rate([*right, [2, 2, 50, 50]], [0.9, 0.5, 0.7], [0, 0, 0]) == pytest.approx(0.5)
+    assert rate([*right, [100, 100, 140, 140]], [0.9, 0.5, 0.7], [0, 0, 0]) == 0
+    assert rate([*right, [2, 2, 50, 50]], [0.9, 0.5, 0.7], [0, 0, 1]) == 0
+    # Below the score of best F1 it does not count.
+    assert rate([*right, [2, 2, 50, 50]], [0.9, 0.8, 0.1], [0, 0, 0]) == 0
+    assert duplicates([truth], [Detections.empty(CLASSES)], CLASSES)["duplicate_rate"] == 0

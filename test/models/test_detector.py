@@ -88,6 +88,24 @@ def test_fusing_batch_norm_changes_nothing():
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-4)
 
 
+def test_the_activation_is_the_spec_s_and_changes_no_name_of_a_weight():
+    model, other = Detector(DetectorSpec(classes=2)), Detector(DetectorSpec(classes=2, activation="relu"))
+    assert not any(isinstance(m, torch.nn.ReLU) for m in model.modules())
+    assert not any(isinstance(m, torch.nn.SiLU) for m in other.modules())
+    assert model.state_dict().keys() == other.state_dict().keys()
+    images = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        other.eval().load_state_dict(model.eval().state_dict())
+        torch.testing.assert_close(fuse_batch_norm(other)(images), other(images))
+        assert not torch.equal(model(images)[1], other(images)[1])
+    # Cards from before there was a choice have none.
+    old = DetectorSpec(classes=2).to_dict()
+    del old["activation"]
+    assert DetectorSpec.from_dict(old) == DetectorSpec(classes=2)
+    with pytest.raises(KeyError):
+        Detector(DetectorSpec(classes=2, activation="tanh"))
+
+
 def test_spec_survives_json():
     spec = DetectorSpec(classes=4, **ARCHITECTURES["small"])
     assert DetectorSpec.from_dict(spec.to_dict()) == spec

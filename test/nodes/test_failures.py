@@ -31,6 +31,8 @@ def mislaid(kind: str, models: dict[str, str], folder: Path) -> tuple[str, str, 
         path = folder / "corrupt.safetensors"
         path.write_bytes(Path(models["detector.model"]).read_bytes()[:5000])
         return "detector__model", str(path), "fetch it again"
+    if kind == "no map":
+        return "correction__bad_pixel_map", "/nowhere/bad.npy", "cannot be read"
     if kind == "wrong task":
         return "face__landmark_model", models["detector.model"], "is a model for detection"
     import dataclasses
@@ -41,7 +43,7 @@ def mislaid(kind: str, models: dict[str, str], folder: Path) -> tuple[str, str, 
     return "face__landmark_model", str(path), "ibug68"
 
 
-@pytest.mark.parametrize("kind", ["missing", "corrupt", "wrong task", "wrong layout"])
+@pytest.mark.parametrize("kind", ["missing", "corrupt", "wrong task", "wrong layout", "no map"])
 def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, str], kind: str, tmp_path: Path
                                                    ) -> None:
     name, value, said = mislaid(kind, models, tmp_path)
@@ -53,7 +55,25 @@ def test_a_wrong_model_is_named_and_the_node_lives(node: Any, models: dict[str, 
     assert said in line and value in line and "ros2 lifecycle set" in line
     assert "Traceback" not in node.log()
     assert said in node.report(lambda d: d["level"] == "2" and said in d["message"])["message"]
-    node.set_ok(face__landmark_model=models["face.landmark_model"])
+    node.set_ok(face__landmark_model=models["face.landmark_model"], correction__bad_pixel_map="")
+
+
+def test_a_map_of_another_camera_drops_its_frames_with_one_sentence(
+        node: Any, models: dict[str, str], scene: Callable[..., np.ndarray], tmp_path: Path) -> None:
+    bad = np.zeros((256, 320), bool)
+    bad[::40, ::40] = True
+    np.save(tmp_path / "bad.npy", bad)
+    node.set_ok(detector__model=models["detector.model"], correction__bad_pixel_map=str(tmp_path / "bad.npy"))
+    assert node.change_state("configure") and node.change_state("activate")
+    node.wait_answering(node.image(scene()))
+    assert node.report()["bad pixels"] == str(bad.sum())
+    before = int(node.report()["dropped bad"])
+    node.publish(node.image(scene((120, 160))))
+    assert node.report(lambda d: int(d["dropped bad"]) > before)["dropped failed"] == "0"
+    assert "correction.bad_pixel_map 320 x 256" in node.wait_log("a frame is dropped")
+    assert "Traceback" not in node.log()
+    assert node.change_state("deactivate") and node.change_state("cleanup")
+    node.set_ok(correction__bad_pixel_map="")
 
 
 def test_with_the_right_model_it_works_again(node: Any, models: dict[str, str], scene: Callable[..., np.ndarray]

@@ -74,6 +74,117 @@ def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
         remappings(["a", "b"], "/cam/image", "camera_info")
 
 
+TABLES = {"perception.launch.py": ("ARGUMENTS",), "demo.launch.py": ("CAMERA", "FORWARDED")}
+"""Dictionaries whose keys are a launch file's arguments."""
+
+
+def calls(repository: Path, name: str, function: str) -> list[ast.Call]:
+    """Calls of a function by its plain name."""
+    return [node for node in ast.walk(tree(repository, name))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function]
+
+
+def table(repository: Path, name: str, variable: str) -> dict[str, ast.expr]:
+    """Keys and values of a dictionary at the top of a launch file."""
+    found = next(node.value for node in tree(repository, name).body if isinstance(node, ast.Assign)
+                 and isinstance(node.targets[0], ast.Name) and node.targets[0].id == variable)
+    assert isinstance(found, ast.Dict)
+    return {key.value: value for key, value in zip(found.keys, found.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)}
+
+
+def arguments(repository: Path, name: str) -> set[str]:
+    return {key for variable in TABLES[name] for key in table(repository, name, variable)}
+
+
+def literals(node: ast.AST) -> set[str]:
+    return {leaf.value for leaf in ast.walk(node) if isinstance(leaf, ast.Constant) and isinstance(leaf.value, str)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_argument_that_is_read_is_declared(repository: Path, name: str) -> None:
+    read = {text for call in calls(repository, name, "LaunchConfiguration") for text in literals(call)}
+    read |= {text for node in ast.walk(tree(repository, name)) if isinstance(node, ast.Subscript)
+             and isinstance(node.value, ast.Name) and node.value.id == "value" for text in literals(node.slice)}
+    assert read and read <= arguments(repository, name)
+    declared = calls(repository, name, "DeclareLaunchArgument")
+    assert len(declared) == 1 and {keyword.arg for keyword in declared[0].keywords} == {"default_value", "description"}
+    # All tables are declared, not only some of them.
+    text = (repository / "launch" / name).read_text().partition("declared = ")[2].partition("\n    ]")[0]
+    assert all(variable in text for variable in TABLES[name])
+
+
+def test_what_the_demo_forwards_is_an_argument_of_what_it_includes(repository: Path) -> None:
+    assert set(table(repository, "demo.launch.py", "FORWARDED")) <= arguments(repository, "perception.launch.py")
+    own = table(repository, "demo.launch.py", "CAMERA").keys() & table(repository, "demo.launch.py", "FORWARDED").keys()
+    assert not own
+
+
+def test_the_camera_arguments_have_their_parameters_types(repository: Path) -> None:
+    import dataclasses
+
+    from thermal_kd_ros.simulation.config import SimulationConfig
+
+    types = {item.name: type(item.default).__name__ for item in dataclasses.fields(SimulationConfig)}
+    for name, entry in table(repository, "demo.launch.py", "CAMERA").items():
+        assert isinstance(entry, ast.Tuple) and isinstance(entry.elts[0], ast.Constant)
+        kind = entry.elts[2]
+        assert isinstance(kind, ast.Name) and kind.id == types[name], name
+        default = {"str": str, "int": int, "float": float}[kind.id](entry.elts[0].value)
+        SimulationConfig(**{name: default})
+
+
+def test_parameters_that_are_set_are_the_node_s(repository: Path) -> None:
+    from thermal_kd_ros.config import NodeConfig, PerceptionConfig, parameters
+
+    known = {name for config in (NodeConfig(), PerceptionConfig()) for name, *_ in parameters(config)}
+    function = next(node for node in tree(repository, "perception.launch.py").body
+                    if isinstance(node, ast.FunctionDef) and node.name == "perception")
+    set_here = {text for node in ast.walk(function) if isinstance(node, ast.Subscript)
+                and isinstance(node.value, ast.Name) and node.value.id == "overrides" for text in literals(node.slice)}
+    set_here |= {key.value for node in ast.walk(function) if isinstance(node, ast.Assign)
+                 and isinstance(node.value, ast.Dict) for key in node.value.keys if isinstance(key, ast.Constant)}
+    assert set_here - {"use_sim_time"} and set_here - {"use_sim_time"} <= known
+
+
+def test_topics_that_are_renamed_exist(repository: Path) -> None:
+    nodes = repository / "thermal_kd_ros" / "nodes"
+    programs = ast.parse("\n".join(path.read_text().replace("from __future__ import annotations", "")
+                                   for path in sorted(nodes.glob("*.py"))))
+    topics = literals(programs)
+    # The function alone: the file itself can be imported only where launch is installed.
+    function = next(node for node in tree(repository, "perception.launch.py").body
+                    if isinstance(node, ast.FunctionDef) and node.name == "remappings")
+    scope: dict[str, Any] = {}
+    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
+    renamed = {ours for ours, _ in scope["remappings"]([], "/cam/image", "/cam/info")}
+    assert renamed == {"image", "camera_info"} and renamed <= topics
+    shown = next(node.value for node in ast.walk(tree(repository, "perception.launch.py"))
+                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+                 and node.targets[0].id == "topics")
+    rviz = (repository / "config" / "perception.rviz").read_text()
+    assert literals(shown) and literals(shown) <= topics
+    for topic in literals(shown):
+        assert f"/{topic}" in rviz
+
+
+NODE_ARGUMENTS = {"package", "executable", "name", "namespace", "parameters", "remappings", "ros_arguments",
+                  "arguments", "additional_env", "condition", "output", "emulate_tty"}
+"""Of launch_ros.actions.Node and what it inherits from ExecuteLocal and Action, as their documentation has them."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_actions_are_called_with_arguments_that_they_have(repository: Path, name: str) -> None:
+    nodes = calls(repository, name, "Node")
+    assert nodes
+    for call in nodes:
+        assert not call.args and {keyword.arg for keyword in call.keywords} <= NODE_ARGUMENTS
+    imported = {alias.name for node in tree(repository, name).body if isinstance(node, ast.ImportFrom)
+                for alias in node.names}
+    used = {node.id for node in ast.walk(tree(repository, name)) if isinstance(node, ast.Name)}
+    assert imported <= used
+
+
 @pytest.mark.ros
 @pytest.mark.parametrize("name", FILES)
 def test_they_load(repository: Path, name: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from visualization_msgs.msg import Marker  # noqa: E402
 
 from thermal_kd_ros.config import ThermalConfig  # noqa: E402
 from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
+from thermal_kd_ros.nodes import messages  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.messages import (  # noqa: E402
     LANDMARK_DTYPE,
@@ -29,6 +32,7 @@ from thermal_kd_ros.nodes.messages import (  # noqa: E402
     landmark_points,
     landmarks_from_message,
     landmarks_message,
+    picture_message,
     seconds,
 )
 from thermal_kd_ros.nodes.rays import NominalRays, Rays  # noqa: E402
@@ -157,6 +161,35 @@ def test_images_keep_their_pixels(header: Header, dtype: type, shape: tuple[int,
     message = image_message(header, pixels[:, ::-1], "mono16")
     assert (message.height, message.width, message.step) == (3, 5, step)
     np.testing.assert_array_equal(np.frombuffer(message.data, dtype).reshape(shape), pixels[:, ::-1])
+
+
+def test_pictures_are_the_same_with_and_without_cv_bridge(header: Header, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 3)).astype(np.uint8)[:, 1:]
+    bridge = pytest.importorskip("cv_bridge").CvBridge()
+    try:
+        bridge.cv2_to_imgmsg(pixels, "bgr8")
+    except AttributeError as error:
+        pytest.skip(f"this cv_bridge does not go with this NumPy: {error}")
+    messages._bridge.cache_clear()
+    assert messages._bridge() is not None
+    with_bridge = picture_message(header, pixels)
+    monkeypatch.setattr(messages, "_bridge", lambda: None)
+    without = picture_message(header, pixels)
+    assert with_bridge == without and without.header == header
+    np.testing.assert_array_equal(bridge.imgmsg_to_cv2(without, "bgr8"), pixels)
+
+
+@pytest.mark.parametrize("error", [ImportError("numpy.core.multiarray failed to import"), AttributeError("tostring")])
+def test_a_cv_bridge_that_does_not_go_with_numpy_is_left_aside(header: Header, error: Exception, monkeypatch) -> None:
+    class Broken:
+        def __init__(self) -> None:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "cv_bridge", types.SimpleNamespace(CvBridge=Broken))
+    messages._bridge.cache_clear()
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert picture_message(header, pixels) == image_message(header, pixels, "bgr8")
+    messages._bridge.cache_clear()
 
 
 def test_seconds(header: Header) -> None:

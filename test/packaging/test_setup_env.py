@@ -159,6 +159,69 @@ def test_interrupted_set_up_goes_on(setup_env: ModuleType, tmp_path: Path) -> No
     assert environment.pending()[0].name == "packages"
 
 
+def test_the_demo_needs_no_torch_without_a_gpu(setup_env: ModuleType, tmp_path: Path) -> None:
+    """Steps of a set-up for the demo, and that nothing is taken away from an environment that has more."""
+    def names(folder: Path, **wanted: bool) -> list[str]:
+        return [step.name for step in setup_env.Environment(folder, distribution=None, **wanted).steps()]
+
+    lean = names(tmp_path, torch=False, development=False)
+    assert lean == ["venv", "packages", "ros", "vision_msgs", "check"]
+    assert names(tmp_path, torch=True, development=True) == [*lean[:-1], "development", "torch", "check"]
+    (tmp_path / ".setup").mkdir()
+    for name in ("development", "torch"):
+        (tmp_path / ".setup" / f"{name}.done").touch()
+    assert names(tmp_path, torch=False, development=False) == [*lean[:-1], "development", "torch", "check"]
+
+
+@pytest.mark.parametrize(("purpose", "gpu", "torch"), [("demo", False, False), ("demo", True, True),
+                                                       ("test", False, True), ("test", True, True)])
+def test_torch_is_part_of_what_needs_it(setup_env: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                        purpose: str, gpu: bool, torch: bool) -> None:
+    made: list[dict[str, object]] = []
+
+    class Finished:
+        def __init__(self, folder: Path, distribution: str | None, torch: bool, development: bool) -> None:
+            made.append({"torch": torch, "development": development})
+
+        def pending(self) -> list[object]:
+            return []
+
+    monkeypatch.setattr(setup_env, "Environment", Finished)
+    monkeypatch.setattr(setup_env, "has_gpu", lambda: gpu)
+    setup_env.set_up(tmp_path, purpose)
+    assert made == [{"torch": torch, "development": purpose == "test"}]
+    setup_env.set_up(tmp_path, purpose, torch=False)
+    assert made[1]["torch"] is False
+
+
+def test_runtime_requirements_hold_what_the_node_imports(repository: Path) -> None:
+    folder = repository / "tools" / "requirements"
+    pins = {path.stem: {line.partition("==")[0] for line in path.read_text().splitlines() if "==" in line}
+            for path in folder.glob("*.txt")}
+    assert {"safetensors", "openvino", "tqdm", "mcap"} <= pins["runtime"]
+    assert not {"torch", "onnx", "onnxruntime", "pytest"} & pins["runtime"]
+    assert not any(a & b for i, a in enumerate(pins.values()) for b in list(pins.values())[i + 1:]), "pinned twice"
+
+
+def test_copies_of_libraries_are_shared(setup_env: ModuleType, tmp_path: Path) -> None:
+    large = b"x" * setup_env.SHARED_FROM_BYTES
+    contents = {"a/liba.so": large, "a/liba.so.1": large, "b/libc.so": large[:-1] + b"y", "b/small.so": b"x",
+                "b/small.so.1": b"x", "a/data.bin": large}
+    for name, content in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "b" / "link.so").symlink_to(tmp_path / "a" / "liba.so")
+    for _ in range(2):
+        setup_env.share_copies(tmp_path)
+        assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+            *contents, "b/link.so"}
+        assert all((tmp_path / name).read_bytes() == content for name, content in contents.items())
+        assert (tmp_path / "a/liba.so").samefile(tmp_path / "a/liba.so.1")
+        assert (tmp_path / "b" / "link.so").is_symlink()
+        for name in ("b/libc.so", "a/data.bin"):
+            assert not (tmp_path / name).samefile(tmp_path / "a/liba.so")
+
+
 def test_half_installed_package_is_dropped(setup_env: ModuleType, tmp_path: Path) -> None:
     site = tmp_path / "lib" / "python3.11" / "site-packages"
     for name, complete in (("whole-1.0.dist-info", True), ("half-1.0.dist-info", False)):

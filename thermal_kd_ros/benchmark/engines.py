@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from .timing import interleaved, ratio, summary
 WHOLE = "whole pipeline, one face"
 
 
-def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, Path]) -> dict[str, Any]:
+def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, Path],
+                    backends: Sequence[str] = tuple(BACKENDS)) -> dict[str, Any]:
     """Milliseconds of each network, of the whole pipeline with one face, and of each peer's network alone, by backend.
 
     Everything takes turns, so that ratios hold on a busy machine: ``of_pipeline`` says how many times longer a case
@@ -32,7 +33,7 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
     left_out: dict[str, str] = {}
     described: dict[str, str] = {}
     images = rendered(1)
-    for backend in BACKENDS:
+    for backend in backends:
         engine = dataclasses.replace(config.engine, backend=backend)
         try:
             networks = _networks(config, engine)

@@ -25,8 +25,8 @@ from ..nodes.diagnostics import values_from_message
 from ..nodes.messages import image_message
 
 _CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-_DRAIN_S = 0.3
-"""After the last image, before a run is counted: answers that come later are as good as lost."""
+_QUIET_S = 0.75
+"""A run is over once all images are answered, or no answer has come for so long."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class Load:
         self._images = images
         self._lock = threading.Lock()
         self._arrivals: list[dict[int, int]] = [{} for _ in self._prefixes]
+        self._heard: set[int] = set()
         self._diagnostics: dict[str, str] = {}
 
     def __enter__(self) -> Load:
@@ -102,6 +103,7 @@ class Load:
             now = time.time_ns()
             with self._lock:
                 self._arrivals[camera][header_stamp(data)] = now
+                self._heard.add(camera)
 
         return keep
 
@@ -117,13 +119,13 @@ class Load:
             return dict(self._diagnostics)
 
     def wait_until_answered(self, timeout_s: float, check: Callable[[], None]) -> bool:
-        """Send images until every camera's are answered; ``check`` is called in between."""
+        """Send images until every camera has had an answer; ``check`` is called in between."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             check()
             self.run(2.0, 0.5)
             with self._lock:
-                if all(self._arrivals):
+                if len(self._heard) == len(self._prefixes):
                     return True
         return False
 
@@ -141,11 +143,21 @@ class Load:
             camera = i % len(used)
             sent[camera].append(self._send(camera, i))
         elapsed = max(time.monotonic() - began, step)
-        time.sleep(_DRAIN_S)
+        self._drain(sum(map(len, sent)))
         with self._lock:
             latencies = [[(self._arrivals[c][stamp] - stamp) * 1e-6 for stamp in sent[c] if stamp in self._arrivals[c]]
                          for c in used]
         return Run(elapsed, tuple(map(len, sent)), tuple(map(len, latencies)), tuple(sum(latencies, [])))
+
+    def _drain(self, sent: int) -> None:
+        """Wait for answers that are still to come."""
+        known, quiet = -1, time.monotonic() + _QUIET_S
+        while known < sent and time.monotonic() < quiet:
+            time.sleep(0.01)
+            with self._lock:
+                count = sum(map(len, self._arrivals))
+            if count != known:
+                known, quiet = count, time.monotonic() + _QUIET_S
 
     def _send(self, camera: int, index: int) -> int:
         message = self._messages[index % len(self._messages)]

@@ -67,14 +67,17 @@ def _part(stage: Mapping[str, float] | None, whole: Mapping[str, float]) -> str 
 
 
 def _engines(part: Mapping[str, Any], times: bool) -> str:
-    header = ["backend", "case", "of the pipeline: wall", "CPU", "of torch: wall", "CPU"]
-    rows = [[row["backend"], row["case"], row["of_pipeline"], row["cpu_of_pipeline"], row["of_torch"],
-             row["cpu_of_torch"], *([_three(row["ms"]), row["cpu_ms"]["p50"]] if times else [])]
-            for row in part["rows"]]
+    with_torch = "torch" in part["backends"]
+    header = ["backend", "case", "of the pipeline: wall", "of the pipeline: CPU",
+              *(["of torch: wall", "of torch: CPU"] if with_torch else [])]
+    rows = [[row["backend"], row["case"], row["of_pipeline"], row["cpu_of_pipeline"],
+             *([row["of_torch"], row["cpu_of_torch"]] if with_torch else []),
+             *([_three(row["ms"]), row["cpu_ms"]["p50"]] if times else [])] for row in part["rows"]]
     used = "".join(f"\n- {name}: {text}" for name, text in part["backends"].items())
     missing = "".join(f"\n- left out: {name}: {text}" for name, text in part["left_out"].items())
-    text = ("\n\nHow many times longer than the whole pipeline with one face on the same backend, and than the same on "
-            "torch: medians of wall time, and of CPU time, which other programs do not lengthen.\n\n")
+    text = ("\n\nHow many times longer than the whole pipeline with one face on the same backend"
+            f"{', and than the same on torch' if with_torch else ''}: medians of wall time, and of CPU time, which "
+            "other programs do not lengthen.\n\n")
     return "### Engines\n" + used + missing + text + table(
         [*header, *(["ms p50 / p95 / p99", "CPU ms p50"] if times else [])], rows)
 

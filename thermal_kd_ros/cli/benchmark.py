@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..config import ConfigError
+from ..config import BACKENDS, ConfigError
 from .options import add_model_options, chosen_parameters
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--memory-frames", type=int, metavar="N", help="frames of the memory test (default: 5000)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE",
                         help="an ONNX network to run beside ours, with the same settings; may be repeated")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS[1:], default=list(BACKENDS[1:]), metavar="NAME",
+                        help=f"engines to compare, of {', '.join(BACKENDS[1:])} (default: all that are installed)")
     parser.add_argument("--out", type=Path, default=Path("build/bench"),
                         help="where results go (default: %(default)s)")
     parser.add_argument("--startup-timeout", type=float, default=180.0, metavar="S",
@@ -68,8 +70,14 @@ def run(args: argparse.Namespace) -> int:
 
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        result = _measure(args, parameters, peers)
-        _write(result, args.out)
+        result = _begin(args, parameters, peers)
+        try:
+            for part in (part for part in PARTS if part in args.parts):
+                result[part] = _measure(part, args, parameters, peers)
+        finally:
+            # What was measured before something failed took minutes: it is kept.
+            if set(PARTS) & set(result):
+                _write(result, args.out)
     except (ConfigError, ModelError, EngineError, BenchmarkError, DemoError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -110,33 +118,36 @@ def _missing_ros() -> str:
     return ""
 
 
-def _measure(args: argparse.Namespace, parameters: dict[str, Any], peers: dict[str, Path]) -> dict[str, Any]:
-    """Everything that was asked for, in the order of PARTS."""
-    from ..benchmark.engines import measure_engines
+def _begin(args: argparse.Namespace, parameters: dict[str, Any], peers: dict[str, Path]) -> dict[str, Any]:
+    """What is known before anything is measured."""
     from ..benchmark.host import describe_host, describe_models, describe_versions
-    from ..benchmark.stages import measure_memory, measure_stages
+    from ..config import PerceptionConfig, with_values
+
+    names = ("quick", "rounds", "seconds", "repeats", "memory_frames", "backends")
+    return {"format": 1, "host": describe_host(), "versions": describe_versions(),
+            "models": describe_models(with_values(PerceptionConfig(), parameters)),
+            "settings": {name: getattr(args, name) for name in names}, "parameters": parameters,
+            "peers": sorted(peers)}
+
+
+def _measure(part: str, args: argparse.Namespace, parameters: dict[str, Any], peers: dict[str, Path]
+             ) -> dict[str, Any]:
+    """One of PARTS."""
     from ..config import PerceptionConfig, with_values
 
     config = with_values(PerceptionConfig(), parameters)
-    result: dict[str, Any] = {
-        "format": 1, "host": describe_host(), "versions": describe_versions(), "models": describe_models(config),
-        "settings": {name: getattr(args, name) for name in ("quick", "rounds", "seconds", "repeats", "memory_frames")},
-        "parameters": parameters, "peers": sorted(peers)}
-    if "stages" in args.parts:
-        result["stages"] = measure_stages(config, args.rounds)
-    if "engines" in args.parts:
-        result["engines"] = measure_engines(config, args.rounds, peers)
-    if set(args.parts) & set(_OF_ROS):
+    if part == "engines":
+        from ..benchmark.engines import measure_engines
+
+        return measure_engines(config, args.rounds, peers, args.backends)
+    if part in _OF_ROS:
         from ..benchmark.node import Settings, measure_cameras, measure_node
 
-        settings = Settings(args.seconds, args.repeats, args.startup_timeout, parameters, args.out / "node.log")
-        if "node" in args.parts:
-            result["node"] = measure_node(config, settings)
-        if "cameras" in args.parts:
-            result["cameras"] = measure_cameras(config, settings)
-    if "memory" in args.parts:
-        result["memory"] = measure_memory(config, args.memory_frames)
-    return result
+        settings = Settings(args.seconds, args.repeats, args.startup_timeout, parameters, args.out / f"{part}.log")
+        return measure_node(config, settings) if part == "node" else measure_cameras(config, settings)
+    from ..benchmark.stages import measure_memory, measure_stages
+
+    return measure_stages(config, args.rounds) if part == "stages" else measure_memory(config, args.memory_frames)
 
 
 def _write(result: dict[str, Any], folder: Path) -> None:

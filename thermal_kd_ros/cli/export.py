@@ -76,6 +76,8 @@ def _problem(args: argparse.Namespace) -> str:
         return "--all writes the shipped ONNX files, in fp32 and in their place"
     if args.precision == "int8" and args.format != "onnx":
         return "int8 is there for --format onnx only"
+    if args.output is not None and args.output.suffix != _FORMATS[args.format]:
+        return f"--output {args.output}: must end in {_FORMATS[args.format]}"
     if args.frames is not None and args.frames < 1:
         return "--frames must be at least 1"
     return "" if 0.0 <= args.max_drop <= 1.0 else "--max-drop must lie in [0, 1]"
@@ -85,17 +87,18 @@ def _export(source: Path, args: argparse.Namespace) -> str:
     """Export one model; what to tell the user."""
     from ..exporting.frames import labelled_frames
     from ..exporting.networks import export_onnx, export_program
+    from ..models.checkpoint import read_card
 
+    faces = read_card(source).task == "landmarks"
     mark = "" if args.precision == "fp32" else f".{args.precision}"
     output = args.output or source.with_suffix(f"{mark}{_FORMATS[args.format]}")
     if args.precision == "int8":
         from ..exporting.int8 import export_int8
 
         count = args.frames or 48
-        frames = labelled_frames(2 * count, args.data, args.split)
+        frames = labelled_frames(2 * count, args.data, args.split, faces)
         return f"{output}: {export_int8(source, output, frames[:count], frames[count:], args.max_drop)}"
-    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split)]
+    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split, faces)]
     export = export_onnx if args.format == "onnx" else export_program
     found = export(source, output, args.precision, frames)
-    return (f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found.pixels:.2g} pixels and "
-            f"{found.scores:.2g} in scores")
+    return f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found}"

@@ -17,6 +17,7 @@ from ..drawing import draw, palette, put_text
 from ..evaluation.bags import BagReader, header_stamp, image_and_encoding
 from ..evaluation.report import Answer
 from ..frames import FrameError, ThermalFrame
+from ..inspection import contrast_in_use
 from ..output import written_aside
 from ..results import Detections, FaceLandmarks, PerceptionResult
 from ..stream import FrameReader
@@ -64,7 +65,7 @@ class _Artist:
 
     def __init__(self, config: PerceptionConfig) -> None:
         self._reader = FrameReader(config.thermal)
-        self._contrast = TemporalTone(config.contrast)
+        self._contrast = TemporalTone(contrast_in_use(config))
 
     def frame(self, values: np.ndarray, encoding: str, stamp: float) -> ThermalFrame:
         return self._reader.read_array(values, encoding, stamp)

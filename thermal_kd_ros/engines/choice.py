@@ -24,7 +24,11 @@ class Backend:
 
     def check_installed(self) -> None:
         """Raises EngineError with the command that installs it."""
-        if importlib.util.find_spec(self.name) is None:
+        try:
+            installed = importlib.util.find_spec(self.name) is not None
+        except ImportError:
+            installed = False
+        if not installed:
             raise EngineError(f"{self.name} is not installed; install it with: python3 -m pip install {self.packages}")
 
 

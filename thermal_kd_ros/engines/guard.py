@@ -49,24 +49,18 @@ class GuardedEngine:
         try:
             return self._engine.run(batch)
         except Exception as error:  # each library has its own for a device that fails
-            self.give_up(error)
-        return self._engine.run(batch)
-
-    def give_up(self, error: Exception) -> None:
-        """Take the CPU after ``error`` of the device; call it while handling that.
-
-        Raises the error again where this is the CPU, and EngineError where the CPU is not allowed.
-        """
-        if self._engine.on_cpu:
-            raise error
-        failed = self._engine.describe()
-        what = f"{self.card.name}: {failed} failed ({type(error).__name__}: {_first_line(error)})"
-        if self._load_on_cpu is None:
-            raise EngineError(f"{what}; free memory of the GPU or check it, then start again, or set "
-                              "engine.on_failure to cpu") from error
+            if self._engine.on_cpu:
+                raise
+            failed = self._engine.describe()
+            what = f"{self.card.name}: {failed} failed ({type(error).__name__}: {_first_line(error)})"
+            if self._load_on_cpu is None:
+                raise EngineError(f"{what}; free memory of the GPU or check it, then start again, or set "
+                                  "engine.on_failure to cpu") from error
+        # Outside the handler, so that nothing holds on to the memory of what failed.
         self._engine = self._load_on_cpu()
         self._reason = f"after a failure of {failed}"
         self._failure = f"{what}; it goes on on the CPU, more slowly, until it is started again"
+        return self._engine.run(batch)
 
     def describe(self) -> str:
         """See Engine.describe."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..nms import iou_matrix
 from ..results import Detections
 
 FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300, "face.score_threshold": 0.01}
@@ -78,3 +79,62 @@ def average_precision(truths: list[Truth], results: list[Detections], classes: t
     scores = {"map50": mean(precision[0, :, :, 0]), "map": mean(precision[:, :, :, 0]),
               "ap_small": mean(precision[:, :, :, 1])}
     return scores | {f"ap50/{name}": mean(precision[0, :, k, 0]) for k, name in enumerate(present)}
+
+
+def duplicates(truths: list[Truth], results: list[Detections], classes: tuple[str, ...], iou: float = 0.5
+               ) -> dict[str, float]:
+    """How often one object is found twice: the failure that low contrast causes and contrastive training is to mend.
+
+    In each image and class, detections take the free truth that they overlap most, by at least ``iou``, best score
+    first. One that takes none, but overlaps a truth that is already taken by more than ``iou``, is a duplicate. Counted
+    above the score at which the F1 measure over all images and ``classes`` is highest, so that a network whose scores
+    are higher in general is not charged for it.
+
+    Returns ``duplicate_rate``, duplicates per found truth (0 where none is found), and ``best_f1`` with its
+    ``best_f1_score``.
+    """
+    verdicts: list[tuple[float, int]] = []
+    positives = 0
+    for truth, result in zip(truths, results, strict=True):
+        regions = truth.boxes[truth.ignore]
+        for name in classes:
+            real = truth.boxes[[not ignored and label == name
+                                for label, ignored in zip(truth.names, truth.ignore, strict=True)]]
+            positives += len(real)
+            index = [i for i, label in enumerate(result.labels) if result.class_names[label] == name]
+            order = np.array(index, np.int64)[np.argsort(-result.scores[index], kind="stable")]
+            overlap = iou_matrix(result.boxes[order], real)
+            ignored = _share_inside(result.boxes[order], regions) >= iou
+            taken = np.zeros(len(real), bool)
+            for row, detection in enumerate(order):
+                free = np.where(taken, -1.0, overlap[row])
+                verdict = _FALSE
+                if len(real) and free.max() >= iou:
+                    taken[free.argmax()] = True
+                    verdict = _FOUND
+                elif (overlap[row][taken] > iou).any():
+                    verdict = _DUPLICATE
+                elif ignored[row]:
+                    continue
+                verdicts.append((float(result.scores[detection]), verdict))
+    verdicts.sort(key=lambda entry: -entry[0])
+    kinds = np.array([kind for _, kind in verdicts], np.int64)
+    found = np.cumsum(kinds == _FOUND)
+    f1 = 2 * found / (np.arange(1, len(kinds) + 1) + positives)
+    if not positives or not found.any():
+        return {"duplicate_rate": 0.0, "best_f1": 0.0, "best_f1_score": 1.0}
+    last = int(f1.argmax())
+    return {"duplicate_rate": float((kinds[: last + 1] == _DUPLICATE).sum() / found[last]), "best_f1": float(f1[last]),
+            "best_f1_score": verdicts[last][0]}
+
+
+_FOUND, _DUPLICATE, _FALSE = range(3)
+
+
+def _share_inside(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Largest part (N,) of each box (N, 4) that lies in one of the regions (M, 4)."""
+    low = np.maximum(boxes[:, None, :2], regions[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], regions[None, :, 2:])
+    inside = np.prod(np.clip(high - low, 0.0, None), axis=2)
+    area = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 1e-9, None), axis=1)
+    return (inside / area[:, None]).max(axis=1, initial=0.0)

@@ -35,15 +35,20 @@ class LabelledFrame:
     """None where faces have no landmarks."""
 
 
-def labelled_frames(count: int, data: Path | None = None, split: str = "train") -> list[LabelledFrame]:
-    """``count`` frames of a COCO split, spread over it, or of the simulated camera; raises ExportError."""
+def labelled_frames(count: int, data: Path | None = None, split: str = "train", faces: bool = False
+                    ) -> list[LabelledFrame]:
+    """``count`` frames of a COCO split, spread over it, or of the simulated camera; raises ExportError.
+
+    ``faces`` renders indoor scenes, in which people are near.
+    """
     if data is not None:
         return _from_coco(count, data, split)
-    return [_rendered(_FIRST_SEED + i) for i in tqdm(range(count), "render", unit="frame", disable=None)]
+    kind = "indoor" if faces else None
+    return [_rendered(_FIRST_SEED + i, kind) for i in tqdm(range(count), "render", unit="frame", disable=None)]
 
 
-def _rendered(seed: int) -> LabelledFrame:
-    made = random_scene_frame(seed)
+def _rendered(seed: int, kind: str | None) -> LabelledFrame:
+    made = random_scene_frame(seed, kind=kind)
     known = [face for face in made.faces if not face.ignore]
     boxes = np.concatenate([made.boxes, *(face.box[None] for face in made.faces)]).astype(np.float32)
     names = (*made.labels, *("face" for _ in made.faces))

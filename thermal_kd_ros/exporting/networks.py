@@ -11,6 +11,7 @@ import io
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +109,14 @@ def compare(source: Path, exported: Path, card: ModelCard, weights: dict[str, np
     first, second = zip(*(engine.run(image[None]) for image in inputs), strict=True)
     found = [difference(reference, outputs, card.task)
              for outputs in (batched, (np.concatenate(first), np.concatenate(second)))]
-    return Difference(*(float(np.max(values)) for values in zip(*((d.pixels, d.scores) for d in found), strict=True)))
+    return Difference(*np.max([astuple(each) for each in found], axis=0).tolist())
 
 
 def require_parity(found: Difference, precision: str, output: Path) -> None:
     """Raises ExportError if the difference is larger than TOLERANCES allow."""
     allowed = TOLERANCES[precision]
     if not found.within(allowed):
-        raise ExportError(f"{output} is not written: it differs from PyTorch by {found.pixels:.3g} pixels and "
-                          f"{found.scores:.3g} in scores, allowed are {allowed.pixels:g} and {allowed.scores:g}")
+        raise ExportError(f"{output} is not written: it differs from PyTorch by {found}; allowed are {allowed}")
 
 
 def export_program(source: Path, output: Path, precision: str, frames: Sequence[ThermalFrame]) -> Difference:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU}
+"""What can stand at the end of a ConvBlock."""
+
 
 class ConvBlock(nn.Sequential):
     """Convolution, batch norm, SiLU."""
@@ -61,6 +64,16 @@ class PyramidPooling(nn.Module):
         for _ in range(3):
             parts.append(nn.functional.max_pool2d(parts[-1], 5, 1, 2))
         return self.merge(torch.cat(parts, dim=1))
+
+
+def use_activation(model: nn.Module, name: str) -> None:
+    """End every ConvBlock of a network, in place, with another of ACTIVATIONS; raises KeyError for an unknown name.
+
+    For a network to be trained with it: weights for one activation are none for another.
+    """
+    for module in model.modules():
+        if isinstance(module, ConvBlock):
+            module[2] = ACTIVATIONS[name](inplace=True)
 
 
 def fuse_batch_norm(model: nn.Module) -> nn.Module:

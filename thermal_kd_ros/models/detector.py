@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import nn
 
-from .blocks import ConvBlock, CrossStage, PyramidPooling
+from .blocks import ConvBlock, CrossStage, PyramidPooling, use_activation
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class DetectorSpec:
     """Channels of the pyramid, one number per used stride."""
     bins: int = 16
     """Bins of the distance distribution: distances reach from 0 to (bins - 1) cells."""
+    activation: str = "silu"
+    """``silu`` or ``relu``, which costs less on a CPU and must be trained with."""
 
     def to_dict(self) -> dict[str, object]:
         """As plain JSON values."""
@@ -104,15 +106,20 @@ class Head(nn.Module):
 
 
 class Detector(nn.Module):
-    """Backbone, pyramid and one head per level."""
+    """Backbone, pyramid and one head per level.
 
-    def __init__(self, spec: DetectorSpec) -> None:
+    Another ``backbone`` than the spec's own must give features of the same form: ``spec.widths`` wide, at strides 4 to
+    32.
+    """
+
+    def __init__(self, spec: DetectorSpec, backbone: nn.Module | None = None) -> None:
         super().__init__()
         self.spec = spec
-        self.backbone = Backbone(spec.widths, spec.depths)
+        self.backbone = Backbone(spec.widths, spec.depths) if backbone is None else backbone
         self.first = len(spec.widths) - len(spec.strides)
         self.neck = Pyramid(spec.widths[self.first:], spec.pyramid_channels)
         self.heads = nn.ModuleList(Head(c, spec.classes, spec.bins) for c in spec.pyramid_channels)
+        use_activation(self, spec.activation)
 
     def pyramid(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(B, 1, H, W) to one (B, C, H/stride, W/stride) map per stride."""

@@ -93,10 +93,6 @@ class Camera:
         """The frame of an arrival; None, and counted, if it is dropped."""
         try:
             made = self._read(arrival, options, config)
-        except FrameError as error:
-            made, text = "bad", f"{self.topic}: a frame is dropped: {error}"
-            if self._throttle.allows(text):
-                self._node.get_logger().warning(text)
         except Exception as error:
             self.fail(error)
             return None
@@ -143,6 +139,12 @@ class Camera:
 
     def fail(self, error: Exception) -> None:
         """Count a frame that could not be answered and say why; called while the error is handled."""
+        if isinstance(error, FrameError):
+            text = f"{self.topic}: a frame is dropped: {error}"
+            self.statistics.drop("bad")
+            if self._throttle.allows(text):
+                self._node.get_logger().warning(text)
+            return
         if not self._node.context.ok():
             return
         self.statistics.drop("failed")

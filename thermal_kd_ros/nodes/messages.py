@@ -7,8 +7,10 @@ and the centre of its top-left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 import array
+import functools
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from sensor_msgs.msg import Image, PointCloud2, PointField
@@ -152,3 +154,30 @@ def image_message(header: Header, pixels: np.ndarray, encoding: str) -> Image:
     # rclpy checks an array of bytes as a whole, but a list or bytes object element by element in Python.
     message.data = array.array("B", np.ascontiguousarray(pixels).tobytes())
     return message
+
+
+def picture_message(header: Header, pixels: np.ndarray) -> Image:
+    """A bgr8 message of a picture (H, W, 3) uint8, by cv_bridge where it works, else the same message without it."""
+    bridge = _bridge()
+    if bridge is None:
+        return image_message(header, pixels, "bgr8")
+    message: Image = bridge.cv2_to_imgmsg(pixels, "bgr8")
+    message.header = header
+    return message
+
+
+@functools.cache
+def _bridge() -> Any:
+    """A CvBridge that can make a message; None where it is not installed or was built for another NumPy.
+
+    A robot's cv_bridge is compiled for the system's NumPy, while torch from pip may bring a newer one, beside which it
+    fails when imported or first used. A picture is not worth a node for that.
+    """
+    try:
+        from cv_bridge import CvBridge
+
+        bridge = CvBridge()
+        bridge.cv2_to_imgmsg(np.zeros((1, 1, 3), np.uint8), "bgr8")
+    except Exception:  # ImportError, AttributeError, or what else a compiled module does
+        return None
+    return bridge

@@ -15,7 +15,7 @@ from ..drawing import annotate
 from ..frames import ThermalFrame
 from ..results import PerceptionResult
 from .markers import markers_message
-from .messages import FACE_CLASS, detections_message, image_message, label_info_message, landmarks_message
+from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
 from .rays import NominalRays
 from .transforms import HeadTransforms
 
@@ -53,7 +53,7 @@ class Outputs:
         if self._markers.get_subscription_count():
             self._markers.publish(markers_message(header, frame, result, frame.rays or NominalRays(*frame.shape)))
         if self._annotated.get_subscription_count():
-            self._annotated.publish(image_message(header, annotate(frame, result), "bgr8"))
+            self._annotated.publish(picture_message(header, annotate(frame, result)))
 
     def destroy(self) -> None:
         """Take the topics off the graph."""

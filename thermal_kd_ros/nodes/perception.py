@@ -236,7 +236,8 @@ class PerceptionNode(LifecycleNode):
         warnings = self._pipeline.warnings if self._pipeline is not None else ()
         statuses = []
         for camera in self._cameras:
-            report = camera.report(active, self._options, facts, self._failure, warnings)
+            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.topic))} if self._pipeline is not None else {}
+            report = camera.report(active, self._options, facts | mine, self._failure, warnings)
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))
         if not self._cameras:

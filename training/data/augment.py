@@ -50,7 +50,7 @@ class AugmentConfig:
 
 def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, height: int, width: int,
            min_visible: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Warp an image (H, W) and its boxes by a 2x3 matrix in continuous coordinates onto a canvas.
+    """Warp an image (H, W) or (H, W, C <= 4) and its boxes by a 2x3 matrix in continuous coordinates onto a canvas.
 
     Boxes become the axis-aligned hull of their corners, clipped; one with less than ``min_visible`` of its area left
     becomes an ignore region (-1), one outside is dropped.
@@ -62,7 +62,7 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
     if shrink < 0.7:
         # Bilinear sampling alone would alias small hot objects in and out.
         image = cv2.GaussianBlur(image, (0, 0), 0.45 * (1 / shrink - 0.5))
-    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,))
+    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 4)
     if not len(boxes):
         return out, boxes, labels
     corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
@@ -139,4 +139,17 @@ def sensor(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -
         count = int(rng.integers(1, 20))
         out = np.array(out, copy=True)
         out[rng.integers(0, height, count), rng.integers(0, width, count)] = rng.integers(0, 2, count)
+    return np.clip(out, 0.0, 1.0).astype(np.float32)
+
+
+def daylight(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """What differs between visible images (H, W, 3) in [0, 1]: exposure, white balance, gamma, blur, noise."""
+    gain = np.exp(rng.uniform(-config.gain, config.gain) + rng.uniform(-0.1, 0.1, 3))
+    out = np.clip(image * gain.astype(np.float32), 0.0, 1.0)
+    if rng.random() < config.gamma:
+        out = out ** np.float32(np.exp(rng.uniform(-0.5, 0.5)))
+    if rng.random() < config.blur:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, 1.3))
+    level = rng.uniform(0.0, config.noise)
+    out = out + rng.standard_normal(out.shape, np.float32) * np.float32(level * rng.random())
     return np.clip(out, 0.0, 1.0).astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data.coco import DataError
-from training.data.head_variation import vary_below_jaw, warm_orbits
+from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 
 _RAISED: dict[tuple[int, ...], float] = {
     (0, 16): -0.43, (1, 15): -0.33, (2, 14): -0.27, (3, 13): -0.20, (4, 12): -0.10,
@@ -85,13 +85,15 @@ class HeadCache:
         """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
         ``rng`` varies what costs no new rendering: the warmth of the eye sockets, unless glasses or a turned head hide
-        them, the contrast within the face, the neck and the collar.
+        them, nose, lips and cheeks, the contrast within the face, the neck and the collar.
         """
         counts = self.patches[i]
         mask = (counts > 0).astype(np.float32)
         patch = counts.astype(np.float32) / 100 - 273.15
         if self.visible[i, 36:48].mean() > 0.5 and rng.random() < 0.7:
             warm_orbits(patch, self.points[i], self.axes[i], rng)
+        if abs(self.pose[i, 0]) < 60:
+            vary_regions(patch, self.points[i], self.axes[i], rng)
         if abs(self.pose[i, 0]) < 90:
             vary_below_jaw(patch, mask, self.points[i], self.axes[i], float(self.ambient[i]), rng)
         return patch * mask, mask, self.points[i]

@@ -38,6 +38,38 @@ def warm_orbits(patch: np.ndarray, points: np.ndarray, axes: np.ndarray, rng: np
         patch[y1:y2, x1:x2] += np.float32(kelvin) * np.exp(-(socket**2)).astype(np.float32)
 
 
+def vary_regions(patch: np.ndarray, points: np.ndarray, axes: np.ndarray, rng: np.random.Generator) -> None:
+    """Cool or warm nose, lips and cheeks of a rendered head, in place, each within its own outline.
+
+    Evaporation and narrow vessels cool noses and lips by several kelvin, in other faces they are as warm as the rest;
+    their outlines are then the clearest that the middle of a thermal face has.
+
+    Args:
+        patch: (H, W) °C.
+        points: (54, 2) landmarks, pixels.
+        axes: (3, 2) a centimetre along the head's axes, pixels.
+    """
+    scale = float(np.linalg.norm(axes[1]))  # pixels per centimetre
+    if scale < 1.0:
+        return
+    skin = float(patch[tuple(np.clip(points[[27, 30, 51]].mean(axis=0)[::-1], 0, patch.shape[0] - 1).astype(int))])
+    lower = 0.4 * axes[1]
+    outlines = (
+        (np.concatenate([points[28:30], points[31:36] - 0.3 * lower, points[[29]]]), 0.3, -0.9, 1.3, 0.5),  # nose
+        (points[[48, 49, 50, 51]], 0.15, -0.5, 1.1, 0.5),  # lips
+        (points[[36, 41, 31, 48, 4, 2]] * 0.75 + points[[41]] * 0.25 - lower, 0.8, -0.5, 0.8, 0.35),  # right cheek
+        (points[[45, 46, 35, 50, 12, 14]] * 0.75 + points[[46]] * 0.25 - lower, 0.8, -0.5, 0.8, 0.35),  # left cheek
+    )
+    cheeks = rng.normal(0, 1), rng.random()
+    for k, (outline, soft, mean, spread, share) in enumerate(outlines):
+        draw, chance = cheeks if k >= 2 else (rng.normal(0, 1), rng.random())
+        if chance > share:
+            continue
+        hull = cv2.convexHull(outline.astype(np.float32)).astype(np.int32)
+        shape = cv2.GaussianBlur(cv2.fillPoly(np.zeros_like(patch), [hull], (1.0,)), (0, 0), max(0.5, soft * scale))
+        patch += shape * _near(patch, skin, 5.0) * np.float32(mean + spread * draw)
+
+
 def vary_below_jaw(patch: np.ndarray, mask: np.ndarray, points: np.ndarray, axes: np.ndarray, ambient: float,
                    rng: np.random.Generator) -> None:
     """Vary the contrast of the face, the neck's warmth and the collar of a rendered head, in place.
@@ -63,9 +95,10 @@ def vary_below_jaw(patch: np.ndarray, mask: np.ndarray, points: np.ndarray, axes
         return
     skin = float(np.percentile(patch[inside][::7], 75))
     face = cv2.GaussianBlur(face, (0, 0), max(0.5, 0.15 * scale))
-    if rng.random() < 0.25:
-        like_skin = _near(patch, skin, 3.0)  # glasses, masks and beards keep their contrast
-        patch += like_skin * face * mask * np.float32(rng.uniform(0.3, 0.9)) * (np.float32(skin - 0.3) - patch)
+    if rng.random() < 0.4:
+        # More or less contrast within the face; glasses, masks and beards keep theirs.
+        share = rng.uniform(0.3, 0.9) if rng.random() < 0.4 else -rng.uniform(0.3, 1.5)
+        patch += _near(patch, skin, 3.0) * face * mask * np.float32(share) * (np.float32(skin - 0.3) - patch)
     to_cm = np.linalg.inv(plane)
     neck = points[8] - _NECK_BEHIND_CHIN * axes[2]
     columns = (np.arange(patch.shape[1]) + 0.5 - neck[0]).astype(np.float32)
@@ -73,7 +106,7 @@ def vary_below_jaw(patch: np.ndarray, mask: np.ndarray, points: np.ndarray, axes
     above = columns * np.float32(to_cm[0, 1]) + rows * np.float32(to_cm[1, 1])  # the chin's level, cm
     if rng.random() < 0.6:
         outside = (1 - face) * mask * (above < 3.0)
-        patch += outside * _near(patch, skin, 3.5) * np.float32(rng.normal(-0.4, 0.8))
+        patch += outside * _near(patch, skin, 3.5) * np.float32(rng.normal(0.0, 0.9))
     if rng.random() < 0.3:
         _fade_edge(patch, mask, face * (np.abs(above) < 6.0), float(rng.uniform(0.5, 1.6)) * scale)
     if rng.random() < 0.5:
@@ -96,6 +129,6 @@ def _near(patch: np.ndarray, skin: float, width: float) -> np.ndarray:
 def _fade_edge(patch: np.ndarray, mask: np.ndarray, face: np.ndarray, spread: float) -> None:
     """Smooth a patch, in place, over ``spread`` pixels around the border of ``face`` (H, W)."""
     edge = cv2.GaussianBlur(face, (0, 0), spread / 2)
-    edge *= 4 * (1 - edge) * mask
+    edge = edge * 4 * (1 - edge) * mask
     weight = np.maximum(cv2.GaussianBlur(mask, (0, 0), spread), 1e-3)
     patch += edge * (cv2.GaussianBlur(patch * mask, (0, 0), spread) / weight - patch)

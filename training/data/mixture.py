@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 from thermal_kd_ros.config import ContrastConfig, ThermalConfig
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.tone import TemporalTone
-from training.data.augment import AugmentConfig, affine, random_matrix, sensor
-from training.data.coco import Sample
+from training.data.augment import AugmentConfig, affine, daylight, random_matrix, sensor
+from training.data.coco import DataError, Sample
+from training.data.pairs import PairedSample, thermal_values
 from training.losses.detection import Targets
 
 
@@ -22,7 +23,7 @@ class DetectionSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, i: int) -> Sample: ...
+    def __getitem__(self, i: int) -> Sample | PairedSample: ...
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,14 @@ class Part:
 class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
     """Augmented images of an epoch; item ``i`` of epoch ``e`` depends on (seed, e, i) alone, so a resumed run repeats.
 
-    Items are image (1, H, W) float32, boxes (N, 4), labels (N,), labelled (C,).
+    Items are image (1, H, W) float32, boxes (N, 4), labels (N,), labelled (C,). With ``visible``, which asks for paired
+    data, the image is (4, H, W): thermal, red, green, blue. Both halves have gone through the same geometry, and each
+    through photometric changes of its own; the thermal half is the same as without ``visible``.
     """
 
-    def __init__(self, parts: list[Part], size: tuple[int, int], seed: int, contrast: ContrastConfig) -> None:
-        self.parts, self.size, self.seed, self.contrast = parts, size, seed, contrast
+    def __init__(self, parts: list[Part], size: tuple[int, int], seed: int, contrast: ContrastConfig,
+                 visible: bool = False) -> None:
+        self.parts, self.size, self.seed, self.contrast, self.visible = parts, size, seed, contrast, visible
         self.epoch = 0
         self.mosaic_on = True
         self.order: list[tuple[int, int]] = []
@@ -67,9 +71,14 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
              ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         part = self.parts[p]
         sample = part.data[i]
-        frame = ThermalFrame.from_array(sample.values, ThermalConfig())
+        frame = ThermalFrame.from_array(thermal_values(sample), ThermalConfig())
         image = TemporalTone(self.contrast).update(frame).apply(frame.values)
         matrix = random_matrix(rng, image.shape, size, sample.boxes, part.augment)
+        if self.visible:
+            if not isinstance(sample, PairedSample):
+                raise DataError(f"part {p} of the experiment has thermal images alone; visible light takes pairs")
+            # One array of four planes: what warps one half warps the other.
+            image = np.dstack([image, sample.visible.astype(np.float32) / 255])
         image, boxes, labels = affine(image, sample.boxes, sample.labels, matrix, *size, part.augment.min_visible)
         return image, boxes, labels, sample.labelled
 
@@ -80,7 +89,7 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
         height, width = self.size
         if self.mosaic_on and rng.random() < part.augment.mosaic:
             # Four of the same set, so that they label the same classes.
-            image = np.zeros(self.size, np.float32)
+            image = np.zeros((*self.size, 4) if self.visible else self.size, np.float32)
             boxes, labels = [], []
             half = (height // 2, width // 2)
             for k, (y, x) in enumerate([(0, 0), (0, half[1]), (half[0], 0), half]):
@@ -92,11 +101,16 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
             all_boxes, all_labels = np.concatenate(boxes), np.concatenate(labels)
         else:
             image, all_boxes, all_labels, labelled = self._one(p, i, self.size, rng)
-        return sensor(image, rng, part.augment)[None], all_boxes, all_labels, labelled
+        if not self.visible:
+            return sensor(image, rng, part.augment)[None], all_boxes, all_labels, labelled
+        thermal = sensor(np.ascontiguousarray(image[..., 0]), rng, part.augment)
+        other = np.random.default_rng((self.seed, self.epoch, index, 1))
+        visible = daylight(image[..., 1:], other, part.augment)
+        return np.concatenate([thermal[None], visible.transpose(2, 0, 1)]), all_boxes, all_labels, labelled
 
 
 def collate(items: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, Targets]:
-    """Items of a mixture to images (B, 1, H, W) and padded targets."""
+    """Items of a mixture to images (B, 1 or 4, H, W) and padded targets."""
     most = max(1, *(len(boxes) for _, boxes, _, _ in items))
     images = torch.from_numpy(np.stack([image for image, _, _, _ in items]))
     boxes = torch.zeros(len(items), most, 4)

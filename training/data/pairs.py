@@ -54,6 +54,11 @@ class PairedSample:
         return self
 
 
+def thermal_values(sample: Sample | PairedSample) -> np.ndarray:
+    """The thermal image (H, W) of a sample with or without a visible half."""
+    return sample.thermal if isinstance(sample, PairedSample) else sample.values
+
+
 class PairedSource(Protocol):
     """What a paired data set must offer."""
 
@@ -99,3 +104,42 @@ class PairedCoco:
             raise DataError(f"{self._visible[i]} cannot be read as an image")
         return PairedSample(sample.values, cv2.cvtColor(visible, cv2.COLOR_BGR2RGB), sample.boxes, sample.labels,
                             sample.labelled).check(str(self._visible[i]))
+
+
+def common_shift(pairs: PairedSource, most: int = 24, size: int = 256) -> tuple[float, float, float]:
+    """By how much the visible images of a set lie off their thermal partners: (x, y, sureness).
+
+    x and y are parts of the image's width and height, positive where the visible image lies to the right or below.
+    Phase correlation (Kuglin and Hines, 1975) of the edges of up to ``most`` pairs, whose spectra are added, because
+    one pair of two modalities says little. Sureness is the height of the peak in deviations of the correlation; without
+    a common shift it is about 5.
+    """
+    window = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
+    total = np.zeros((size, size // 2 + 1), np.complex128)
+    for i in np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int):
+        sample = pairs[int(i)]
+        spectra = []
+        for image in (sample.thermal, cv2.cvtColor(sample.visible, cv2.COLOR_RGB2GRAY)):
+            small = cv2.resize(image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+            smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
+            edges = np.log1p(cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)))
+            spectra.append(np.fft.rfft2((edges - edges.mean()) * window))
+        cross = spectra[1] * spectra[0].conj()
+        total += cross / (np.abs(cross) + 1e-9)
+    # Low frequencies alone: fine edges of the two modalities do not agree.
+    rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
+    surface = np.fft.irfft2(total * np.exp(-(rows**2 + columns**2) / (2 * 0.08**2)), s=(size, size))
+    y, x = np.unravel_index(surface.argmax(), surface.shape)
+    sureness = float((surface.max() - surface.mean()) / (surface.std() + 1e-12))
+    return ((int(x) + size // 2) % size - size // 2) / size, ((int(y) + size // 2) % size - size // 2) / size, sureness
+
+
+def check_registration(pairs: PairedSource, where: str, most_shift: float = 0.02) -> None:
+    """Raise DataError, naming ``where``, if the halves of the pairs surely lie apart by a common shift.
+
+    ``most_shift`` is a part of the image's width or height.
+    """
+    x, y, sureness = common_shift(pairs)
+    if sureness > 10.0 and max(abs(x), abs(y)) > most_shift:
+        raise DataError(f"{where}: the visible images lie {100 * x:+.1f} % of the width and {100 * y:+.1f} % of the "
+                        "height off their thermal partners: register the pairs first, a box must hold in both")

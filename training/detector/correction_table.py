@@ -80,7 +80,7 @@ def found_in_stream(data: Faulty, size: tuple[int, int]) -> np.ndarray:
 def _score(model: Path, data: CocoDetection, row: Row, step: int, correction: dict[str, object]) -> np.ndarray:
     perception = for_measuring(model, {f"correction.{name}": value for name, value in correction.items()})
     truths, found = answers(perception, data, step, row.bits)
-    return map50(truths, found, row.classes or shared_classes(perception, data))
+    return map50(truths, found, row.classes or shared_classes(perception.class_names, data))
 
 
 def rows_of(model: Path, row: Row, root: Path, faults: Faults, step: int) -> dict[str, str]:

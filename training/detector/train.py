@@ -15,29 +15,53 @@ import time
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
-from thermal_kd_ros.models.detector import Detector, cells
+from thermal_kd_ros.models.detector import Detector
 from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import CocoDetection, DataError
 from training.data.mixture import DetectionSource, Mixture, Part, collate
+from training.data.pairs import PairedCoco, check_registration
+from training.detector import teacher as teachers
 from training.detector.evaluate import evaluate_network
-from training.detector.experiment import DataPart, Experiment, default_data, load
+from training.detector.experiment import DataPart, Experiment, changed, default_data, load, parse_changes
+from training.detector.objective import Objective
+from training.distributed import Processes, joined, synchronised
 from training.loop import learning_rate, parameter_groups, save_state, update_ema
-from training.losses.detection import Targets, detection_loss
+from training.losses.detection import Targets
 
 
-def build_source(part: DataPart, classes: tuple[str, ...], data: Path) -> DetectionSource:
-    """The data set of one part of an experiment."""
-    if part.kind == "coco":
+def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
+    """The data set of one part of an experiment; ``visible``: with the visible halves of its pairs."""
+    if part.kind == "pairs" and visible:
+        pairs = PairedCoco(data / part.root, "train", classes, part.absent)
+        check_registration(pairs, part.root)
+        return pairs
+    if part.kind in ("coco", "pairs"):
         return CocoDetection(data / part.root, "train", classes, part.absent, part.background)
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 
         return RenderedFaceScenes(classes=classes, data=data, **part.options)
-    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, rendered_faces")
+    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, pairs, rendered_faces")
+
+
+def build_network(experiment: Experiment) -> Detector:
+    """The network of an experiment, with the weights that it starts from."""
+    if experiment.architecture != "teacher":
+        if experiment.modality != "thermal":
+            raise ValueError(f"architecture {experiment.architecture} sees thermal images; only a teacher sees visible")
+        network = Detector(experiment.spec())
+    else:
+        features = teachers.MobileNetFeatures()
+        if experiment.imagenet:
+            features.load_imagenet(Path(experiment.imagenet).expanduser())
+        network = Detector(experiment.spec(), features)
+    if experiment.start:
+        print(f"started from {experiment.start}: {start_from(network, experiment.start)} tensors")
+    return network
 
 
 def start_from(model: Detector, name: str) -> int:
@@ -55,31 +79,40 @@ def to_device(targets: Targets, device: torch.device) -> Targets:
     return Targets(targets.boxes.to(device), targets.labels.to(device), targets.labelled.to(device))
 
 
-def train(experiment: Experiment, output: Path, data: Path, device: torch.device, workers: int) -> Path:
-    """Run an experiment; returns the path of the model file."""
+def train(experiment: Experiment, output: Path, data: Path, device: torch.device, workers: int,
+          processes: Processes | None = None) -> Path:
+    """Run an experiment, alone or as one of several ``processes``; returns the path of the model file."""
+    processes = processes or Processes()
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(experiment.seed)
 
-    parts = [Part(build_source(p, experiment.classes, data), p.repeat, p.augment) for p in experiment.parts]
-    mixture = Mixture(parts, experiment.train_size, experiment.seed, experiment.contrast)
+    experiment.distill.check()
+    teacher, teacher_modality = None, experiment.modality
+    if experiment.distill.needs_teacher:
+        card, teacher = teachers.load_teacher(experiment.distill.teacher)
+        teachers.check_teacher(card, experiment.spec(), experiment.classes)
+        teacher, teacher_modality = teacher.to(device), teachers.modality(card)
+
+    visible = "visible" in (experiment.modality, teacher_modality)
+    parts = [Part(build_source(p, experiment.classes, data, visible), p.repeat, p.augment) for p in experiment.parts]
+    mixture = Mixture(parts, experiment.train_size, experiment.seed, experiment.contrast, visible)
     steps_per_epoch = len(mixture) // experiment.batch
     total = steps_per_epoch * experiment.epochs
+    if total == 0:
+        raise DataError(f"an epoch has {len(mixture)} images, fewer than a batch of {experiment.batch}")
 
-    model = Detector(experiment.spec()).to(device).to(memory_format=torch.channels_last)
-    if experiment.start:
-        print(f"started from {experiment.start}: {start_from(model, experiment.start)} tensors")
-    average = copy.deepcopy(model).eval()
-    optimiser = torch.optim.AdamW(parameter_groups(model, experiment.weight_decay), lr=experiment.lr)
+    student = build_network(experiment).to(device).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(student).eval()
+    objective = Objective(experiment, student, teacher, teacher_modality).to(device)
+    optimiser = torch.optim.AdamW(parameter_groups(objective, experiment.weight_decay), lr=experiment.lr)
     scaler = torch.amp.GradScaler(enabled=device.type == "cuda")
-    autocast = torch.float16 if device.type == "cuda" else torch.bfloat16
-    centres, strides = cells(*experiment.train_size, experiment.spec().strides, device)
 
     state_path, step = output / "state.pt", 0
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
         if state["experiment"] != experiment.to_json():
             raise DataError(f"{state_path} belongs to another experiment; give another --output or delete it")
-        model.load_state_dict(state["model"])
+        objective.load_state_dict(state["objective"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         scaler.load_state_dict(state["scaler"])
@@ -87,40 +120,40 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         print(f"goes on at step {step} of {total}")
 
     def save() -> None:
-        save_state(state_path, {"experiment": experiment.to_json(), "step": step, "model": model.state_dict(),
-                                "average": average.state_dict(), "optimiser": optimiser.state_dict(),
-                                "scaler": scaler.state_dict()})
+        if processes.first:
+            save_state(state_path, {
+                "experiment": experiment.to_json(), "step": step, "objective": objective.state_dict(),
+                "average": average.state_dict(), "optimiser": optimiser.state_dict(),
+                "scaler": scaler.state_dict()})
 
-    bar = tqdm(total=total, initial=step, desc=experiment.name, unit="step", smoothing=0.02, mininterval=5.0)
+    losses_of = synchronised(objective, processes)
+    bar = tqdm(total=total, initial=step, desc=experiment.name, unit="step", smoothing=0.02, mininterval=5.0,
+               disable=not processes.first)
     while step < total:
         epoch, first = divmod(step, steps_per_epoch)
         mixture.set_epoch(epoch)
         mixture.mosaic_on = epoch < experiment.epochs - experiment.mosaic_off
         # Whole batches from the step that comes next: the order is the epoch's own, also after a resume.
-        rest = Subset(mixture, range(first * experiment.batch, steps_per_epoch * experiment.batch))
-        loader = DataLoader(rest, experiment.batch, num_workers=workers, collate_fn=collate)
+        batches = processes.batches(experiment.batch, first, steps_per_epoch)
+        loader = DataLoader(mixture, batch_sampler=batches, num_workers=workers, collate_fn=collate)
         sums: dict[str, float] = {}
-        count = steps_per_epoch - first
-        model.train()
+        objective.train()
         for images, targets in loader:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, total, experiment)
-            images = images.to(device, memory_format=torch.channels_last)
-            with torch.autocast(device.type, autocast):
-                logits, sides = model.predict(model.pyramid(images))
-            losses = detection_loss(logits, sides, centres, strides, to_device(targets, device), experiment.loss)
+            losses = losses_of(images.to(device), to_device(targets, device), step, total)
             if not torch.isfinite(losses["total"]):
-                torch.save({"images": images.cpu(), "boxes": targets.boxes, "labels": targets.labels},
+                torch.save({"images": images, "boxes": targets.boxes, "labels": targets.labels},
                            output / "bad_batch.pt")
                 raise FloatingPointError(f"the loss is {losses['total'].item()} at step {step}; the batch is in "
                                          f"{output / 'bad_batch.pt'}. Lower lr, or look at that batch's boxes.")
             optimiser.zero_grad(set_to_none=True)
             scaler.scale(losses["total"]).backward()
             scaler.unscale_(optimiser)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), experiment.clip)
+            torch.nn.utils.clip_grad_norm_(objective.parameters(), experiment.clip)
             scaler.step(optimiser)
             scaler.update()
-            update_ema(average, model, step, experiment.ema)
+            update_ema(average, student, step, experiment.ema)
             step += 1
             bar.update()
             for key, value in losses.items():
@@ -128,12 +161,13 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
             if step % 200 == 0:
                 save()
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
-                **{key: round(value / count, 4) for key, value in sums.items()}}
-        with open(output / "log.jsonl", "a") as log:
-            log.write(json.dumps(line) + "\n")
+                **{key: round(value / len(batches), 4) for key, value in sums.items()}}
         bar.set_postfix({key: line[key] for key in sums})
         save()
-        write_model(experiment, average, output / f"{experiment.name}.safetensors")
+        if processes.first:
+            with open(output / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+            write_model(experiment, average, output / f"{experiment.name}.safetensors")
     bar.close()
     return output / f"{experiment.name}.safetensors"
 
@@ -141,13 +175,18 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
 def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tuple[dict[str, object], ...] = ()
                 ) -> None:
     """The averaged network as a model file with its card."""
+    architecture: dict[str, object] = experiment.spec().to_dict()
+    notes = f"experiment {experiment.name}, seed {experiment.seed}, {experiment.epochs} epochs"
+    if experiment.architecture == "teacher":
+        architecture = teachers.architecture(experiment.spec(), experiment.modality)
+        notes += ", ImageNet backbone" if experiment.imagenet else ", backbone trained from scratch"
     card = ModelCard(
-        name=experiment.name, task="detection", architecture=experiment.spec().to_dict(),
+        name=experiment.name, task="detection", architecture=architecture,
         input_height=experiment.input_size[0], input_width=experiment.input_size[1], classes=experiment.classes,
         normalisation=contrast_in_card(experiment.contrast),
         parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0",
         data=tuple(part.licence for part in experiment.parts), metrics=metrics,
-        notes=f"experiment {experiment.name}, seed {experiment.seed}, {experiment.epochs} epochs")
+        notes=notes)
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
 
 
@@ -162,6 +201,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--start", help="model to start from")
     parser.add_argument("--lr", type=float, help="highest learning rate")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
+                        help="any field of the experiment, e.g. distill.lambda_rcs=0.2")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare images")
@@ -169,16 +210,20 @@ def main(argv: list[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     changes = {key: value for key in ("epochs", "seed", "start", "lr") if (value := getattr(args, key)) is not None}
+    device = torch.device(args.device)
     try:
-        experiment = load(args.experiment, changes)
-        path = train(experiment, args.output, args.data, torch.device(args.device), args.workers)
-    except (DataError, ModelError, ValueError, FloatingPointError) as error:
+        experiment = changed(load(args.experiment, changes), parse_changes(args.values))
+        with joined(device) as processes:
+            path = train(experiment, args.output, args.data, device, args.workers, processes)
+    except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    if not processes.first:
+        return 0
     print(f"model: {path}")
     for part in experiment.parts:
         # Sets that only show what the classes are not, or that have no validation split, give no figures.
-        measurable = part.kind == "coco" and not set(experiment.classes) <= set(part.absent)
+        measurable = part.kind in ("coco", "pairs") and not set(experiment.classes) <= set(part.absent)
         if measurable and (args.data / part.root / "val.json").is_file():
             print(part.root, evaluate_network(path, args.data / part.root, "val"))
     return 0

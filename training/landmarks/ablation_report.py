@@ -9,7 +9,11 @@ import numpy as np
 
 from thermal_kd_ros.output import written_aside
 
-BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+
+def marks(title: str) -> tuple[str, str]:
+    """The lines between which the tables of the ablation ``title`` stand."""
+    return f"<!-- ablation {title}: begin -->", f"<!-- ablation {title}: end -->"
+
 SETS = (("rendered", "rendered, held-out subjects"), ("real", "real, people 2_*"), ("sf_tl54", "sf_tl54, 2 frames"))
 FIGURES = (("nme_percent", "NME %"), ("failure_rate_8_percent", "FR@8 %"), ("auc_8_percent", "AUC@8 %"))
 
@@ -39,17 +43,20 @@ def table(rows: list[dict[str, Any]], stage: str) -> str:
     return "\n".join(lines)
 
 
-def write_report(path: Path, rows: list[dict[str, Any]], facts: dict[str, Any], budget: Any) -> None:
-    """Put the tables between the marks of ``path``, which is created if it is missing."""
+def write_report(path: Path, title: str, rows: list[dict[str, Any]], facts: dict[str, Any], budget: Any) -> None:
+    """Put the tables between the marks of ``path``; page and marks are made where they are missing."""
+    begin, end = marks(title)
     networks = facts["networks"]
     size = {name: f"{values['parameters'] / 1e3:.0f} k parameters, {values['mflops']:.1f} MFLOPs"
             for name, values in networks.items()}
-    body = f"""{BEGIN}
+    body = f"""{begin}
 Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batch {budget.batch}, crops of 64 pixels.
-The teacher ({budget.teacher_epochs} epochs, one for all rows) has an NME of {facts['teacher_nme']:.2f} % on
-{facts['photographs']} photographs of people that it did not see. Rendered: {facts['held_out']} held-out subjects; real:
-every {budget.every}th frame of driver_faces 2_*, whose labels are a network's output. Mean ± standard deviation over
-seeds.
+The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
+as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
+that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
+seed changes in the former. Rendered: {facts['held_out']} held-out subjects, turned by at most
+{facts['turned']:.0f} degrees; real: every {budget.every}th frame of driver_faces 2_*, whose labels are a network's
+output. Mean ± standard deviation over seeds.
 
 ### Transfer (KTL): the thermal network, {size['thermal']}
 
@@ -58,9 +65,9 @@ seeds.
 ### Compression (MCL): the light student, {size['student']}
 
 {table(rows, 'student')}
-{END}"""
-    old = path.read_text() if path.exists() else f"# Landmarks: results\n\n{BEGIN}\n{END}\n"
-    if BEGIN not in old or END not in old:
-        old = f"{old.rstrip()}\n\n{BEGIN}\n{END}\n"
+{end}"""
+    old = path.read_text() if path.exists() else "# Landmarks: results\n"
+    if begin not in old or end not in old:
+        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
     with written_aside(path) as aside:
-        aside.write_text(old[: old.index(BEGIN)] + body + old[old.index(END) + len(END):])
+        aside.write_text(old[: old.index(begin)] + body + old[old.index(end) + len(end):])

@@ -23,11 +23,12 @@ from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
-from thermal_kd_ros.models.confidence import confidence
+from thermal_kd_ros.models.confidence import TOLERANCE, confidence
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
+from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
 
 _THRESHOLD = 0.08
 
@@ -84,7 +85,10 @@ def area_under_curve(errors: np.ndarray, threshold: float = _THRESHOLD) -> float
 
 
 def summary(found: Predictions) -> dict[str, float]:
-    """NME, failure rate, area under curve in percent, and how confidence goes with error."""
+    """NME, failure rate, area under curve in percent, and how confidence goes with error.
+
+    The risk area is over points, their error as a part of the face's side; see ``reliability``.
+    """
     errors = nme(found.points, found.truth)
     distance = np.linalg.norm(found.points - found.truth, axis=2)
     sure = confidence(found.sigma, found.side[:, None])
@@ -95,8 +99,11 @@ def summary(found: Predictions) -> dict[str, float]:
         "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).mean()),
         "auc_8_percent": 100 * area_under_curve(errors),
         "confidence_error_correlation": float(np.corrcoef(sure.ravel(), relative.ravel())[0, 1]),
+        "risk_area_percent": 100 * risk_area(relative.ravel(), sure.ravel()),
+        "relative_risk_area": relative_risk_area(relative.ravel(), sure.ravel()),
+        "calibration_error": calibration_error((relative <= TOLERANCE).ravel(), sure.ravel()),
         "confidence_mean": float(sure.mean()),
-        "within_tolerance": float((relative <= 0.05).mean()),
+        "within_tolerance": float((relative <= TOLERANCE).mean()),
     }
 
 
@@ -158,7 +165,8 @@ def main(argv: list[str] | None = None) -> int:
             path = resolve(args.model)
             command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
             for on, values in results.items():
-                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation")
+                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
+                         "risk_area_percent", "calibration_error")
                 record(path, on, {name: values[name] for name in names}, command)
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -63,6 +63,8 @@ class TransferSettings(Settings):
     bridge: bool = False
     """Whether thermal features take the scale of visible ones before they enter the visible head."""
     decay: DecaySchedule = DecaySchedule()
+    from_teacher: bool = False
+    """Whether the thermal network starts from the teacher's weights."""
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -118,6 +120,20 @@ class Transfer:
         return loss, terms
 
 
+def started_from(model: Landmarker, teacher: Landmarker) -> Landmarker:
+    """``model`` with the teacher's weights; its first convolution answers to a grey image as the teacher's does.
+
+    Pixels are unshuffled channel by channel, so the weights of the three colours stand in a row and are added up.
+    """
+    weights = {key: value.clone() for key, value in teacher.state_dict().items()}
+    for key, value in model.state_dict().items():
+        if weights[key].shape != value.shape:
+            shape = weights[key].shape
+            weights[key] = weights[key].view(shape[0], teacher.spec.channels, -1, *shape[2:]).sum(dim=1)
+    model.load_state_dict(weights)
+    return model
+
+
 def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmarker:
     """The teacher; raises DataError if its features do not fit a network of the settings' architecture."""
     _, teacher = load_network(name)
@@ -132,8 +148,11 @@ def train(settings: TransferSettings, pairs: list[Path], teacher: str, output: P
           device: torch.device, workers: int) -> Path:
     """Run the stage; returns the path of the thermal network's model file."""
     crops = PairedCrops(HeadCache(pairs, visible_light=True), load_backgrounds(data), settings.seed, settings.crops)
+    network = load_teacher(settings, teacher, device)
     model = build(settings, device)
-    objective = Transfer(settings, load_teacher(settings, teacher, device))
+    if settings.from_teacher:
+        model = started_from(model, network)
+    objective = Transfer(settings, network)
     return fit(settings, model, crops, objective, output, device, workers, (HEADS_LICENCE, BACKGROUNDS_LICENCE))
 
 
@@ -152,6 +171,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--target", choices=TARGETS, default=defaults.target)
     parser.add_argument("--injection", choices=INJECTIONS, default=defaults.injection)
     parser.add_argument("--bridge", action="store_true", help="match feature scales before the visible head")
+    parser.add_argument("--from-teacher", action="store_true", help="start from the teacher's weights")
     parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
     parser.add_argument("--floor", type=float, default=defaults.decay.floor, help="last weight of the distillation")
     add_options(parser, defaults)
@@ -161,7 +181,8 @@ def main(argv: list[str] | None = None) -> int:
         settings = TransferSettings(
             spec=replace(defaults.spec, widths=tuple(args.widths)), forward=args.forward, reverse=args.reverse,
             features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
-            bridge=args.bridge, decay=DecaySchedule(args.decay, 1.0, args.floor), **chosen(args))  # type: ignore[arg-type]
+            bridge=args.bridge, from_teacher=args.from_teacher, decay=DecaySchedule(args.decay, 1.0, args.floor),
+            **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.pairs, args.teacher, args.output, args.data, torch.device(args.device),
                      args.workers)
 

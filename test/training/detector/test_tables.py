@@ -19,7 +19,7 @@ from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
-from training.detector import contrast_table, evaluate
+from training.detector import contrast_table, correction_table, evaluate
 from training.detector.tables import PARTS, cell, map50, markdown, place
 
 
@@ -128,3 +128,39 @@ def test_parameters_change_what_is_measured_and_mistakes_are_told(
                        (["--write-card", "--set", "contrast.method=clahe"], "--set")):
         assert evaluate.main([*arguments, *more]) != 0
         assert word in capsys.readouterr().err
+
+
+def test_faults_are_where_they_are_said_to_be_and_the_same_in_all_images() -> None:
+    faults = correction_table.Faults(0.02, 0.05)
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(30000, 200, (60, 80)).astype(np.uint16) for _ in range(2))
+    bad = faults.mask(first.shape)
+    assert 0.01 < bad.mean() < 0.03
+    added = [faults.apply(values).astype(float) - values for values in (first, second)]
+    assert all(np.isin(faults.apply(first)[bad], (0, 65535)))
+    spread = np.ptp(np.percentile(first, (1, 99)))
+    columns = np.nanmedian(np.where(bad, np.nan, added[0]), axis=0)
+    assert columns.std() == pytest.approx(0.05 * spread, rel=0.3)
+    assert np.corrcoef(added[0][~bad], added[1][~bad])[0, 1] > 0.99
+    unharmed = correction_table.Faults(0.0, 0.0).apply(first)
+    np.testing.assert_array_equal(unharmed, first)
+
+
+def test_the_correction_table_has_every_case(model: str, data: Path, tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- correction: begin --><!-- correction: end -->")
+    assert correction_table.main(["--model", model, "--root", str(data), "--page", str(page), "--dead", "0.05"]) == 0
+    rows = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+            for line in page.read_text().splitlines() if line.startswith("|")}
+    assert len(rows) == 2 + 8
+    assert rows["images"] == ["rendered scenes, 8 bits, mAP50", "rendered scenes, 16 bits, mAP50"]
+    assert "5.0% dead pixels" in page.read_text()
+    for bits, shown in zip(("8", "16"), rows["as recorded"], strict=True):
+        capsys.readouterr()
+        assert evaluate.main([model, "--data", "scenes", "--classes", "person", "--bits", bits, "--root",
+                              str(data)]) == 0
+        assert json.loads(capsys.readouterr().out)["map50"] == pytest.approx(float(shown), abs=6e-4)
+    for clean, faulty, mapped in zip(rows["as recorded"], rows["with dead pixels and stripes"],
+                                     rows["the same, `bad_pixel_map`"], strict=True):
+        assert float(clean) > float(faulty.split()[0]) and faulty != mapped

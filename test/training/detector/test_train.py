@@ -1,5 +1,6 @@
 """The training loop: a killed run ends with the same weights; saving never leaves half a file."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -16,12 +17,15 @@ torch = pytest.importorskip("torch")
 from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
 from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
+from training.data.mixture import Mixture, Part  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
-from training.detector.train import start_from, train  # noqa: E402
+from training.detector.train import build_network, build_source, main, start_from, train  # noqa: E402
+from training.distributed import Processes  # noqa: E402
 from training.loop import learning_rate, save_state, update_ema  # noqa: E402
 
 TINY = Experiment(name="tiny", architecture="face", classes=("person",), parts=(DataPart("coco", "set"),),
                   train_size=(64, 64), input_size=(64, 96), epochs=4, batch=4, warmup_steps=2, mosaic_off=1)
+SHORT = dataclasses.replace(TINY, epochs=2)
 RUN = """
 import sys, pathlib, torch
 torch.set_num_threads(1)
@@ -84,17 +88,106 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, data):
         train(TINY, tmp_path / "run", data, torch.device("cpu"), 0)
 
 
-def test_a_failed_save_keeps_the_previous_state(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_previous_state(tmp_path):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full, which is always full")
     path = tmp_path / "state.pt"
     save_state(path, {"step": 1})
-
-    def full(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OSError, match="No space"):
-        save_state(path, {"step": 2})
+    # The file that is written first stands on a full device: the kernel itself refuses the bytes.
+    (tmp_path / "state.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        save_state(path, {"step": 2, "weights": torch.zeros(100_000)})
     assert torch.load(path, weights_only=True) == {"step": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.pt"]
+    save_state(path, {"step": 3})
+    assert torch.load(path, weights_only=True) == {"step": 3}
+
+
+def test_a_full_disk_in_training_is_said_in_one_line(tmp_path, data, monkeypatch, capsys):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no /dev/full, which is always full")
+    monkeypatch.setitem(EXPERIMENTS, "tiny", TINY)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "state.part").symlink_to("/dev/full")
+    assert main(["tiny", "--output", str(tmp_path / "run"), "--data", str(data), "--workers", "0"]) == 1
+    assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_a_number_stops_with_the_batch_saved(tmp_path, data):
+    broken = dataclasses.replace(TINY, loss=dataclasses.replace(TINY.loss, iou=float("nan")))
+    with pytest.raises(FloatingPointError, match="at step 0; the batch is in .*bad_batch.pt"):
+        train(broken, tmp_path / "run", data, torch.device("cpu"), 0)
+    saved = torch.load(tmp_path / "run" / "bad_batch.pt", weights_only=True)
+    assert saved["images"].shape == (4, 1, 64, 64) and saved["boxes"].shape[0] == 4
+    assert not (tmp_path / "run" / "state.pt").exists()
+
+
+PARALLEL = """
+import sys, pathlib, torch
+torch.set_num_threads(1)
+sys.path.insert(0, {test!r})
+from test_train import SHORT
+from training.detector import train as training
+from training.distributed import joined
+from training.loop import save_state
+seen, averages = [], []
+collate, update_ema = training.collate, training.update_ema
+
+
+def noted(items):
+    seen.append([tuple(map(float, item[0].ravel()[:8])) for item in items])
+    return collate(items)
+
+
+def kept(average, *rest):
+    averages.append(average)
+    update_ema(average, *rest)
+
+
+training.collate, training.update_ema = noted, kept
+output = pathlib.Path({output!r})
+with joined(torch.device("cpu")) as processes:
+    training.train(SHORT, output, pathlib.Path({data!r}), torch.device("cpu"), 0, processes)
+    save_state(output / f"rank{{processes.rank}}.pt", {{"weights": averages[0].state_dict(), "seen": seen}})
+"""
+
+
+def test_two_processes_share_each_batch_and_keep_the_same_weights(tmp_path, data):
+    script, run = tmp_path / "run.py", tmp_path / "run"
+    script.write_text(PARALLEL.format(test=os.path.dirname(__file__), output=str(run), data=str(data)))
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)],
+        env={**os.environ, "PYTHONPATH": os.getcwd(), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second = (torch.load(run / f"rank{rank}.pt", weights_only=True) for rank in range(2))
+    for name, value in first["weights"].items():
+        if "running" not in name:
+            assert torch.equal(value, second["weights"][name]), name
+    # Step by step, the two halves together are the batch that one process sees.
+    mixture = Mixture([Part(build_source(p, TINY.classes, data), p.repeat, p.augment) for p in TINY.parts],
+                      TINY.train_size, TINY.seed, TINY.contrast)
+    assert len(first["seen"]) == len(second["seen"]) == 8
+    for step, (mine, other) in enumerate(zip(first["seen"], second["seen"], strict=True)):
+        epoch, place = divmod(step, 4)
+        mixture.set_epoch(epoch)
+        mixture.mosaic_on = epoch < 1
+        whole = [tuple(map(float, mixture[place * 4 + i][0].ravel()[:8])) for i in range(4)]
+        assert mine == whole[0::2] and other == whole[1::2]
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [4, 8]
+    card, weights = read(run / "tiny.safetensors")
+    assert card.classes == ("person",)
+    for name, value in weights.items():
+        np.testing.assert_array_equal(value, first["weights"][name].numpy(), err_msg=name)
+
+
+def test_batches_are_shared_without_gaps_or_refused():
+    for world in (1, 2, 4):
+        shares = [Processes(rank, world).batches(8, 1, 3) for rank in range(world)]
+        for step in range(2):
+            assert sorted(i for share in shares for i in share[step]) == list(range(8 * (step + 1), 8 * (step + 2)))
+    with pytest.raises(ValueError, match="shared evenly by 3"):
+        Processes(0, 3).batches(8, 0, 1)
 
 
 def test_the_learning_rate_warms_up_and_falls_to_its_end():
@@ -127,6 +220,6 @@ def test_every_experiment_can_be_built():
     for name in EXPERIMENTS:
         experiment = load(name, {"seed": 3})
         assert experiment.seed == 3 and json.loads(experiment.to_json())["name"] == experiment.name
-        Detector(experiment.spec())
+        build_network(dataclasses.replace(experiment, start=""))
     with pytest.raises(ValueError, match="nano"):
         load("huge", {})

@@ -16,7 +16,7 @@ from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
-from training.landmarks.ablation_report import BEGIN, END, cell, write_report  # noqa: E402
+from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -163,6 +163,17 @@ def test_a_student_of_other_widths_learns_through_adapters_that_are_not_exported
     assert card.parameters == sum(p.numel() for p in plain.parameters())
 
 
+def test_a_network_started_from_its_teacher_sees_grey_images_as_it_does(taught):
+    from thermal_kd_ros.models.landmarker import Landmarker
+
+    network = transfer.load_teacher(settings(transfer.TransferSettings, PairConfig), str(taught), CPU).eval()
+    model = transfer.started_from(Landmarker(TINY), network).eval()
+    grey = torch.rand(2, 1, 32, 32)
+    with torch.inference_mode():
+        for own, other in zip(model(grey), network(grey.expand(-1, 3, -1, -1)), strict=True):
+            torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-4)
+
+
 def test_students_keep_their_budgets():
     light, tiny = compress.SIZES["light"], compress.SIZES["tiny"]
     from thermal_kd_ros.models.landmarker import Landmarker
@@ -188,9 +199,11 @@ def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path,
 
 def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tmp_path, monkeypatch):
     monkeypatch.setattr(ablate, "WEIGHTS", {"DIKD": ablate.WEIGHTS["DIKD"]})
+    monkeypatch.setattr(ablate, "UNDECAYED", ("DIKD",))
     monkeypatch.setattr(ablate, "COMPRESSED", ("none",))
     report = tmp_path / "RESULTS.md"
-    report.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\nafter\n")
+    begin, end = marks("short")
+    report.write_text(f"# Before\n\n{begin}\nold\n{end}\nafter\n")
     arguments = ([cache], cache, photographs, tmp_path, tmp_path / "runs", report,
                  ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1), CPU)
     ablate.ablate(*arguments)
@@ -206,7 +219,14 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
 def test_cells_are_mean_and_sample_deviation(tmp_path):
     assert cell([1.0, 2.0, 4.5]) == f"{2.5:.2f} ± {np.std([1.0, 2.0, 4.5], ddof=1):.2f}"
     assert cell([3.0]) == "3.00" and cell([]) == ""
-    facts = {"pairs": 1, "held_out": 1, "photographs": 1, "teacher_nme": 1.0,
+    facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
-    write_report(tmp_path / "new.md", [], facts, ablate.Budget())
-    assert BEGIN in (tmp_path / "new.md").read_text()
+    for title in ("short", "long"):
+        write_report(tmp_path / "new.md", title, [], facts, ablate.Budget())
+    text = (tmp_path / "new.md").read_text()
+    assert text.startswith("# ") and all(text.count(mark) == 1 for t in ("short", "long") for mark in marks(t))
+
+
+def test_unknown_transfers_are_told(tmp_path):
+    with pytest.raises(DataError, match="DIKD, cosine"):
+        ablate.ablate([], tmp_path, tmp_path, tmp_path, tmp_path, tmp_path / "r.md", ablate.Budget(only=("FDD",)), CPU)

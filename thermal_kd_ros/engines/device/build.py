@@ -29,14 +29,11 @@ def device_path(config: PerceptionConfig, detector: Engine, thresholds: np.ndarr
         before: the path so far, whose cameras are kept.
 
     Raises:
-        EngineError: if the path is forced, but a network does not run in PyTorch, or the faces are chosen by size.
+        EngineError: if the path is forced, but a network does not run in PyTorch.
     """
     wanted = config.engine.device_path
-    if wanted == "off" or (wanted == "auto" and (detector.on_cpu or config.face.priority != "score")):
+    if wanted == "off" or (wanted == "auto" and detector.on_cpu):
         return None
-    if config.face.priority != "score":
-        raise EngineError("engine.device_path is 'on', which takes the faces of the highest scores; set "
-                          "face.priority to score, or engine.device_path to auto")
     engines = [engine.engine if isinstance(engine, GuardedEngine) else engine for engine in (detector, *(faces or ()))]
     try:
         # Here, because a robot without PyTorch never gets this far.

@@ -16,7 +16,7 @@ from .graphs import Runner
 from .plan import Chosen, Plan
 from .steps import Networks, Signature, Steps
 
-_PLANS = 8
+_PLANS = 16
 """Shapes of input whose captured steps are kept: each holds memory of the device."""
 
 

@@ -108,7 +108,7 @@ class Plan:
             return
         marks = self._marking[count]()
         if self._marks is None:
-            self._marks = self._pinned(torch.empty(bucket(self._most, self._most), *marks.shape[1:]))
+            self._marks = self._pinned(torch.empty(self._most, *marks.shape[1:]))
         self._marks[:count].copy_(marks, non_blocking=True)
 
     def _decide_exactly(self) -> None:
@@ -134,10 +134,11 @@ def _of_frame(index: int, objects: np.ndarray, faces: np.ndarray, marks: np.ndar
 
 
 def bucket(count: int, most: int) -> int:
-    """The number of faces, a power of two, that landmarks are found for at once when there are ``count``."""
-    return 1 << (min(count, most) - 1).bit_length() if min(count, most) > 0 else 0
+    """For how many faces landmarks are found at once when there are ``count``: a power of two, or ``most``."""
+    count = min(count, most)
+    return min(1 << (count - 1).bit_length(), most) if count > 0 else 0
 
 
 def buckets(most: int) -> list[int]:
-    """All buckets up to the one for ``most`` faces: 1, 2, 4, 8, ..."""
+    """All buckets: 1, 2, 4, 8, ... and ``most``."""
     return sorted({bucket(count, most) for count in range(1, most + 1)})

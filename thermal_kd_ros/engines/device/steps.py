@@ -14,7 +14,7 @@ from ...faces import CROP_CONTRAST, CROP_MARGIN, LEAST_SPAN, LEAST_SPAN_PART
 from ...geometry import Letterbox
 from . import tone
 from .resample import DeviceLetterbox, face_crops
-from .suppression import best_candidates, packed, suppress
+from .suppression import CANDIDATES, best_candidates, packed, suppress
 
 
 class Network(Protocol):
@@ -122,11 +122,12 @@ class Steps:
             return objects, objects.new_zeros(0, FACE_FIELDS), enough.float()
         face = self._config.face
         least = torch.full_like(dense.face_scores[0, 0], face.score_threshold)
-        faces, sure = _chosen(dense.face_boxes, dense.face_scores, least, face.nms_iou, face.max_faces, rounds)
+        limit = face.max_faces if face.priority == "score" else CANDIDATES
+        faces, sure = _chosen(dense.face_boxes, dense.face_scores, least, face.nms_iou, limit, rounds)
         return objects, self._windows(faces), (enough & sure).float()
 
     def _windows(self, faces: torch.Tensor) -> torch.Tensor:
-        """Chosen faces (B, F, OBJECT_FIELDS) to rows of FACE_FIELDS of those that are large enough, frame by frame.
+        """Chosen faces (B, F, OBJECT_FIELDS) to rows of FACE_FIELDS of those that are wanted, frame by frame.
 
         In float64 in the order of ``Letterbox.inverse_boxes`` and ``FaceCrop.around``, so that the windows are theirs.
         """
@@ -138,6 +139,8 @@ class Steps:
         extent = torch.stack([x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]])
         keep = (faces[..., 6] > 0.0) & (extent > 0.0).all(dim=0) & (
             extent.amax(dim=0) >= self._config.face.min_size_px)
+        if self._config.face.priority == "size":
+            keep &= _rank(extent.amax(dim=0).masked_fill(~keep, -1.0)) < self._config.face.max_faces
         x, y = x.double(), y.double()
         longer = torch.maximum(x[..., 1] - x[..., 0], y[..., 1] - y[..., 0])
         side = (longer * (1 + 2 * CROP_MARGIN)).round().clamp(min=2.0)
@@ -156,6 +159,13 @@ class Steps:
         crops = face_crops(values, rows[:, 0].long(), x, y, side, networks.crop_size, whole)
         points, sigma = networks.landmarker.infer(normalised(crops)[:, None])
         return torch.cat([points, sigma[..., None]], dim=2)
+
+
+def _rank(values: torch.Tensor) -> torch.Tensor:
+    """Place of each value (B, N) in its row, from 0 for the largest; equal values in their order. (B, N) int64."""
+    order = values.argsort(dim=1, descending=True, stable=True)
+    places = torch.arange(values.shape[1], device=values.device).expand_as(order)
+    return torch.zeros_like(order).scatter_(1, order, places)
 
 
 def normalised(crops: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """Contrast on a device: what ``contrast.py`` and ``tone.py`` do, for a batch of images and without asking for a value.
 
-Spans and histograms are float64, pixels float32, so that results agree with NumPy's to rounding. Numbers are never
-given to torch.where: on a GPU it copies them there, for which it waits.
+Spans and histograms are float64, pixels float32, so that results agree with NumPy's to rounding. Numbers are put
+in by masked_fill: torch.where makes tensors of them, which may have to be copied to a GPU first.
 """
 
 from __future__ import annotations

@@ -133,12 +133,31 @@ class _Director:
         """A vehicle that stands or drives."""
         rng = self.rng
         vehicle = self.cast.vehicle(rng)
-        pixels = min(pixels, 0.7 * self.stage.canvas.view.height)
+        pixels = min(pixels, 0.5 * self.stage.canvas.view.height)
         place = self.place(pixels, vehicle.model.height, 0.35 * float(np.ptp(vehicle.model.vertices[:, 2])))
         if place is not None:
             along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
             self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.45)), vehicle.label,
                       place, float(along))
+
+    def traffic(self) -> None:
+        """A street as one looks along it: parked cars on either side, some driving, all along the kerb."""
+        rng = self.rng
+        along, near = rng.normal(0, 0.25), rng.uniform(4, 14)
+        turn = rotation(along)
+        lanes = [side * rng.uniform(2.2, 6.5) for side in (-1, 1) if rng.random() < 0.75]
+        for lane in lanes:
+            z = near + rng.uniform(0, 6)
+            while z < 65:
+                vehicle = self.cast.vehicle(rng)
+                length = float(np.ptp(vehicle.model.vertices[:, 2]))
+                if rng.random() < 0.6:
+                    place = turn @ np.array([lane + rng.normal(0, 0.15), 0.0, z + length / 2])
+                    self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
+                    facing = along + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
+                    self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.25)),
+                              vehicle.label, place, facing)
+                z += length + rng.uniform(0.8, 3.0)
 
     def animal(self, pixels: float) -> None:
         """A dog, or now and then outdoors one or two cheetahs."""
@@ -170,6 +189,8 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
     view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
     stage = build_stage(rng, kind, view)
     director = _Director(rng, cast, stage)
+    if kind == "street" and rng.random() < 0.4:
+        director.traffic()
     empty = rng.random() < 0.06
     if not empty:
         if rng.random() < 0.75:

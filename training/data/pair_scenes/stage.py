@@ -82,11 +82,14 @@ def _outdoors(rng: np.random.Generator, kind: str, view: View) -> Stage:
         z = float(np.exp(rng.uniform(np.log(near), np.log(far))))
         return np.array([z * rng.uniform(-half, half), 0.0, z])
 
-    for _ in range(int(rng.integers(0, 3 if kind == "yard" else 5))):
-        deep, tall = rng.uniform(4, 14), rng.uniform(2.5, 14)
+    lined = kind == "street" and rng.random() < 0.6  # houses along both sides, else anywhere
+    for _ in range(int(rng.integers(0, 3 if kind == "yard" else 6))):
+        wide, deep, tall = rng.uniform(4, 20), rng.uniform(4, 14), rng.uniform(2.5, 14)
         place = somewhere(13, 80)
-        stage.put(things.house(rng, climate, rng.uniform(4, 20), deep, tall), place + (0, 0, deep / 2),
-                  rng.normal(0, 0.5))
+        if lined:
+            place = np.array([rng.choice([-1, 1]) * (wide / 2 + rng.uniform(6, 15)), 0.0, rng.uniform(8, 60)])
+        stage.put(things.house(rng, climate, wide, deep, tall), place + (0, 0, deep / 2),
+                  rng.normal(0, 0.1 if lined else 0.5))
     if rng.random() < 0.3:  # a wall or hedge close behind
         place = somewhere(6, 20)
         stage.put(things.house(rng, climate, rng.uniform(4, 15), 0.4, rng.uniform(0.8, 2.8)), place, rng.normal(0, 0.3))

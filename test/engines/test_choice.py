@@ -1,0 +1,117 @@
+"""Which library runs a network, and what is said when one is missing or nothing fits."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from thermal_kd_ros.config import EngineConfig
+from thermal_kd_ros.engines import choice
+from thermal_kd_ros.engines.base import EngineError, load_engine
+from thermal_kd_ros.engines.choice import candidates
+from thermal_kd_ros.engines.cuda import Gpu
+from thermal_kd_ros.models.checkpoint import ModelError, resolve
+
+GPU = [Gpu("Some GPU", (9, 0), 13000)]
+
+
+def names(config: EngineConfig, gpus: list[Gpu]) -> list[str]:
+    return [str(candidate) for candidate in candidates(config, gpus)]
+
+
+def test_the_order_is_the_measured_one() -> None:
+    on_cpu = ["openvino on cpu", "onnxruntime on cpu", "torch on cpu"]
+    assert names(EngineConfig(), []) == on_cpu
+    assert names(EngineConfig(), GPU) == ["torch on cuda", "onnxruntime on cuda", *on_cpu]
+    assert names(EngineConfig(device="cpu"), GPU) == on_cpu
+    assert names(EngineConfig(device="cuda:1"), GPU) == ["torch on cuda:1", "onnxruntime on cuda:1"]
+    assert names(EngineConfig(device="npu"), []) == ["openvino on npu"]
+    assert names(EngineConfig(backend="onnxruntime"), GPU) == ["onnxruntime on auto"]
+
+
+@pytest.mark.parametrize("device", ["tpu", "cpu0", "", "cuda0"])
+def test_an_unknown_device_is_refused_with_those_that_are_known(device: str) -> None:
+    with pytest.raises(EngineError, match="is not a device; use auto, cpu, cuda"):
+        load_engine("landmarks_light", "landmarks", EngineConfig(device=device))
+
+
+@pytest.mark.parametrize(("backend", "device"), [
+    ("openvino", "npu"), ("openvino", "gpu:7"), ("onnxruntime", "cuda:7"), ("torch", "cuda:99"), ("onnxruntime", "npu"),
+])
+def test_a_device_that_is_not_there_is_named(backend: str, device: str) -> None:
+    pytest.importorskip(backend)
+    with pytest.raises(EngineError, match=device.partition(":")[0]):
+        load_engine("landmarks_light", "landmarks", EngineConfig(backend=backend, device=device))
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch):
+    """Make libraries look as if they were not installed."""
+    find = importlib.util.find_spec
+
+    def hide(*hidden: str) -> None:
+        monkeypatch.setattr(choice.importlib.util, "find_spec",
+                            lambda name, *rest: None if name in hidden else find(name, *rest))
+    return hide
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnxruntime", "openvino"])
+def test_a_missing_library_is_named_with_the_command_that_installs_it(without, backend: str) -> None:
+    without(backend)
+    with pytest.raises(EngineError, match=f"{backend} is not installed; install it with: python3 -m pip install"):
+        load_engine("landmarks_light", "landmarks", EngineConfig(backend=backend))
+
+
+def test_auto_passes_over_what_is_missing_and_says_so(without) -> None:
+    pytest.importorskip("onnxruntime")
+    without("openvino")
+    loaded = load_engine("landmarks_light", "landmarks", EngineConfig(device="cpu"))
+    assert loaded.describe().startswith("onnxruntime")
+    assert "passed over openvino on cpu: openvino is not installed" in loaded.describe()
+
+
+def test_nothing_installed_names_all_that_could_be(without) -> None:
+    without("torch", "onnxruntime", "openvino")
+    with pytest.raises(EngineError) as caught:
+        load_engine("landmarks_light", "landmarks", EngineConfig(device="cpu"))
+    for package in ("install torch torchvision", "install onnxruntime", "install openvino"):
+        assert package in str(caught.value)
+
+
+def test_a_model_without_onnx_runs_in_torch_and_says_why(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(resolve("landmarks_light"), path)
+    loaded = load_engine(str(path), "landmarks", EngineConfig(device="cpu"))
+    assert loaded.describe().startswith("torch") and "there is no mine.onnx beside it" in loaded.describe()
+    with pytest.raises(ModelError, match="make it with: python3 -m thermal_kd_ros export"):
+        load_engine(str(path), "landmarks", EngineConfig(backend="onnxruntime"))
+
+
+def test_an_onnx_file_of_other_weights_is_not_taken(tmp_path: Path) -> None:
+    shutil.copy(resolve("face_detector"), tmp_path / "mine.safetensors")
+    shutil.copy(resolve("detector_nano", ".onnx"), tmp_path / "mine.onnx")
+    with pytest.raises(ModelError, match="was not made from the weights in mine.safetensors"):
+        resolve(str(tmp_path / "mine.safetensors"), ".onnx")
+
+
+def test_a_model_for_another_task_is_refused() -> None:
+    with pytest.raises(ModelError, match="is a model for landmarks, but one for detection"):
+        load_engine("landmarks_light", "detection", EngineConfig())
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_file_given_as_onnx_is_run(backend: str) -> None:
+    pytest.importorskip(backend)
+    path = resolve("landmarks_light", ".onnx")
+    loaded = load_engine(str(path), "landmarks", EngineConfig(backend=backend, device="cpu"))
+    points, sigma = loaded.run(np.full((3, 1, 112, 112), 0.5, np.float32))
+    assert points.shape == (3, 54, 2) and sigma.shape == (3, 54)
+    # Nothing that comes later may change what was given out.
+    before = points.copy()
+    loaded.run(np.zeros((3, 1, 112, 112), np.float32))
+    np.testing.assert_array_equal(points, before)

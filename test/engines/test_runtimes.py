@@ -1,0 +1,71 @@
+"""What the runtimes for ONNX decide by themselves: pieces of a batch, execution providers, precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thermal_kd_ros.config import EngineConfig
+from thermal_kd_ros.engines.base import EngineError, load_engine
+
+ALL = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"]
+
+
+@given(batch=st.integers(1, 100))
+def test_pieces_add_up_and_are_few(batch: int) -> None:
+    pytest.importorskip("openvino")
+    from thermal_kd_ros.engines.openvino_engine import piece_sizes
+
+    sizes = piece_sizes(batch)
+    assert sum(sizes) == batch and set(sizes) <= {1, 2, 4, 8}
+    assert sizes == sorted(sizes, reverse=True) and len(sizes) <= batch // 8 + 3
+
+
+def test_rows_keep_their_place_in_any_batch() -> None:
+    pytest.importorskip("openvino")
+    engine = load_engine("landmarks_light", "landmarks",
+                         EngineConfig(backend="openvino", device="cpu", precision="fp32", threads=1))
+    crops = np.random.default_rng(0).random((11, 1, 112, 112), np.float32)
+    points, sigma = engine.run(crops)
+    for i in (0, 7, 8, 10):
+        alone = engine.run(crops[i : i + 1])
+        np.testing.assert_allclose(points[i], alone[0][0], atol=0.01)
+        np.testing.assert_allclose(sigma[i], alone[1][0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(("device", "gpus", "available", "chosen"), [
+    ("auto", 1, ALL, ALL), ("auto", 1, ALL[1:], ALL[1:]), ("auto", 1, ALL[3:], ALL[3:]), ("auto", 0, ALL, ALL[2:]),
+    ("cpu", 1, ALL, ALL[2:]), ("cuda", 1, ALL, [*ALL[:2], ALL[3]]), ("cuda:1", 2, ALL[1:], [ALL[1], ALL[3]]),
+    ("npu", 0, ALL, ALL[2:])])
+def test_providers_are_taken_in_their_order(device: str, gpus: int, available: list[str], chosen: list[str],
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    from thermal_kd_ros.engines import onnxruntime_engine
+
+    monkeypatch.setattr(onnxruntime_engine, "find_gpus", lambda: [object()] * gpus)
+    assert onnxruntime_engine.choose_providers(available, device) == chosen
+
+
+@pytest.mark.parametrize(("device", "package"), [("cuda", "onnxruntime-gpu"), ("npu", "onnxruntime-openvino")])
+def test_a_build_without_the_provider_is_named_with_the_one_that_has_it(device: str, package: str) -> None:
+    pytest.importorskip("onnxruntime")
+    from thermal_kd_ros.engines.onnxruntime_engine import choose_providers
+
+    with pytest.raises(EngineError, match=package):
+        choose_providers(["CPUExecutionProvider"], device)
+
+
+def test_a_precision_that_a_file_does_not_have_is_refused() -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(EngineError, match="exported with --precision fp16"):
+        load_engine("landmarks_light", "landmarks", EngineConfig(backend="onnxruntime", device="cpu", precision="fp16"))
+
+
+def test_auto_precision_is_bf16_for_detectors_alone_and_where_it_is_native() -> None:
+    openvino = pytest.importorskip("openvino")
+    native = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    config = EngineConfig(backend="openvino", device="cpu")
+    assert ("bf16" in load_engine("face_detector", "detection", config).describe()) == native
+    assert "fp32" in load_engine("landmarks_light", "landmarks", config).describe()

