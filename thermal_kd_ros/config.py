@@ -154,7 +154,7 @@ class FaceConfig:
     detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
     landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
-    nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
+    nms_iou: float = _parameter(0.3, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
     max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)
     priority: str = _parameter("score", "Which faces win where there are more than max_faces: those of the highest "
