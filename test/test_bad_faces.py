@@ -51,7 +51,7 @@ def landmarks(perception, celsius, boxes):
     """What the landmark stage makes of boxes that a detector might give."""
     boxes = np.asarray(boxes, np.float32)
     found = Detections(boxes, np.ones(len(boxes), np.float32), np.zeros(len(boxes), np.int64), ("face",))
-    return checked(perception._landmarks([frame_of(celsius)], [found])[0])
+    return checked(perception.host.landmarks([frame_of(celsius)], [found])[0])
 
 
 def checked(faces: FaceLandmarks) -> FaceLandmarks:

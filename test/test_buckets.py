@@ -13,7 +13,8 @@ from thermal_kd_ros.buckets import BUCKETS, buckets_for, run_in_buckets
 from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.base import Engine, EngineError, load_engine
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.pipeline import ThermalPerception, _most_wanted
+from thermal_kd_ros.host_path import most_wanted
+from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 
 
@@ -69,11 +70,11 @@ def faces(sides: list[float], scores: list[float]) -> Detections:
 def test_the_most_confident_or_the_largest_faces_win() -> None:
     found = faces([50.0, 8.0, 90.0, 30.0, 70.0], [0.9, 0.8, 0.7, 0.6, 0.5])
     config = FaceConfig(max_faces=2, min_size_px=12.0)
-    assert _most_wanted(found, config).scores.tolist() == pytest.approx([0.9, 0.7])
-    largest = _most_wanted(found, dataclasses.replace(config, priority="size"))
+    assert most_wanted(found, config).scores.tolist() == pytest.approx([0.9, 0.7])
+    largest = most_wanted(found, dataclasses.replace(config, priority="size"))
     assert largest.scores.tolist() == pytest.approx([0.7, 0.5])
-    assert len(_most_wanted(found, FaceConfig(max_faces=16, min_size_px=12.0))) == 4
-    assert len(_most_wanted(faces([], []), config)) == 0
+    assert len(most_wanted(found, FaceConfig(max_faces=16, min_size_px=12.0))) == 4
+    assert len(most_wanted(faces([], []), config)) == 0
 
 
 @given(st.lists(st.tuples(st.floats(1, 100), st.floats(0, 1)), max_size=12), st.integers(1, 12),
@@ -82,7 +83,7 @@ def test_no_face_that_is_left_out_comes_before_one_that_is_kept(made: list[tuple
                                                                 priority: str) -> None:
     made.sort(key=lambda face: -face[1])
     found = faces([side for side, _ in made], [score for _, score in made])
-    kept = _most_wanted(found, FaceConfig(max_faces=most, min_size_px=12.0, priority=priority))
+    kept = most_wanted(found, FaceConfig(max_faces=most, min_size_px=12.0, priority=priority))
     assert (np.diff(kept.scores) <= 0).all(), "best first, whatever the choice"
     sides = found.boxes[:, 2] - found.boxes[:, 0]
     assert len(kept) == min(most, int((sides >= 12.0).sum()))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from thermal_kd_ros import pipeline
+from thermal_kd_ros import networks, pipeline
 from thermal_kd_ros.config import (
     ConfigError,
     ContrastConfig,
@@ -84,7 +84,7 @@ class Witness(HotFace):
 
 
 @pytest.fixture(autouse=True)
-def networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def hot_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     cards = {
         "detector_nano": ModelCard("objects", "detection", {}, 256, 320, ("person",)),
         "face_detector": ModelCard("faces", "detection", {}, 256, 320, ("face",)),
@@ -94,7 +94,7 @@ def networks(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(model: str, task: str, config: EngineConfig) -> HotFace:
         return HotFace(cards[model])
 
-    monkeypatch.setattr(pipeline, "load_engine", load)
+    monkeypatch.setattr(networks, "load_engine", load)
 
 
 EYE, OTHER_EYE, MOUTH = (150.0, 60.0, 38.0), (185.0, 62.0, 37.0), (168.0, 100.0, 36.0)
@@ -265,7 +265,7 @@ def witnesses(monkeypatch: pytest.MonkeyPatch, asks: dict[str, dict[str, Any]]) 
         points = {"points": POINTS} if task == "landmarks" else {}
         return Witness(ModelCard(model, task, points, 64, 80, ("face",), "sf_tl54", asks.get(model, {})))
 
-    monkeypatch.setattr(pipeline, "load_engine", load)
+    monkeypatch.setattr(networks, "load_engine", load)
 
 
 def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(mon
 
     def seen(stamp: float | None = None) -> list[np.ndarray]:
         perception.process([ThermalFrame.from_array(values, ThermalConfig(), stamp)])
-        return [engine.seen for engine in (perception.detector, perception.face_detector)]  # type: ignore[union-attr]
+        return [engine.seen for engine in (perception.networks.detector, perception.networks.face_detector)]  # type: ignore[union-attr]
 
     def alone(**contrast: Any) -> np.ndarray:
         frame = ThermalFrame.from_array(values, ThermalConfig())
@@ -313,7 +313,7 @@ def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest
             "thermal.rotate": 90, **{f"correction.{name}": value for name, value in correction.items()}})
         perception = pipeline.ThermalPerception(config)
         perception.process([ThermalFrame.from_array(values, ThermalConfig())])
-        return perception.detector.seen  # type: ignore[attr-defined]
+        return perception.networks.detector.seen  # type: ignore[attr-defined]
 
     clean = seen(scene)
     broken = np.where(bad, np.float32(-100), scene)
@@ -328,10 +328,10 @@ def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest
     perception = pipeline.ThermalPerception()
     stamps = iter(np.arange(100) / 30)
     perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
-    as_it_is = perception.detector.seen  # type: ignore[attr-defined]
+    as_it_is = perception.networks.detector.seen  # type: ignore[attr-defined]
     perception.reconfigure(with_values(PerceptionConfig(), {"correction.stripes": "both"}))
     perception.process([ThermalFrame.from_array(striped, ThermalConfig(), next(stamps))])
-    assert np.abs(perception.detector.seen - as_it_is).max() > 0.05  # type: ignore[attr-defined]
+    assert np.abs(perception.networks.detector.seen - as_it_is).max() > 0.05  # type: ignore[attr-defined]
     assert perception.bad_pixels() == 0
     perception.reconfigure(with_values(PerceptionConfig(), {"correction.find_bad_pixels": True}))
     for _ in range(60):

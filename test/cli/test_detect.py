@@ -152,13 +152,13 @@ def test_every_contrast_method_reaches_the_networks_and_may_change_live(
     model = dict(zip(model_options[::2], model_options[1::2], strict=True))["--model"]
     perception = ThermalPerception(with_values(PerceptionConfig(), {"detector.model": model, "face.enabled": False}))
     seen: list[np.ndarray] = []
-    run = perception.detector.run
+    run = perception.networks.detector.run
 
     def spy(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen.append(batch.copy())
         return run(batch)
 
-    monkeypatch.setattr(perception.detector, "run", spy)
+    monkeypatch.setattr(perception.networks.detector, "run", spy)
     for i, method in enumerate(CONTRAST_METHODS):
         perception.reconfigure(with_values(perception.config, {"contrast.method": method}))
         perception.process([ThermalFrame.from_array(thermal(), perception.config.thermal, i / 30)])

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves  # noqa: E402
 
 from thermal_kd_ros.engines.device.graphs import Runner, Step  # noqa: E402
 from thermal_kd_ros.engines.device.plan import ROUNDS  # noqa: E402
-from thermal_kd_ros.engines.device.steps import Networks, Signature, Steps  # noqa: E402
+from thermal_kd_ros.engines.device.steps import DeviceNetworks, Signature, Steps  # noqa: E402
 from thermal_kd_ros.engines.device.tone import TONE_FIELDS, ToneMemory  # noqa: E402
 from thermal_kd_ros.models.blocks import fuse_batch_norm  # noqa: E402
 from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
@@ -65,8 +65,9 @@ def test_no_step_needs_the_host(method: str, dtype: str, batch: int) -> None:
     # Without inference_mode, under which operations that are made of others are seen as one.
     with mode, torch.no_grad():
         signature = Signature(batch, 243, 320, dtype)
-        chosen = Networks(networks[0], (128, 160), torch.empty(3, device=cuda), (contrast,), networks[1], (96, 128), 1,
-                          networks[2], 112)
+        mirror = torch.empty(LandmarkerSpec().points, dtype=torch.int64, device=cuda)
+        chosen = DeviceNetworks(networks[0], (128, 160), torch.empty(3, device=cuda), (contrast,),
+                                networks[1], (96, 128), 1, networks[2], 112, mirror)
         steps = Steps(signature, chosen, PerceptionConfig(contrast=contrast), cuda)
         raw = torch.empty(*signature[:3], dtype=torch.int16 if dtype == "uint16" else torch.float32, device=cuda)
         inputs = torch.empty(1, batch, len(TONE_FIELDS), dtype=torch.float64, device=cuda)

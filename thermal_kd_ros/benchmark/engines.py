@@ -41,14 +41,15 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
         except (EngineError, ModelError) as error:
             left_out[backend] = str(error)
             continue
-        described[backend] = pipeline.perception.detector.describe()
+        described[backend] = pipeline.perception.networks.detector.describe()
         cases[backend, WHOLE] = pipeline
         cases |= {(backend, name): call for name, call in networks.items()}
         if backend == "torch":
             continue
         for name, path in peers.items():
             try:
-                cases[backend, f"{name} (network alone)"] = peer_runner(path, pipeline.perception.detector, engine)
+                detector = pipeline.perception.networks.detector
+                cases[backend, f"{name} (network alone)"] = peer_runner(path, detector, engine)
             except EngineError as error:
                 left_out[f"{name} on {backend}"] = str(error)
     with tqdm(total=rounds, desc="engines", unit="round", disable=None) as bar:

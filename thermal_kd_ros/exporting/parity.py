@@ -77,13 +77,14 @@ def network_inputs(model: Path, task: str, frames: Sequence[ThermalFrame]) -> np
     values = {"face.landmark_model": str(model)} if task == "landmarks" else {"detector.model": str(model)}
     perception = ThermalPerception(with_values(PerceptionConfig(), {
         **values, "face.enabled": task == "landmarks", "tracking.enabled": False, "engine.device": "cpu"}))
+    networks = perception.networks
     if task == "landmarks":
-        assert perception.landmarker is not None
-        perception.landmarker = recorder = _Recorder(perception.landmarker)
+        assert networks.landmarker is not None
+        networks.landmarker = recorder = _Recorder(networks.landmarker)
     else:
-        perception.detector = recorder = _Recorder(perception.detector)
+        networks.detector = recorder = _Recorder(networks.detector)
     for frame in frames:
         perception.process([frame])
-    card = perception.detector.card if task == "detection" else perception.landmarker.card
+    card = recorder.card
     nothing = np.zeros((0, 1, card.input_height, card.input_width), np.float32)
     return np.concatenate([nothing, *recorder.batches])

@@ -198,7 +198,7 @@ class PerceptionNode(LifecycleNode):
     def _most(self, pipeline: ThermalPerception) -> int:
         """Most frames in a batch."""
         cameras = max(1, len(self._options.cameras))
-        return min(cameras, self._options.max_batch or (1 if pipeline.detector.on_cpu else cameras))
+        return min(cameras, self._options.max_batch or (1 if pipeline.networks.detector.on_cpu else cameras))
 
     def _answer(self, arrivals: Sequence[tuple[Camera, Arrival]]) -> None:
         """Answer one frame of each of some cameras, or count why not; runs in the worker thread and survives them."""
@@ -248,9 +248,10 @@ class PerceptionNode(LifecycleNode):
     def _facts(self) -> dict[str, str]:
         if self._pipeline is None:
             return {}
+        layout = self._pipeline.networks.layout
         return {"backend": self._pipeline.describe(), "classes": ", ".join(self._pipeline.class_names),
                 "contrast": self._pipeline.contrast.method,
-                "landmark layout": self._pipeline.layout.name if self._pipeline.layout else "none"}
+                "landmark layout": layout.name if layout else "none"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

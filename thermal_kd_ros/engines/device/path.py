@@ -14,7 +14,7 @@ from ...frames import ThermalFrame
 from .cameras import CameraTones
 from .graphs import Runner
 from .plan import Chosen, Plan
-from .steps import Networks, Signature, Steps
+from .steps import DeviceNetworks, Signature, Steps
 
 _PLANS = 16
 """Shapes of input whose captured steps are kept: each holds memory of the device."""
@@ -26,12 +26,12 @@ class DevicePath:
     Gives what the NumPy steps give, within rounding. Not thread-safe.
     """
 
-    def __init__(self, networks: Networks, config: PerceptionConfig, device: torch.device) -> None:
+    def __init__(self, networks: DeviceNetworks, config: PerceptionConfig, device: torch.device) -> None:
         self._runner = Runner(device)
         self._tones: list[CameraTones] = []
         self.reconfigure(networks, config)
 
-    def reconfigure(self, networks: Networks, config: PerceptionConfig) -> None:
+    def reconfigure(self, networks: DeviceNetworks, config: PerceptionConfig) -> None:
         """Take other thresholds or networks; cameras keep their contrast. Steps are captured anew when next used."""
         self._networks, self._config = networks, config
         self._plans: OrderedDict[Signature, Plan] = OrderedDict()

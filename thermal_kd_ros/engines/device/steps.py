@@ -26,7 +26,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Networks:
+class DeviceNetworks:
     """What runs on the device."""
 
     detector: Network
@@ -74,7 +74,7 @@ FACE_FIELDS = 10
 class Steps:
     """All steps for one signature and configuration."""
 
-    def __init__(self, signature: Signature, networks: Networks, config: PerceptionConfig, device: torch.device
+    def __init__(self, signature: Signature, networks: DeviceNetworks, config: PerceptionConfig, device: torch.device
                  ) -> None:
         self.signature = signature
         self._networks, self._config = networks, config
