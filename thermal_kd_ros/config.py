@@ -154,13 +154,15 @@ class FaceConfig:
     detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
     landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
     score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
-    nms_iou: float = _parameter(0.4, "Face boxes that overlap more than this are one face.",
+    nms_iou: float = _parameter(0.3, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
     max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)
     priority: str = _parameter("score", "Which faces win where there are more than max_faces: those of the highest "
                                "scores, or the largest (the nearest).", choices=FACE_PRIORITIES, live=True)
     min_size_px: float = _parameter(12.0, "Faces whose longer side is shorter than this, in pixels, are not used.",
                                     bounds=(1.0, 4096.0), live=True)
+    mirror: bool = _parameter(True, "Find landmarks in each face and in its mirror image, and take the mean: more "
+                              "accurate, for twice the work of the small landmark network.", live=True)
     head_pose: bool = _parameter(
         True, "Estimate where heads are and where they look; needs camera_info, and not thermal.flip.", live=True)
 

@@ -33,8 +33,10 @@ def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "
     ``model`` and ``landmarks`` are shipped models or files; ``landmarks`` None leaves the NME out; ``values`` are
     parameters of the pipeline by dotted name.
     """
+    # Nobody looks at objects here: the small face detector stands in for their detector.
     config = with_values(PerceptionConfig(), {
-        "face.detector_model": model, "face.landmark_model": landmarks or FaceConfig.landmark_model,
+        "detector.model": model, "face.detector_model": model,
+        "face.landmark_model": landmarks or FaceConfig.landmark_model,
         "face.score_threshold": threshold, "tracking.enabled": False, **(values or {})})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)

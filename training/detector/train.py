@@ -222,7 +222,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     print(f"model: {path}")
     for part in experiment.parts:
-        if part.kind in ("coco", "pairs"):
+        # Sets that only show what the classes are not, or that have no validation split, give no figures.
+        measurable = part.kind in ("coco", "pairs") and not set(experiment.classes) <= set(part.absent)
+        if measurable and (args.data / part.root / "val.json").is_file():
             print(part.root, evaluate_network(path, args.data / part.root, "val"))
     return 0
 
