@@ -6,6 +6,7 @@ import numpy as np
 
 from .config import ContrastConfig
 from .contrast import robust_span
+from .layouts import Layout
 
 CROP_MARGIN = 0.15
 """Margin of the face crop on each side, as a part of the longer side of the face box."""
@@ -26,6 +27,18 @@ def normalise_crop(values: np.ndarray) -> np.ndarray:
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
     return robust_span(values, CROP_CONTRAST, max(LEAST_SPAN, LEAST_SPAN_PART * largest)).apply(values)
+
+
+def with_mirror_images(crops: np.ndarray) -> np.ndarray:
+    """Crops (F, 1, S, S) followed by their mirror images, (2F, 1, S, S)."""
+    return np.concatenate([crops, crops[..., ::-1]])
+
+
+def mean_of_both(points: np.ndarray, sigma: np.ndarray, layout: Layout, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (2F, K, 2) and deviations (2F, K) of ``with_mirror_images`` to their means (F, K, 2) and (F, K)."""
+    half = len(points) // 2
+    other = layout.mirrored(points[half:], size)
+    return (points[:half] + other) / 2, (sigma[:half] + sigma[half:][:, list(layout.mirror)]) / 2
 
 
 def face_box(points: np.ndarray) -> np.ndarray:

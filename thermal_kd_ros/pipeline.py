@@ -14,7 +14,7 @@ from .config import ConfigError, ContrastConfig, FaceConfig, PerceptionConfig, c
 from .correction import Corrector, Replacement, read_map
 from .engines.base import Engine, EngineError, load_engine
 from .engines.device.build import device_path
-from .faces import CROP_MARGIN, normalise_crop
+from .faces import CROP_MARGIN, mean_of_both, normalise_crop, with_mirror_images
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
 from .head_pose import LAYOUT, head_poses
@@ -310,7 +310,10 @@ class ThermalPerception:
         if not jobs:
             return [FaceLandmarks.empty(self.layout.name, self.layout.points) for _ in frames]
         batch = np.stack([normalise_crop(crop.apply(frames[i].values)) for i, crop in jobs])[:, None]
-        points, sigma = run_in_buckets(self.landmarker, batch)
+        if self.config.face.mirror:
+            points, sigma = mean_of_both(*run_in_buckets(self.landmarker, with_mirror_images(batch)), self.layout, size)
+        else:
+            points, sigma = run_in_buckets(self.landmarker, batch)
         results, start = [], 0
         for i, found in enumerate(faces):
             stop = start + len(found)

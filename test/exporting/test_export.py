@@ -57,6 +57,7 @@ def test_exported_program(frames: list[LabelledFrame], tmp_path: Path) -> None:
     program = torch.export.load(output, extra_files=facts)
     assert '"precision": "fp32"' in facts["facts.json"] and "sf_tl54" in facts["facts.json"]
     inputs = network_inputs(LIGHT, "landmarks", [frames[0].frame])
+    assert len(inputs)
     expected = load_engine("landmarks_light", "landmarks", EngineConfig(backend="torch", device="cpu")).run(inputs)
     for mine, theirs in zip(program.module()(torch.from_numpy(inputs)), expected, strict=True):
         np.testing.assert_allclose(mine.detach().numpy(), theirs, rtol=1e-3, atol=0.01)

@@ -88,9 +88,11 @@ def test_fusing_batch_norm_changes_nothing():
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-4)
 
 
-def test_the_activation_is_the_spec_s_and_changes_no_name_of_a_weight():
-    model, other = Detector(DetectorSpec(classes=2)), Detector(DetectorSpec(classes=2, activation="relu"))
-    assert not any(isinstance(m, torch.nn.ReLU) for m in model.modules())
+@pytest.mark.parametrize(("name", "kind"), [("relu", torch.nn.ReLU), ("hardswish", torch.nn.Hardswish)])
+def test_the_activation_is_the_spec_s_and_changes_no_name_of_a_weight(name, kind):
+    model, other = Detector(DetectorSpec(classes=2)), Detector(DetectorSpec(classes=2, activation=name))
+    assert not any(isinstance(m, kind) for m in model.modules())
+    assert any(isinstance(m, kind) for m in other.modules())
     assert not any(isinstance(m, torch.nn.SiLU) for m in other.modules())
     assert model.state_dict().keys() == other.state_dict().keys()
     images = torch.rand(1, 1, 64, 64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "relu": nn.ReLU}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"silu": nn.SiLU, "hardswish": nn.Hardswish, "relu": nn.ReLU}
 """What can stand at the end of a ConvBlock."""
 
 

@@ -30,7 +30,7 @@ class DetectorSpec:
     bins: int = 16
     """Bins of the distance distribution: distances reach from 0 to (bins - 1) cells."""
     activation: str = "silu"
-    """``silu`` or ``relu``, which costs less on a CPU and must be trained with."""
+    """``silu``, or ``hardswish`` or ``relu``, which cost less on a CPU and must be trained with."""
 
     def to_dict(self) -> dict[str, object]:
         """As plain JSON values."""

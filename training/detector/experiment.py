@@ -17,6 +17,7 @@ from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
+    "nano_hardswish": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "hardswish"},
     "nano_relu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
     "nano_stride4": {},
     "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160)},

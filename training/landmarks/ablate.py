@@ -73,6 +73,8 @@ class Budget:
     """Every so many frames of the real validation people."""
     only: tuple[str, ...] = ()
     """Names of the transfers to run; none: all."""
+    students: bool = True
+    """Whether students are compressed from them."""
 
 
 class Pool(Dataset[tuple[np.ndarray, ...]]):
@@ -259,7 +261,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
             if not bench.done("transfer", method, seed):
                 bench.row("transfer", method, seed, transfer(bench, method, values, seed, teacher))
                 write_report(report, title, bench.rows(), facts, budget)
-        for source in (None, *COMPRESSED):
+        for source in (None, *COMPRESSED) if budget.students else ():
             if source and budget.only and source not in budget.only:
                 continue
             method = "alone" if source is None else f"from {source}"
@@ -284,6 +286,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=Budget.epochs)
     parser.add_argument("--seeds", type=int, default=Budget.seeds)
     parser.add_argument("--only", nargs="+", default=(), metavar="TRANSFER", help="such as none 'DIKD, cosine'")
+    parser.add_argument("--transfers-only", action="store_true", help="without students")
     parser.add_argument("--title", default="short", help="of the tables in the report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
@@ -292,7 +295,8 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     try:
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
-               Budget(epochs=args.epochs, seeds=args.seeds, only=tuple(args.only)), torch.device(args.device),
+               Budget(epochs=args.epochs, seeds=args.seeds, only=tuple(args.only),
+                      students=not args.transfers_only), torch.device(args.device),
                args.title)
     except (DataError, ModelError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)

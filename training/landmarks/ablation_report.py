@@ -49,6 +49,8 @@ def write_report(path: Path, title: str, rows: list[dict[str, Any]], facts: dict
     networks = facts["networks"]
     size = {name: f"{values['parameters'] / 1e3:.0f} k parameters, {values['mflops']:.1f} MFLOPs"
             for name, values in networks.items()}
+    students = ("" if not budget.students else "### Compression (MCL): the light student, "
+                f"{size['student']}\n\n{table(rows, 'student')}\n")
     body = f"""{begin}
 Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batch {budget.batch}, crops of 64 pixels.
 The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
@@ -62,10 +64,7 @@ output. Mean ± standard deviation over seeds.
 
 {table(rows, 'transfer')}
 
-### Compression (MCL): the light student, {size['student']}
-
-{table(rows, 'student')}
-{end}"""
+{students}{end}"""
     old = path.read_text() if path.exists() else "# Landmarks: results\n"
     if begin not in old or end not in old:
         old = f"{old.rstrip()}\n\n{begin}\n{end}\n"

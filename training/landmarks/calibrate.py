@@ -2,8 +2,8 @@
 
 ``python3 -m training.landmarks.calibrate runs/landmarks/landmarks_light.safetensors --heads held_out.npz --data data``
 
-Each point's sigma gets the factor under which the errors are most likely. The factor goes into the bias of the layer
-that gives ln sigma, so nothing changes at run time; the points do not move. Before and after are in the card.
+Each point's sigma gets the factor under which its confidence is most likely to be true. The factor goes into the bias
+of the layer that gives ln sigma, so nothing changes at run time; the points do not move. The card tells of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
 from training.card import record
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
+from training.data.face_renderer import face_box
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.landmarks.evaluate import Predictions, load, summary
@@ -42,7 +43,8 @@ def predictions(name: str, crops: LandmarkCrops) -> Predictions:
             sigma.append(spread.numpy())
             truth.append(np.stack(target))
     places = np.concatenate(truth).astype(np.float64)
-    side = np.ptp(places, axis=1).max(axis=1)
+    boxes = np.array([face_box(face) for face in places])
+    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).astype(np.float64)
     return Predictions(np.concatenate(points).astype(np.float64), places, np.concatenate(sigma), side)
 
 
@@ -56,10 +58,10 @@ def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tup
     found = predictions(name, crops)
     before = summary(part(found, 0))
     fitted = part(found, 1)
-    squared = ((fitted.points - fitted.truth) ** 2).sum(axis=2)
-    factors = sigma_scale(squared, fitted.sigma.astype(np.float64))
+    distance = np.linalg.norm(fitted.points - fitted.truth, axis=2)
+    factors = sigma_scale(distance, fitted.sigma, fitted.side)
     shifted = {**weights, _BIAS: (weights[_BIAS] + np.log(factors)).astype(weights[_BIAS].dtype)}
-    write(path, replace(card, notes=f"{card.notes}; sigma calibrated on {len(squared)} rendered held-out heads: "
+    write(path, replace(card, notes=f"{card.notes}; sigma calibrated on {len(distance)} rendered held-out heads: "
                                     f"factors {factors.min():.2f} to {factors.max():.2f}"), shifted)
     after = summary(part(predictions(name, crops), 0))
     names = ("confidence_error_correlation", "risk_area_percent", "calibration_error")

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_kd_ros.faces import face_box, normalise_crop
+from thermal_kd_ros.config import FaceConfig
+from thermal_kd_ros.faces import face_box, mean_of_both, normalise_crop, with_mirror_images
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
@@ -56,17 +57,20 @@ def load(name: str) -> tuple[ModelCard, Landmarker]:
 
 
 @torch.inference_mode()
-def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]
-            ) -> Predictions:
+def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+            mirror: bool = FaceConfig().mirror) -> Predictions:
     """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does."""
     points, truth, sigma, side = [], [], [], []
     margin = float(card.normalisation["crop_margin"])
     for image, box, labelled in faces:
         crop = FaceCrop.around(box, card.input_width, margin)
-        values = torch.from_numpy(normalise_crop(crop.apply(image.astype(np.float32))))[None, None]
-        found, spread = network(values)
-        points.append(crop.inverse(found[0].numpy().astype(np.float64)))
-        sigma.append(spread[0].numpy() * crop.side / crop.size)
+        values = normalise_crop(crop.apply(image.astype(np.float32)))[None, None]
+        both = with_mirror_images(values) if mirror else values
+        found, spread = (output.numpy() for output in network(torch.from_numpy(both)))
+        if mirror:
+            found, spread = mean_of_both(found, spread, LAYOUTS[card.layout], card.input_width)
+        points.append(crop.inverse(found[0].astype(np.float64)))
+        sigma.append(spread[0] * crop.side / crop.size)
         truth.append(labelled)
         side.append(float((box[2:] - box[:2]).max()))
     return Predictions(np.array(points), np.array(truth), np.array(sigma), np.array(side))

@@ -161,6 +161,6 @@ def test_the_correction_table_has_every_case(model: str, data: Path, tmp_path: P
         assert evaluate.main([model, "--data", "scenes", "--classes", "person", "--bits", bits, "--root",
                               str(data)]) == 0
         assert json.loads(capsys.readouterr().out)["map50"] == pytest.approx(float(shown), abs=6e-4)
-    for clean, faulty, mapped in zip(rows["as recorded"], rows["with dead pixels and stripes"],
-                                     rows["the same, `bad_pixel_map`"], strict=True):
-        assert float(clean) > float(faulty.split()[0]) and faulty != mapped
+    # What an untrained network finds is no better or worse for it, but not the same.
+    others = [rows[name] for name in rows if name.startswith(("with", "the same, `bad", "the same, `stripes"))]
+    assert len({cells[1].split()[0] for cells in [rows["as recorded"], *others]}) >= 4

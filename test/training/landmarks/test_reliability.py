@@ -1,5 +1,6 @@
 """Measures of confidence against counting, and the calibration of sigma."""
 
+import math
 import shutil
 
 import numpy as np
@@ -12,7 +13,6 @@ from training.data.coco import DataError  # noqa: E402
 from training.landmarks import calibrate  # noqa: E402
 from training.landmarks.evaluate import Predictions, load, summary  # noqa: E402
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area, sigma_scale  # noqa: E402
-from training.losses.landmarks import gaussian_nll  # noqa: E402
 
 
 def test_risk_area_by_counting():
@@ -46,16 +46,34 @@ def test_calibration_error_of_a_true_and_a_boasting_confidence():
 
 
 def test_the_scale_of_sigma_is_the_most_likely_one():
+    """Gaussian errors with sigmas that are wrong by a known factor, and the likelihood of being right, term by term."""
     rng = np.random.default_rng(3)
-    sigma = rng.uniform(1, 4, (500, 3))
-    distance = rng.normal(0, 1, (500, 3, 2)) * (sigma * np.array([0.5, 1.0, 2.0]))[..., None]
-    squared = (distance**2).sum(axis=2)
-    found = sigma_scale(squared, sigma)
-    np.testing.assert_allclose(found, [0.5, 1.0, 2.0], rtol=0.1)
+    sigma, side = rng.uniform(1, 6, (4000, 3)), rng.uniform(50, 100, 4000)
+    true = np.array([0.5, 1.0, 2.0])
+    distance = np.linalg.norm(rng.normal(0, 1, (4000, 3, 2)) * (sigma * true)[..., None], axis=2)
+    found = sigma_scale(distance, sigma, side)
+    np.testing.assert_allclose(found, true, rtol=0.06)
+
+    def log_likelihood(point, factor):
+        total = 0.0
+        for i in range(0, 4000, 10):
+            sure = 1 - math.exp(-((0.05 * side[i]) ** 2) / (2 * (factor * sigma[i, point]) ** 2))
+            total += math.log(sure if distance[i, point] <= 0.05 * side[i] else 1 - sure)
+        return total
+
+    some = sigma_scale(distance[::10], sigma[::10], side[::10])
     for point in range(3):
-        values = [gaussian_nll(torch.from_numpy(squared[:, point]), torch.from_numpy(sigma[:, point]) * scale).mean()
-                  for scale in (0.98 * found[point], found[point], 1.02 * found[point])]
-        assert values[1] == min(values)
+        values = [log_likelihood(point, f * some[point]) for f in (0.9, 1.0, 1.1)]
+        assert values[1] == max(values)
+
+
+def test_outliers_do_not_lower_the_confidence_of_the_others():
+    rng = np.random.default_rng(5)
+    sigma, side = np.full((3000, 1), 2.0), np.full(3000, 100.0)
+    distance = np.linalg.norm(rng.normal(0, 2.0, (3000, 1, 2)), axis=2)
+    distance[:60] = 80.0
+    assert sigma_scale(distance, sigma, side)[0] < 1.15
+    assert np.sqrt((distance**2 / (2 * sigma**2)).mean()) > 3  # what the Gaussian likelihood would ask for
 
 
 @pytest.fixture

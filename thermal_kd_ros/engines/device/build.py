@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...config import ContrastConfig, PerceptionConfig
+from ...layouts import get_layout
 from ..base import Engine
 from ..errors import EngineError
 from ..guard import GuardedEngine
@@ -54,7 +55,8 @@ def device_path(config: PerceptionConfig, detector: Engine, thresholds: np.ndarr
     if faces is not None:
         card = found[1].card
         networks = Networks(networks.detector, networks.detector_size, networks.thresholds, contrasts, found[1],
-                            _size(found[1]), card.classes.index("face"), found[2], found[2].card.input_height)
+                            _size(found[1]), card.classes.index("face"), found[2], found[2].card.input_height,
+                            torch.tensor(get_layout(found[2].card.layout).mirror, device=found[0].device))
     if before is None:
         return DevicePath(networks, config, found[0].device)
     before.reconfigure(networks, config)

@@ -42,6 +42,8 @@ class Networks:
     """Which of the face detector's classes are faces."""
     landmarker: Network | None = None
     crop_size: int = 0
+    mirror: torch.Tensor | None = None
+    """(K,) int64: which landmark each becomes in a mirror image."""
 
 
 class Signature(NamedTuple):
@@ -153,12 +155,18 @@ class Steps:
     def mark(self, values: torch.Tensor, faces: torch.Tensor, count: int) -> torch.Tensor:
         """Landmarks of the first ``count`` faces: (count, K, 3) float32, x and y in the crop's pixels and sigma."""
         networks, rows = self._networks, faces[:count]
-        assert networks.landmarker is not None
+        assert networks.landmarker is not None and networks.mirror is not None
         x, y, side = rows[:, 6], rows[:, 7], rows[:, 8].clamp(min=2.0)
         whole = self.signature.dtype != "float32"
         crops = face_crops(values, rows[:, 0].long(), x, y, side, networks.crop_size, whole)
-        points, sigma = networks.landmarker.infer(normalised(crops)[:, None])
-        return torch.cat([points, sigma[..., None]], dim=2)
+        inputs = normalised(crops)[:, None]
+        if not self._config.face.mirror:
+            points, sigma = networks.landmarker.infer(inputs)
+            return torch.cat([points, sigma[..., None]], dim=2)
+        points, sigma = networks.landmarker.infer(torch.cat([inputs, inputs.flip(3)]))
+        marks = torch.cat([points, sigma[..., None]], dim=2)
+        x, y, deviation = marks[count:].index_select(1, networks.mirror).unbind(2)
+        return (marks[:count] + torch.stack([networks.crop_size - x, y, deviation], dim=2)) / 2
 
 
 def _rank(values: torch.Tensor) -> torch.Tensor:
