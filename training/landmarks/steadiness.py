@@ -195,7 +195,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         # Nobody looks at objects here: the small face detector stands in for their detector.
         perception = ThermalPerception(with_values(PerceptionConfig(), {
-            "detector.model": args.detector, "face.detector_model": args.detector,
+            "detector.model": args.detector, "detector.score_threshold": 1.0, "face.detector_model": args.detector,
             "face.landmark_model": args.landmarks, "smoothing.enabled": False, "engine.threads": 1}))
         tried = {"off": SmoothingConfig(enabled=False)} | {
             f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": SmoothingConfig(True, cutoff, gain)
