@@ -92,7 +92,7 @@ def test_no_face_that_is_left_out_comes_before_one_that_is_kept(made: list[tuple
     np.testing.assert_allclose(np.sort(value(kept))[::-1], everyone[: len(kept)])
 
 
-def test_the_device_path_is_prepared_for_several_cameras_and_takes_faces_by_score_alone() -> None:
+def test_the_device_path_is_prepared_for_several_cameras() -> None:
     pytest.importorskip("torch")
     config = with_values(PerceptionConfig(), {"engine.backend": "torch", "engine.device": "cpu", "engine.threads": 1,
                                               "engine.precision": "fp32", "engine.device_path": "on"})
@@ -107,5 +107,3 @@ def test_the_device_path_is_prepared_for_several_cameras_and_takes_faces_by_scor
     fresh = ThermalPerception(with_values(config, {"engine.device_path": "off"})).process(frames)
     for mine, other in zip(together, fresh, strict=True):
         np.testing.assert_allclose(mine.detections.boxes, other.detections.boxes, atol=0.01)
-    with pytest.raises(EngineError, match="set face.priority to score"):
-        perception.reconfigure(with_values(config, {"face.priority": "size"}))

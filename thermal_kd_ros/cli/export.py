@@ -96,8 +96,8 @@ def _export(source: Path, args: argparse.Namespace) -> str:
         from ..exporting.int8 import export_int8
 
         count = args.frames or 48
-        frames = labelled_frames(2 * count, args.data, args.split, faces)
-        return f"{output}: {export_int8(source, output, frames[:count], frames[count:], args.max_drop)}"
+        labelled = labelled_frames(2 * count, args.data, args.split, faces)
+        return f"{output}: {export_int8(source, output, labelled[:count], labelled[count:], args.max_drop)}"
     frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split, faces)]
     export = export_onnx if args.format == "onnx" else export_program
     found = export(source, output, args.precision, frames)

@@ -35,7 +35,7 @@ _FIRST_FRAME = {"1_Man_NoGlasses_Yawning2": 250}
 _NAMES = ("yaw", "pitch", "roll")
 
 
-def annotations(sequence: Path) -> dict[int, np.ndarray]:
+def annotated_angles(sequence: Path) -> dict[int, np.ndarray]:
     """Yaw, pitch, roll (3,) degrees by frame number, in our signs; frames without a usable one are left out.
 
     Raises DataError for a file that is missing or not as it should be.
@@ -96,7 +96,7 @@ def driver_poses(data: Path, person: str, focal: float, step: int = 1, perceptio
         image, _ = frames.pairs[i]
         sequence = image.parent.parent
         if sequence not in known:
-            known[sequence] = annotations(sequence)
+            known[sequence] = annotated_angles(sequence)
         truth = known[sequence].get(int(image.stem.rpartition("_")[2]))
         if truth is None:
             continue

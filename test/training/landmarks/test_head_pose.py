@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.data.coco import DataError
-from training.landmarks.head_pose import annotations, compare, driver_poses
+from training.landmarks.head_pose import annotated_angles, compare, driver_poses
 
 
 def test_annotations_in_our_signs_and_numbering(tmp_path):
@@ -14,15 +14,15 @@ def test_annotations_in_our_signs_and_numbering(tmp_path):
     sequence.mkdir()
     path = sequence / "state_annotations.txt"
     path.write_text("timestamp;face id;yaw;pitch;roll\n0;0;161.0;-7.5;2.0;x\n4;0;-10000;-10000;-10000;x\n")
-    found = annotations(sequence)
+    found = annotated_angles(sequence)
     assert list(found) == [250]
     np.testing.assert_allclose(found[250], [19.0, 7.5, 2.0])
     path.write_text("timestamp;face id;yaw;pitch;roll\n0;0;161.0;no\n")
     with pytest.raises(DataError, match="line 2"):
-        annotations(sequence)
+        annotated_angles(sequence)
     path.unlink()
     with pytest.raises(DataError, match="missing"):
-        annotations(sequence)
+        annotated_angles(sequence)
 
 
 def test_an_offset_costs_nothing_and_noise_does():
