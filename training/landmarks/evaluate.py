@@ -17,15 +17,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
-from thermal_kd_ros.config import FaceConfig
+from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.faces import face_box, mean_of_both, normalise_crop, with_mirror_images
+from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.nms import iou_matrix
+from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
@@ -127,6 +131,31 @@ def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, 
     return predict(network, card, faces())
 
 
+def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) -> dict[str, float]:
+    """Accuracy of the whole pipeline on driver_faces: landmarks in the boxes that the face detector finds.
+
+    A labelled face is missed, and counts as a failure, if no found box overlaps its box by half.
+    """
+    config = with_values(PerceptionConfig(), {"face.landmark_model": name, "tracking.enabled": False})
+    perception = ThermalPerception(config)
+    frames = DriverFaces(data / "driver_faces", person, step)
+    points, truth = [], []
+    for i in tqdm(range(len(frames)), desc=f"people {person}_*", mininterval=5.0, disable=None):
+        frame = frames[i]
+        # Each frame is a camera of its own: nothing is smoothed.
+        image = ThermalFrame.from_array(frame.values, config.thermal, camera=str(i))
+        faces = perception.process([image])[0].faces
+        overlaps = iou_matrix(faces.boxes, frame.box[None])[:, 0]
+        if len(overlaps) and overlaps.max() >= 0.5:
+            points.append(faces.points[overlaps.argmax()])
+            truth.append(frame.points)
+    errors = nme(np.array(points), np.array(truth))
+    missed = len(frames) - len(errors)
+    return {"nme_percent": 100 * float(errors.mean()), "nme_median_percent": 100 * float(np.median(errors)),
+            "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).sum() + missed) / len(frames),
+            "missed_percent": 100 * missed / len(frames)}
+
+
 def sample_predictions(name: str, data: Path) -> Predictions:
     """Predictions on the two labelled frames of sf_tl54_sample; the box is that of the labelled points."""
     card, network = load(name)
@@ -164,6 +193,9 @@ def main(argv: list[str] | None = None) -> int:
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
         if (args.data / "sf_tl54_sample").is_dir():
             results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data))
+        if not args.jitter:
+            results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
+                args.model, args.data, args.person, args.step)
         print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in results.items()}, indent=1))
         if args.write_card:
             path = resolve(args.model)
@@ -171,7 +203,7 @@ def main(argv: list[str] | None = None) -> int:
             for on, values in results.items():
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
-                record(path, on, {name: values[name] for name in names}, command)
+                record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values}, command)
     except (DataError, ModelError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
