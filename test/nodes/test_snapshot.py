@@ -81,7 +81,7 @@ def test_a_topic_without_images_is_told_with_those_that_have_some(client: Any, s
         assert "no such file" in said
         code, said = inspect(capsys, "/inspected/words", "--timeout", "30")
         assert code == 1 and "std_msgs/msg/String" in said and "/inspected/there" in said
-        code, said = inspect(capsys, "/inspected/silent", "--timeout", "2")
+        code, said = inspect(capsys, "/inspected/silent", "--timeout", "6")
         assert code == 1 and "no image came" in said
     client.destroy_publisher(silent)
 

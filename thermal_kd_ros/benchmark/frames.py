@@ -9,27 +9,22 @@ from ..simulation import SimulatedCamera, SimulatedFrame, SimulationConfig
 
 WIDTH, HEIGHT = 640, 512
 FACES = (0, 1, 8)
-_SIDE = (70.0, 200.0)
-"""Pixels: longer side of the one face."""
-_SEEDS = range(40)
+_STREETS, _ROOMS = (1, 2, 3), (1, 11, 12)
+"""Seeds of scenes without and with one face that the shipped models read right: a case then has the work that its name
+says. A test holds them to it."""
 _LOOSE = 1.8
 """Side of the pasted patch, in sides of the face: a head with some room."""
 
 
-def rendered(faces: int, count: int = 3) -> list[np.ndarray]:
+def rendered(faces: int) -> list[np.ndarray]:
     """Frames (512, 640) uint16 in centikelvin that show no face, one, or one and its copies up to ``faces``."""
     if faces == 0:
-        return [_shot("aerial", seed).image for seed in range(count)]
-    shots: list[np.ndarray] = []
-    for seed in _SEEDS:
-        shot = _shot("indoor", seed)
-        seen = [face for face in shot.faces if not face.ignore]
-        sides = [float((face.box[2:] - face.box[:2]).max()) for face in seen]
-        if len(seen) == 1 and _SIDE[0] <= sides[0] <= _SIDE[1]:
-            shots.append(shot.image if faces == 1 else _copied(shot.image, seen[0].box, faces))
-            if len(shots) == count:
-                break
-    return shots
+        return [_shot("aerial", seed).image for seed in _STREETS]
+    shots = [_shot("indoor", seed) for seed in _ROOMS]
+    if faces == 1:
+        return [shot.image for shot in shots]
+    boxes = [next(face.box for face in shot.faces if not face.ignore) for shot in shots]
+    return [_copied(shot.image, box, faces) for shot, box in zip(shots, boxes, strict=True)]
 
 
 def _shot(scene: str, seed: int) -> SimulatedFrame:
