@@ -13,10 +13,10 @@ from tqdm import tqdm
 
 from ..config import PerceptionConfig
 from ..demo.node_process import NodeProcess
+from ..nodes.load import Load, Run
 from ..nodes.statistics import StreamStatistics
 from .errors import BenchmarkError
 from .frames import rendered
-from .load import Load, Run
 from .stages import Pipeline
 from .timing import ratio, summary, trimmed
 from .usage import cpu_seconds, gpu_mib, resident_mib

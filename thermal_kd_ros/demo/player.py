@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from ..evaluation.bags import Record, header_stamp, with_header_stamp
+from ..nodes.client import CAMERA_QOS, Client
 
 DETECTIONS, LANDMARKS, LABELS, DIAGNOSTICS = "detections", "landmarks", "label_info", "/diagnostics"
 _OUTPUTS = {
@@ -24,7 +22,6 @@ _OUTPUTS = {
     LABELS: (LabelInfo, "vision_msgs/msg/LabelInfo"),
     DIAGNOSTICS: (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray"),
 }
-_CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 _RESULTS_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE)
 _LATCHED_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                           durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -47,34 +44,20 @@ class Player:
         self._changed = threading.Condition()
 
     def __enter__(self) -> Player:
-        # A context of its own: the caller may use ROS for itself.
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("demo_player", namespace=self.namespace, context=self._context)
+        self._client = Client("demo_player", self.namespace)
+        self._node = self._client.node
         image, topic = (CompressedImage, "image/compressed") if self.compressed else (Image, "image")
-        self._images = self._node.create_publisher(image, topic, _CAMERA_QOS)
-        self._infos = self._node.create_publisher(CameraInfo, "camera_info", _CAMERA_QOS)
+        self._images = self._node.create_publisher(image, topic, CAMERA_QOS)
+        self._infos = self._node.create_publisher(CameraInfo, "camera_info", CAMERA_QOS)
         for topic, (kind, name) in _OUTPUTS.items():
             qos = _LATCHED_QOS if topic == LABELS else _RESULTS_QOS
             self._node.create_subscription(kind, topic, self._keeper(topic, name), qos, raw=True)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="player", daemon=True)
-        self._thread.start()
+        self._client.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        self._executor.shutdown()
-        self._thread.join(5.0)
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._client.close()
 
     def _keeper(self, topic: str, kind: str) -> Callable[[bytes], None]:
         def keep(data: bytes) -> None:

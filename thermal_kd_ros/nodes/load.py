@@ -10,21 +10,17 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from ..dds import dds_environment
 from ..evaluation.bags import header_stamp
-from ..nodes.diagnostics import values_from_message
-from ..nodes.messages import image_message
+from .client import CAMERA_QOS, Client
+from .diagnostics import values_from_message
+from .messages import image_message
 
-_CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 _QUIET_S = 0.75
 """A run is over once all images are answered, or no answer has come for so long."""
 
@@ -70,33 +66,20 @@ class Load:
     def __enter__(self) -> Load:
         os.environ.update(dds_environment(os.environ))
         os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("benchmark_load", namespace=self._namespace, context=self._context)
-        self._publishers = [self._node.create_publisher(Image, f"{prefix}image", _CAMERA_QOS)
+        self._client = Client("benchmark_load", self._namespace)
+        self._node = self._client.node
+        self._publishers = [self._node.create_publisher(Image, f"{prefix}image", CAMERA_QOS)
                             for prefix in self._prefixes]
         for i, prefix in enumerate(self._prefixes):
             self._node.create_subscription(Detection2DArray, f"{prefix}detections", self._keeper(i), 100, raw=True)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._keep_diagnostics, 10)
         self._messages = [image_message(Header(frame_id="benchmark"), image, "mono16") for image in self._images]
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="load", daemon=True)
-        self._thread.start()
+        self._client.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:
-        self._executor.shutdown()
-        self._thread.join(5.0)
-        self._node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._client.close()
 
     def _keeper(self, camera: int) -> Callable[[bytes], None]:
         def keep(data: bytes) -> None:
