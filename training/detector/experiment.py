@@ -16,9 +16,8 @@ from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
-    "nano_hardswish": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "hardswish"},
-    "nano_relu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
+    "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
+    "nano_silu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
     "nano_stride4": {},
     "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160)},
     "face": {"widths": (16, 32, 64, 96), "depths": (1, 1, 1, 1), "strides": (8, 16, 32),
@@ -117,11 +116,11 @@ CHEETAH = DataPart(
 )
 SCENES = DataPart(
     "coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
-    "1600 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
+    "scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
 )
 PAIRS = DataPart(
     "coco", "pairs", 0.28, (), _GROUND_WHOLE,
-    "2500 street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from "
+    "street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from "
     "MakeHuman bodies (CC0 1.0), vehicles of the Gazebo model database, (c) Nathan Koenig, Ian Chen / Open Source "
     "Robotics Foundation (CC BY 3.0, changed), of Kenney and KayKit (CC0 1.0)",
 )
@@ -151,7 +150,7 @@ FACES = DataPart(
 FACE_PARTS = (
     FACES,
     DataPart("coco", "face_scenes", 3.0, background=("person", "bicycle", "car"), augment=_FACE_WHOLE,
-             licence="1200 scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
+             licence="scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), "
                      "Apache-2.0"),
     # Real images without faces, or with the people's boxes left out.
     DataPart("coco", "hit_uav", 0.8, ("face",), dataclasses.replace(_FACE_WHOLE, vertical_flip=0.5), HIT_UAV.licence,
