@@ -14,15 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from thermal_kd_ros.config import CONTRAST_METHODS, DetectorConfig, FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.config import CONTRAST_METHODS, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.models.checkpoint import ModelError, resolve
+from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
-from training.detector.experiment import default_data
-from training.detector.tables import cell, map50, markdown, place
+from training.detector.tables import add_options, cell, every, map50, markdown, publish
 
 _DISC = 14
 """Half the side, in pixels, of the square around the kiosk's reference disc in which a box is no face."""
@@ -98,40 +97,30 @@ def _cells(scores: list[np.ndarray]) -> list[str]:
     return [cell(score, scores[0] if i else None) for i, score in enumerate(scores)]
 
 
+def table_of(model: str, face_model: str, root: Path, step: int) -> str:
+    """The table with its caption; raises DataError if ``root`` has none of the data sets."""
+    rows: dict[str, list[str]] = {}
+    for row in ROWS:
+        if (root / row.data).is_dir():
+            rows[row.title] = _cells([objects(resolve(model), row, root, method, step) for method in CONTRAST_METHODS])
+    for title, folder, measure in FACE_ROWS:
+        if (root / folder).is_dir():
+            rows[title] = _cells([measure(face_model, root, method, step) for method in CONTRAST_METHODS])
+    if not rows:
+        raise DataError(f"{root} has none of the data sets; give their folder by --root")
+    return markdown(["data", *(f"`{method}`" for method in CONTRAST_METHODS)], rows) + (
+        f"\n\nValidation images{every(step)}; {model} and {face_model}. In brackets the difference to `percentile` and "
+        "its standard error, by parts of the images.")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.contrast_table",
                                      description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
+    add_options(parser)
     parser.add_argument("--face-model", default=FaceConfig.detector_model, help="detector of faces")
-    parser.add_argument("--root", type=Path, default=default_data(), help="folder of the data sets")
-    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only, to try it out")
-    parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args(argv)
-    try:
-        model = resolve(args.model)
-        table_rows: dict[str, list[str]] = {}
-        for row in ROWS:
-            if (args.root / row.data).is_dir():
-                table_rows[row.title] = _cells(
-                    [objects(model, row, args.root, method, args.step) for method in CONTRAST_METHODS])
-        for title, folder, measure in FACE_ROWS:
-            if (args.root / folder).is_dir():
-                table_rows[title] = _cells(
-                    [measure(args.face_model, args.root, method, args.step) for method in CONTRAST_METHODS])
-        if not table_rows:
-            raise DataError(f"{args.root} has none of the data sets; give their folder by --root")
-        every = f", every {args.step}th image" if args.step > 1 else ""
-        table = markdown(["data", *(f"`{method}`" for method in CONTRAST_METHODS)], table_rows)
-        table += (f"\n\nValidation images{every}; {args.model} and {args.face_model}. In brackets the difference to "
-                  "`percentile` and its standard error, by parts of the images.")
-        print(table)
-        if args.page is not None:
-            place(table, "contrast", args.page)
-    except (DataError, ModelError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return publish(lambda: table_of(args.model, args.face_model, args.root, args.step), "contrast", args.page)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from thermal_kd_ros.config import CorrectionConfig, DetectorConfig, ThermalConfig
+from thermal_kd_ros.config import CorrectionConfig, ThermalConfig
 from thermal_kd_ros.correction import Corrector
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.models.checkpoint import ModelError, resolve
+from thermal_kd_ros.models.checkpoint import resolve
 from training.data.coco import CocoDetection, DataError, Sample
 from training.detector.contrast_table import ROWS, Row
 from training.detector.evaluate import answers, for_measuring, shared_classes
-from training.detector.experiment import default_data
-from training.detector.tables import cell, map50, markdown, place
+from training.detector.tables import add_options, cell, every, map50, markdown, publish
 
 _DATA = ("hit_uav", "scenes")
 
@@ -110,36 +109,29 @@ def rows_of(model: Path, row: Row, root: Path, faults: Faults, step: int) -> dic
     return {name: cell(score, None if score is reference else reference) for name, score in scores.items()}
 
 
+def table_of(model: str, root: Path, faults: Faults, step: int) -> str:
+    """The table with its caption; raises DataError if ``root`` has none of the data sets."""
+    columns = {row.title: rows_of(resolve(model), row, root, faults, step)
+               for row in ROWS if row.data in _DATA and (root / row.data).is_dir()}
+    if not columns:
+        raise DataError(f"{root} has none of {', '.join(_DATA)}; give their folder by --root")
+    names = list(dict.fromkeys(name for column in columns.values() for name in column))
+    return markdown(["images", *columns], {n: [column.get(n, "-") for column in columns.values()] for n in names}) + (
+        f"\n\nValidation images{every(step)}; {model}; {faults.dead:.1%} dead pixels, offsets of columns with a "
+        f"standard deviation of {faults.stripes:.0%} of the range, of rows with half of it. In brackets the "
+        "difference to the images as recorded and its standard error, by parts of the images.")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.correction_table",
                                      description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
-    parser.add_argument("--root", type=Path, default=default_data(), help="folder of the data sets")
-    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only, to try it out")
+    add_options(parser)
     parser.add_argument("--dead", type=float, default=0.005, help="part of the pixels that are dead")
     parser.add_argument("--stripes", type=float, default=0.03, help="offsets of columns, as a part of the range")
-    parser.add_argument("--page", type=Path, help="put the table into this page")
     args = parser.parse_args(argv)
-    try:
-        model = resolve(args.model)
-        columns = {row.title: rows_of(model, row, args.root, Faults(args.dead, args.stripes), args.step)
-                   for row in ROWS if row.data in _DATA and (args.root / row.data).is_dir()}
-        if not columns:
-            raise DataError(f"{args.root} has none of {', '.join(_DATA)}; give their folder by --root")
-        names = list(dict.fromkeys(name for column in columns.values() for name in column))
-        table = markdown(["images", *columns], {n: [column.get(n, "-") for column in columns.values()] for n in names})
-        every = f", every {args.step}th image" if args.step > 1 else ""
-        table += (f"\n\nValidation images{every}; {args.model}; {args.dead:.1%} dead pixels, offsets of columns with a "
-                  f"standard deviation of {args.stripes:.0%} of the range, of rows with half of it. In brackets the "
-                  "difference to the images as recorded and its standard error, by parts of the images.")
-        print(table)
-        if args.page is not None:
-            place(table, "correction", args.page)
-    except (DataError, ModelError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return publish(lambda: table_of(args.model, args.root, Faults(args.dead, args.stripes), args.step), "correction",
+                   args.page)
 
 
 if __name__ == "__main__":

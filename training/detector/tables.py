@@ -1,15 +1,21 @@
-"""What the tables of the documentation share: paired differences with their spread, and a place in a page."""
+"""What the tables of the documentation share: command line, paired differences with their spread, a place in a page."""
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from thermal_kd_ros.config import DetectorConfig
 from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
+from training.detector.experiment import default_data
 
 PARTS = 5
 """The images are dealt out to so many parts, each of which gives a difference."""
@@ -46,3 +52,29 @@ def place(text: str, name: str, page: Path) -> None:
         raise DataError(f"{page}: has no lines '{begin}' and '{end}' between which the table belongs")
     with written_aside(page) as aside:
         aside.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that all tables have."""
+    parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
+    parser.add_argument("--root", type=Path, default=default_data(), help="folder of the data sets")
+    parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only, to try it out")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
+
+
+def every(step: int) -> str:
+    """How a table's caption says that only every ``step``-th image was taken."""
+    return f", every {step}th image" if step > 1 else ""
+
+
+def publish(make: Callable[[], str], name: str, page: Path | None) -> int:
+    """Print what ``make`` returns, and put it into ``page`` as table ``name``; a user's mistake is told in one line."""
+    try:
+        table = make()
+        print(table)
+        if page is not None:
+            place(table, name, page)
+    except (DataError, ModelError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -20,6 +20,8 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from training.losses.pyramid_alignment import pkd, standardise
+
 Features = Sequence[torch.Tensor]
 Prediction = tuple[torch.Tensor, torch.Tensor]
 INJECTIONS = ("swap", "mix")
@@ -85,17 +87,8 @@ def bridged(features: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
     As CrossKD aligns scales before a foreign head (Wang et al., "CrossKD", CVPR 2024).
     """
-    return (standardised(features) * reference.detach().std((0, 2, 3), correction=0, keepdim=True)
+    return (standardise(features) * reference.detach().std((0, 2, 3), correction=0, keepdim=True)
             + reference.detach().mean((0, 2, 3), keepdim=True))
-
-
-def standardised(features: torch.Tensor) -> torch.Tensor:
-    """``features`` (N, C, H, W) with mean 0 and standard deviation 1 of each channel over (N, H, W).
-
-    A constant channel becomes 0, with a finite gradient.
-    """
-    centred = features - features.mean((0, 2, 3), keepdim=True)
-    return centred / (centred.square().mean((0, 2, 3), keepdim=True) + 1e-8).sqrt()
 
 
 def feature_distillation(student: Features, teacher: Features) -> torch.Tensor:
@@ -107,7 +100,7 @@ def feature_distillation(student: Features, teacher: Features) -> torch.Tensor:
     for own, level in zip(student, teacher, strict=True):
         if own.shape != level.shape:
             raise ValueError(f"features of {tuple(own.shape)} and {tuple(level.shape)} need an adapter")
-        losses.append((standardised(own) - standardised(level.detach())).square().mean() / 2)
+        losses.append(pkd(own, level))
     return torch.stack(losses).mean()
 
 

@@ -36,7 +36,10 @@ def _mean(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
 
 
 def standardise(maps: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-    """(N, C, H, W) to zero mean and unit deviation per channel, over the cells of ``mask`` (N, 1, H, W) if given."""
+    """(N, C, H, W) to zero mean and unit deviation per channel, over the cells of ``mask`` (N, 1, H, W) if given.
+
+    A constant channel becomes 0, with a finite gradient.
+    """
     weight = torch.ones_like(maps[:, :1]) if mask is None else mask.to(maps)
     total = weight.sum().clamp(min=1.0)
     mean = (maps * weight).sum((0, 2, 3), keepdim=True) / total

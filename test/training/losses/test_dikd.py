@@ -14,9 +14,9 @@ from training.losses.dikd import (  # noqa: E402
     forward_injection,
     freeze,
     reverse_injection,
-    standardised,
 )
 from training.losses.landmarks import wing_loss  # noqa: E402
+from training.losses.pyramid_alignment import standardise  # noqa: E402
 
 SPEC = LandmarkerSpec(points=5, size=32, widths=(8, 8, 8), depths=(1, 1, 1))
 
@@ -178,6 +178,6 @@ def test_feature_distillation_moves_the_student_only_and_refuses_other_widths():
 
 def test_constant_channels_stay_finite():
     flat = torch.ones(2, 3, 4, 4, requires_grad=True)
-    loss = feature_distillation([flat], [torch.rand(2, 3, 4, 4)]) + standardised(flat).sum()
+    loss = feature_distillation([flat], [torch.rand(2, 3, 4, 4)]) + standardise(flat).sum()
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(flat.grad).all()
