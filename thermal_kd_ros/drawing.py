@@ -56,7 +56,7 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
         cv2.rectangle(picture, *corners, colour, 1 if small else 2)
     for box, points, sure in zip(faces.boxes, faces.points, faces.confidence, strict=True):
         side = float(np.nan_to_num(np.max(box[2:] - box[:2]))) * scale
-        _draw_points(picture, points * scale, sure, 1 if side < 120 else 2)
+        draw_points(picture, points * scale, sure, 1 if side < 120 else 2)
     for box, colour, text in boxes:
         labels.place(_box_corners(box * scale), text, colour)
     return picture
@@ -105,7 +105,8 @@ def _box_corners(box: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
     return (x1, y1), (max(x1 + 1, x2 - 1), max(y1 + 1, y2 - 1))
 
 
-def _draw_points(picture: np.ndarray, points: np.ndarray, confidence: np.ndarray, radius: int) -> None:
+def draw_points(picture: np.ndarray, points: np.ndarray, confidence: np.ndarray, radius: int) -> None:
+    """Landmarks (N, 2), in pixels of the picture, as dots that are greener the higher their ``confidence`` (N,) is."""
     for (u, v), sure in zip(points, confidence, strict=True):
         if not (np.isfinite(u) and np.isfinite(v) and abs(u) < 1e4 and abs(v) < 1e4):
             continue
