@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .config import ContrastConfig
+from .percentiles import percentiles
 
 SAMPLES = 20_000
 """About so many pixels decide the percentiles; more do not change them visibly."""
@@ -72,7 +73,7 @@ def robust_span(values: np.ndarray, config: ContrastConfig, min_span: float) -> 
     sample = regular_sample(values)
     if not sample.size:
         return Span(0.0, min_span)
-    low, high = (float(v) for v in np.percentile(sample, (config.low_percentile, config.high_percentile)))
+    low, high = percentiles(sample, (config.low_percentile, config.high_percentile))
     middle, span = (low + high) / 2, max(high - low, min_span)
     # Far from zero a float32 cannot tell values apart that are nearer than this.
     reach = max(span * (0.5 + config.headroom), 1e-6 * abs(middle))

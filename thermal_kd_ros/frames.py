@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .config import ThermalConfig
+from .percentiles import percentiles
 from .radiometry import object_temperature
 
 
@@ -186,7 +187,7 @@ def explain_mode(values: np.ndarray) -> tuple[str, str]:
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         sample = values[np.isfinite(values)].astype(np.float64)
-    low, middle, high = np.percentile(sample, (2, 50, 98))
+    low, middle, high = percentiles(sample, (2.0, 50.0, 98.0))
     if values.dtype == np.uint16:
         as_celsius = f"in hundredths of a kelvin the image is about {middle / 100 - 273.15:.1f} degrees Celsius"
         if 27315 - 6000 <= middle <= 27315 + 13000 and high - low < 20000:

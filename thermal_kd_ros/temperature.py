@@ -8,6 +8,7 @@ import numpy as np
 
 from .frames import ThermalFrame
 from .layouts import get_layout
+from .percentiles import percentiles
 from .results import FaceLandmarks
 
 _WARM_PERCENTILE = 98.0
@@ -39,7 +40,7 @@ def pixels_in(image: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def robust_maximum(celsius: np.ndarray, percentile: float = _WARM_PERCENTILE) -> float:
     """The warm end of some temperatures (N,) without the very warmest; NaN if there are none."""
-    return float(np.percentile(celsius, percentile)) if celsius.size else float("nan")
+    return percentiles(celsius, (percentile,))[0] if celsius.size else float("nan")
 
 
 def box_temperatures(frame: ThermalFrame, boxes: np.ndarray) -> BoxTemperatures:
@@ -54,7 +55,7 @@ def box_temperatures(frame: ThermalFrame, boxes: np.ndarray) -> BoxTemperatures:
             celsius = frame.celsius(pixels_in(frame.values, box))
             celsius = celsius[np.isfinite(celsius)]
             if celsius.size:
-                low, high = np.percentile(celsius, (100.0 - _WARM_PERCENTILE, _WARM_PERCENTILE))
+                low, high = percentiles(celsius, (100.0 - _WARM_PERCENTILE, _WARM_PERCENTILE))
                 maximum[i] = high
                 mean[i] = celsius[(celsius >= low) & (celsius <= high)].mean()
     return BoxTemperatures(maximum, mean)
@@ -81,8 +82,9 @@ def inner_canthus_temperatures(frame: ThermalFrame, faces: FaceLandmarks) -> np.
                 continue
             top, first = max(0, int(v - radius)), max(0, int(u - radius))
             patch = frame.values[top : int(v + radius) + 1, first : int(u + radius) + 1]
-            y, x = np.mgrid[: patch.shape[0], : patch.shape[1]]
-            near = (x + first + 0.5 - u) ** 2 + (y + top + 0.5 - v) ** 2 <= radius**2
+            x = np.arange(first, first + patch.shape[1]) + (0.5 - u)
+            y = np.arange(top, top + patch.shape[0]) + (0.5 - v)
+            near = x**2 + (y**2)[:, None] <= radius**2
             celsius = frame.celsius(patch[near])
             found[i] = np.fmax(found[i], robust_maximum(celsius[np.isfinite(celsius)], _CANTHUS_PERCENTILE))
     return found
