@@ -92,6 +92,37 @@ def test_no_face_that_is_left_out_comes_before_one_that_is_kept(made: list[tuple
     np.testing.assert_allclose(np.sort(value(kept))[::-1], everyone[: len(kept)])
 
 
+@pytest.mark.parametrize("mirror", [False, True])
+def test_every_size_of_batch_that_faces_can_make_is_prepared(mirror: bool) -> None:
+    pytest.importorskip("onnxruntime")
+    config = with_values(PerceptionConfig(), {
+        "engine.backend": "onnxruntime", "engine.device": "cpu", "engine.threads": 1, "face.max_faces": 3,
+        "face.mirror": mirror})
+    perception = ThermalPerception(config)
+    landmarker = perception.networks.landmarker
+    assert landmarker is not None
+    prepared: set[int] = set()
+
+    class Listening:
+        """The landmarker, and the sizes of the batches that it is given."""
+
+        card, on_cpu = landmarker.card, False
+
+        def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            prepared.add(len(batch))
+            return landmarker.run(batch)
+
+    perception.networks.landmarker = Listening()
+    perception.warm_up()
+    image = ThermalFrame.from_array(np.full((120, 160), 29500, np.uint16), config.thermal)
+    box = np.array([10.0, 10.0, 50.0, 50.0])
+    before = set(prepared)
+    for count in (1, 2, 3):
+        perception.host.landmarks([image], [Detections(np.tile(box, (count, 1)), np.ones(count), np.zeros(count, int),
+                                                       ("face",))])
+    assert prepared == before and max(before) == (8 if mirror else 4)
+
+
 def test_the_device_path_is_prepared_for_several_cameras() -> None:
     pytest.importorskip("torch")
     config = with_values(PerceptionConfig(), {"engine.backend": "torch", "engine.device": "cpu", "engine.threads": 1,

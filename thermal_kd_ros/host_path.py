@@ -42,7 +42,8 @@ class HostPath:
     def warm_up(self, batch: int) -> None:
         """Run every network at every batch size that frames of ``batch`` cameras may need."""
         for engine in self._networks.engines():
-            most = batch if engine.card.task == "detection" else batch * self._config.face.max_faces
+            crops = batch * self._config.face.max_faces * (2 if self._config.face.mirror else 1)
+            most = batch if engine.card.task == "detection" else crops
             for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
                 engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +83,64 @@ def test_nothing_installed_names_all_that_could_be(without) -> None:
         load_engine("landmarks_light", "landmarks", EngineConfig(device="cpu"))
     for package in ("install torch torchvision", "install onnxruntime", "install openvino"):
         assert package in str(caught.value)
+
+
+@pytest.fixture
+def half_a_gpu(monkeypatch: pytest.MonkeyPatch):
+    """A GPU that PyTorch sees; networks stay on the CPU when they are sent there."""
+    torch = pytest.importorskip("torch")
+    from thermal_kd_ros.engines import torch_engine
+
+    monkeypatch.setattr(choice, "find_gpus", lambda: GPU)
+    monkeypatch.setattr(torch_engine, "choose_device", lambda config: torch.device(
+        "cpu" if config.device == "cpu" else "cuda:0"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, *_, **__: self)
+    return torch
+
+
+def test_a_gpu_for_which_pytorch_has_no_kernels_is_passed_over(half_a_gpu, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nand more")
+
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(half_a_gpu.nn.Module, "to", fail)
+    loaded = load_engine("landmarks_light", "landmarks", EngineConfig())
+    assert loaded.on_cpu and "passed over torch on cuda: cuda:0 failed (CUDA error: no kernel" in loaded.describe()
+
+
+def test_a_gpu_that_is_lost_need_not_tell_its_name_for_the_cpu_to_go_on(half_a_gpu, monkeypatch) -> None:
+    loaded = load_engine("landmarks_light", "landmarks", EngineConfig(backend="torch", device="cuda"))
+    assert "Some GPU" in loaded.describe()
+
+    def lost(*_: object) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(half_a_gpu.cuda, "get_device_name", lost)
+    monkeypatch.setattr(loaded.engine, "infer", lost)
+    assert loaded.run(np.zeros((1, 1, 112, 112), np.float32))[0].shape == (1, 54, 2)
+    assert loaded.on_cpu and "Some GPU" in loaded.describe()
+
+
+@pytest.mark.parametrize("path", ["auto", "on"])
+def test_a_pytorch_whose_libraries_are_missing_is_passed_over(path: str, tmp_path: Path, repository: Path) -> None:
+    pytest.importorskip("openvino")
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libcurand.so.10: cannot open shared object file')")
+    program = f"""
+from thermal_kd_ros.config import EngineConfig, PerceptionConfig
+from thermal_kd_ros.engines import choice
+from thermal_kd_ros.engines.cuda import Gpu
+from thermal_kd_ros.pipeline import ThermalPerception
+choice.find_gpus = lambda: [Gpu("Some GPU", (9, 0), 13000)]
+print(ThermalPerception(PerceptionConfig(engine=EngineConfig(device_path="{path}"))).describe())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PYTHONPATH": f"{tmp_path}:{repository}"})
+    if path == "auto":
+        assert "passed over torch on cuda: torch is installed but cannot be imported (libcurand" in done.stdout
+    else:
+        assert "EngineError: engine.device_path is 'on', but not all networks run in PyTorch" in done.stderr
 
 
 def test_a_model_without_onnx_runs_in_torch_and_says_why(tmp_path: Path) -> None:

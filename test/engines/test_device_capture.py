@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -124,6 +125,32 @@ def test_a_step_is_captured_once_and_replayed() -> None:
         assert step() is first
         runner.wait()
         assert first.tolist() == [10.0] * 4
+
+
+@pytest.mark.gpu
+def test_two_threads_capture_at_once_while_a_third_uses_the_device() -> None:
+    done, outcomes = threading.Event(), []
+
+    def work() -> None:
+        given = torch.ones(1 << 20).pin_memory()
+        while not done.is_set():
+            given.to("cuda", non_blocking=True).sort().values.sum().item()
+
+    def capture() -> None:
+        runner = Runner(torch.device("cuda"))
+        with runner.active():
+            given = torch.ones(64, 64, device="cuda")
+            for _ in range(20):
+                outcomes.append(Step(lambda: given @ given, runner, torch.cuda.graph_pool_handle()).captured)
+
+    user, threads = threading.Thread(target=work), [threading.Thread(target=capture) for _ in range(2)]
+    for thread in (user, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    user.join()
+    assert outcomes == [True] * 40
 
 
 @pytest.mark.gpu

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from thermal_kd_ros.simulation.random_frames import random_scene_frame
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.engines.device import plan  # noqa: E402
-from thermal_kd_ros.engines.device.graphs import device_errors  # noqa: E402
+from thermal_kd_ros.engines.device.graphs import Step, device_errors  # noqa: E402
 from thermal_kd_ros.engines.device.path import DevicePath  # noqa: E402
 
 
@@ -72,7 +73,8 @@ def test_rendered_frames_give_what_the_host_gives(device, unit: str) -> None:
     expected, got = host.process([image])[0], on_device.process([image])[0]
     assert len(expected.detections) + len(expected.faces) > 0
     assert "device" in got.stage_ms and "detect" not in got.stage_ms
-    assert "whole path on the device" in on_device.describe()
+    how = "CUDA graphs" if device.type == "cuda" else "step by step"
+    assert f"whole path on the device, {how}" in on_device.describe()
     assert_equal_within(expected, got)
 
 
@@ -144,6 +146,83 @@ def test_an_image_with_hardly_a_finite_pixel_goes_the_host_s_way(crowded) -> Non
     got = device.process([image])[0]
     assert "contrast" in got.stage_ms
     assert_same(host.process([image])[0], got)
+
+
+@pytest.mark.gpu
+def test_replayed_steps_give_what_they_give_one_by_one(crowded, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs, steps = (both("cuda", {**crowded, "contrast.method": "plateau"})[1] for _ in range(2))
+    one, two = (96, 128), (70, 61)
+    rng = np.random.default_rng(0)
+    for turn in range(12):
+        # More cameras than there is room for at first, in batches of all sizes, twice in some of them.
+        cameras = rng.integers(0, 7, rng.integers(1, 5))
+        batch = [frame(10 * turn + i, "uint16" if camera % 2 else "float32", one if camera % 3 else two, str(camera),
+                       0.1 * turn + 0.01 * i) for i, camera in enumerate(cameras)]
+        got = graphs.process(batch)
+        with monkeypatch.context() as patched:
+            patched.setattr(Step, "_capture", lambda *_: None)
+            expected = steps.process(batch)
+        for first, second in zip(expected, got, strict=True):
+            assert len(first.detections) > 1
+            assert_same(first, second)
+    assert "CUDA graphs" in graphs.describe() and graphs.warnings == steps.warnings == []
+
+
+@pytest.mark.gpu
+def test_a_gpu_without_memory_is_told_and_left(crowded) -> None:
+    _, device = both("cuda", crowded)
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(0.0)
+    try:
+        result = device.process([frame(0, "uint16", (240, 320))])[0]
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert any("out of memory" in text for text in device.warnings)
+    assert len(result.detections) > 1 and "contrast" in result.stage_ms
+
+
+def plans() -> int:
+    """How many there are, with those that only the garbage collector would find."""
+    return sum(type(thing) is plan.Plan for thing in gc.get_objects())
+
+
+def test_what_is_not_used_any_more_frees_its_memory_at_once(crowded, device) -> None:
+    gc.collect()
+    others = plans()
+    on_device = both(str(device), crowded)[1]
+    gc.disable()
+    try:
+        for threshold in (0.1, 0.2, 0.3):
+            on_device.process([frame(0, "uint16", (96, 128))])
+            assert plans() == others + 1
+            on_device.reconfigure(with_values(on_device.config, {"detector.score_threshold": threshold}))
+            assert plans() == others
+    finally:
+        gc.enable()
+
+
+def test_a_device_that_fails_while_values_change_is_told(crowded, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, device = both("cpu", crowded)
+
+    def fail(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(DevicePath, "reconfigure", fail)
+    with pytest.raises(EngineError, match="out of memory"):
+        device.reconfigure(device.config)
+
+
+@pytest.mark.parametrize("said", [
+    "CUDA error: unspecified launch failure", "cuDNN error: CUDNN_STATUS_EXECUTION_FAILED",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "GET was unable to find an engine to execute this computation"])
+def test_what_a_device_and_its_libraries_say_is_told_from_a_bug(said: str) -> None:
+    gpu = torch.device("cuda:0")
+    with pytest.raises(EngineError, match="cuda:0 failed .*engine.device to cpu"), device_errors(gpu):
+        raise RuntimeError(said)
+    with pytest.raises(RuntimeError, match="size of tensor") as caught, device_errors(gpu):
+        raise RuntimeError("The size of tensor a (3) must match the size of tensor b (4)")
+    assert not isinstance(caught.value, EngineError)
 
 
 @pytest.mark.parametrize("on_failure", ["cpu", "error"])

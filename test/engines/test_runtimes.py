@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from thermal_kd_ros.config import EngineConfig
 from thermal_kd_ros.engines.base import EngineError, load_engine
+from thermal_kd_ros.engines.cuda import Gpu
 
 ALL = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider"]
 
@@ -55,6 +56,49 @@ def test_a_build_without_the_provider_is_named_with_the_one_that_has_it(device: 
 
     with pytest.raises(EngineError, match=package):
         choose_providers(["CPUExecutionProvider"], device)
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_without_tensorrt_s_libraries_cuda_runs_it_and_that_is_said(raises: bool, monkeypatch: pytest.MonkeyPatch
+                                                                     ) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    from thermal_kd_ros.engines import onnxruntime_engine
+
+    class NvidiaBuild(ort.InferenceSession):
+        """Like onnxruntime-gpu on a machine without TensorRT: leaves it out, or raises. CUDA is a CPU here."""
+
+        def __init__(self, path, options, providers, **others) -> None:
+            self._started = [name for name, _ in providers if name != ALL[0]]
+            if raises and len(self._started) < len(providers) and len(providers) > 1:
+                raise RuntimeError("libnvinfer.so.10: cannot open shared object file")
+            super().__init__(path, options, providers=ALL[-1:], **others)
+
+        def get_providers(self) -> list[str]:
+            return self._started
+
+    monkeypatch.setattr(onnxruntime_engine, "find_gpus", lambda: [Gpu("Some GPU", (9, 0), 13000)])
+    monkeypatch.setattr(onnxruntime_engine.ort, "get_available_providers", lambda: ALL)
+    config = EngineConfig(backend="onnxruntime", device="cuda")
+    with monkeypatch.context() as patched:
+        # The name of the input is read in a session of its own.
+        patched.setattr(onnxruntime_engine.OnnxRuntimeEngine, "_tensorrt_options", lambda *_: {})
+        patched.setattr(onnxruntime_engine.ort, "InferenceSession", NvidiaBuild)
+        engine = load_engine("landmarks_light", "landmarks", config)
+    assert ", CUDA, fp32" in engine.describe() and not engine.on_cpu
+    (warning,) = engine.warnings
+    assert "CUDA instead of TensorRT" in warning and ("libnvinfer" in warning) == raises
+    assert engine.run(np.zeros((1, 1, 112, 112), np.float32))[0].shape == (1, 54, 2)
+    monkeypatch.setattr(onnxruntime_engine, "choose_providers", lambda *_: [ALL[1], ALL[3]])
+    with pytest.raises(EngineError, match="cuda:1.*sees 1 CUDA devices"):
+        load_engine("landmarks_light", "landmarks", EngineConfig(backend="onnxruntime", device="cuda:1"))
+
+
+def test_a_tensorrt_engine_is_built_for_every_batch_that_the_pipeline_makes() -> None:
+    pytest.importorskip("onnxruntime")
+    from thermal_kd_ros.buckets import buckets_for
+    from thermal_kd_ros.engines import onnxruntime_engine
+
+    assert max(size for count in range(1, 200) for size in buckets_for(count)) <= onnxruntime_engine._LARGEST_BATCH
 
 
 def test_a_precision_that_a_file_does_not_have_is_refused() -> None:

@@ -149,6 +149,26 @@ def test_a_publisher_that_does_not_fit_is_named(node: Any, scene: Callable[..., 
     node.wait_answering(node.image(scene()))
 
 
+def test_a_lost_gpu_does_not_keep_the_node_from_cleaning_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    import rclpy
+    from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+
+    from thermal_kd_ros.nodes.perception import PerceptionNode
+
+    def lost() -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lost)
+    rclpy.init()
+    try:
+        node = PerceptionNode()
+        assert node.on_cleanup(LifecycleState("inactive", 2)) == TransitionCallbackReturn.SUCCESS
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()
+
+
 def test_it_ends_quietly_on_termination(node: Any) -> None:
     assert node.stop(signal.SIGTERM) == 0
     assert "Traceback" not in node.log()

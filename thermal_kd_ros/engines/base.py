@@ -93,6 +93,6 @@ def _load(candidate: Candidate, model: str, config: EngineConfig) -> Engine:
         from .openvino_engine import OpenVinoEngine
 
         return OpenVinoEngine(path, config)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError from torch where a library of CUDA is missing
         raise EngineError(f"{candidate.backend.name} is installed but cannot be imported ({error}); install it again "
                           f"with: python3 -m pip install --force-reinstall {candidate.backend.packages}") from None

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
+from ..buckets import BUCKETS
 from ..config import EngineConfig
+from ..models.checkpoint import ModelError
 from .cache import EngineKey, file_digest, usable_folder
-from .cuda import find_gpus
+from .cuda import Gpu, find_gpus
 from .errors import EngineError
 from .onnx_model import OnnxModel
 
 TENSORRT, CUDA, OPENVINO, CPU = (
     f"{name}ExecutionProvider" for name in ("Tensorrt", "CUDA", "OpenVINO", "CPU"))
-_LARGEST_BATCH = 16
-"""TensorRT engines are built for batches from 1 to this; a larger one makes it build again."""
+_LARGEST_BATCH = BUCKETS[-1]
+"""TensorRT engines are built for batches from 1 to this, the largest that there is."""
 
 
 def choose_providers(available: list[str], device: str) -> list[str]:
@@ -60,10 +62,27 @@ class OnnxRuntimeEngine:
         self.card = self._model.card
         self.warnings: list[str] = []
         providers = choose_providers(ort.get_available_providers(), config.device)
+        try:
+            self._start(providers, config)
+        except (EngineError, ModelError) as error:
+            # A build for NVIDIA GPUs lists TensorRT whether or not its libraries are there.
+            if providers[:2] != [TENSORRT, CUDA]:
+                raise
+            self._start(providers[1:], config)
+            self.warnings.append(f"{self.card.name} runs with CUDA instead of TensorRT, more slowly: {error}")
+        self.on_cpu = self.provider == CPU or (self.provider == OPENVINO and config.device in ("auto", "cpu"))
+        self._input = self._session.get_inputs()[0].name
+
+    def _start(self, providers: list[str], config: EngineConfig) -> None:
+        """Open the session with the first of ``providers``; raises EngineError or ModelError."""
         self.precision = self._choose_precision(providers[0], config.precision)
         try:
             chosen = [(name, self._options(name, config)) for name in providers]
-            self._session = ort.InferenceSession(str(path), session_options(config), providers=chosen)
+            # By itself it would go on with other providers after a failure, and tell nobody but the terminal.
+            self._session = ort.InferenceSession(str(self._model.path), session_options(config), providers=chosen,
+                                                 enable_fallback=0)
+        except EngineError:
+            raise
         except Exception as error:  # its exceptions have no common base
             raise self._model.unusable("onnxruntime", error) from None
         inputs = [tuple(size if isinstance(size, int) else None for size in entry.shape)
@@ -75,8 +94,6 @@ class OnnxRuntimeEngine:
             raise EngineError(f"onnxruntime lists {providers[0]} but cannot start it: the libraries it needs (CUDA, "
                               "cuDNN, TensorRT) are missing or of another version; install them, or set engine.device "
                               "to cpu")
-        self.on_cpu = self.provider == CPU or (self.provider == OPENVINO and config.device in ("auto", "cpu"))
-        self._input = self._session.get_inputs()[0].name
 
     def _choose_precision(self, provider: str, precision: str) -> str:
         if precision == "auto":
@@ -90,6 +107,7 @@ class OnnxRuntimeEngine:
     def _options(self, provider: str, config: EngineConfig) -> dict[str, Any]:
         kind, _, index = config.device.partition(":")
         if provider == CUDA:
+            _gpu(int(index or 0), config)
             return {"device_id": int(index or 0)}
         if provider == OPENVINO:
             return {"device_type": "CPU" if kind in ("auto", "cpu") else config.device.upper().replace(":", ".")}
@@ -104,10 +122,7 @@ class OnnxRuntimeEngine:
         options = {"trt_fp16_enable": self.precision == "fp16",
                    "trt_profile_min_shapes": f"{name}:1{shape}", "trt_profile_opt_shapes": f"{name}:1{shape}",
                    "trt_profile_max_shapes": f"{name}:{_LARGEST_BATCH}{shape}"}
-        gpus = find_gpus()
-        if index >= len(gpus):
-            raise EngineError(f"engine.device is '{config.device}', but the driver sees {len(gpus)} CUDA devices")
-        gpu = gpus[index]
+        gpu = _gpu(index, config)
         key = EngineKey(file_digest(self._model.path), gpu.name, gpu.compute_capability,
                         f"onnxruntime {ort.__version__}, TensorRT {_tensorrt_version()}, driver {gpu.driver}",
                         self.precision, (_LARGEST_BATCH, 1, card.input_height, card.input_width))
@@ -124,6 +139,13 @@ class OnnxRuntimeEngine:
     def describe(self) -> str:
         """See Engine.describe."""
         return f"onnxruntime {ort.__version__}, {self.provider.removesuffix('ExecutionProvider')}, {self.precision}"
+
+
+def _gpu(index: int, config: EngineConfig) -> Gpu:
+    gpus = find_gpus()
+    if index >= len(gpus):
+        raise EngineError(f"engine.device is '{config.device}', but the driver sees {len(gpus)} CUDA devices")
+    return gpus[index]
 
 
 def _tensorrt_version() -> str:

@@ -12,6 +12,7 @@ from ..models.blocks import fuse_batch_norm
 from ..models.checkpoint import ModelCard, ModelError
 from ..models.detector import Detector, DetectorSpec
 from ..models.landmarker import Landmarker, LandmarkerSpec
+from .device.graphs import device_errors
 from .errors import EngineError
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -49,7 +50,10 @@ def choose_device(config: EngineConfig) -> torch.device:
 
 
 class TorchEngine:
-    """One network under torch.inference_mode, batch norms fused, channels last."""
+    """One network under torch.inference_mode, batch norms fused, channels last.
+
+    Raises EngineError if the device cannot take it: PyTorch has no kernels for it, or its memory is full.
+    """
 
     def __init__(self, card: ModelCard, weights: dict[str, np.ndarray], path: Path, config: EngineConfig) -> None:
         self.card = card
@@ -64,10 +68,13 @@ class TorchEngine:
         self.precision = precision
         self._dtype = _PRECISIONS[precision]
         network = fuse_batch_norm(load_network(card, weights, path))
-        self._network = network.to(self.device).to(memory_format=torch.channels_last).requires_grad_(False)
-        # Only weights: a buffer of coordinates would lose what the points are measured in.
-        for weight in self._network.parameters():
-            weight.data = weight.data.to(self._dtype)
+        with device_errors(self.device):
+            # Kept, because a device that has failed may not even tell its name.
+            self._where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
+            self._network = network.to(self.device).to(memory_format=torch.channels_last).requires_grad_(False)
+            # Only weights: a buffer of coordinates would lose what the points are measured in.
+            for weight in self._network.parameters():
+                weight.data = weight.data.to(self._dtype)
 
     @torch.inference_mode()
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,5 +89,4 @@ class TorchEngine:
 
     def describe(self) -> str:
         """See Engine.describe."""
-        where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "CPU"
-        return f"torch {torch.__version__}, {where}, {self.precision}"
+        return f"torch {torch.__version__}, {self._where}, {self.precision}"

@@ -6,6 +6,7 @@ run in one thread and return at once; a worker thread takes the newest frames, o
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import threading
@@ -146,8 +147,9 @@ class PerceptionNode(LifecycleNode):
         gc.unfreeze()
         gc.collect()
         if "torch" in sys.modules:
-            # Else torch keeps the memory of the GPU for itself, though nothing uses it any more.
-            sys.modules["torch"].cuda.empty_cache()
+            # Else torch keeps the memory of the GPU for itself, though nothing uses it any more. A lost GPU refuses.
+            with contextlib.suppress(RuntimeError):
+                sys.modules["torch"].cuda.empty_cache()
 
     # Parameters ------------------------------------------------------------------------------------------------------
 
@@ -217,12 +219,14 @@ class PerceptionNode(LifecycleNode):
             if len(jobs) == 1:
                 jobs[0][0].fail(error)
                 return
-            # One camera's frame must not take the others with it; and alone each needs less memory.
-            for one in jobs:
-                self._process([one])
+        else:
+            for (camera, job), result in zip(jobs, results, strict=True):
+                camera.answer(job, result)
             return
-        for (camera, job), result in zip(jobs, results, strict=True):
-            camera.answer(job, result)
+        # One camera's frame must not take the others with it; and alone each needs less memory. Outside the handler, so
+        # that nothing holds on to the memory of what failed.
+        for one in jobs:
+            self._process([one])
 
     # Diagnostics -----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def device_path(config: PerceptionConfig, networks: Networks, thresholds: np.nda
         before: the path so far, whose cameras are kept.
 
     Raises:
-        EngineError: if the path is forced, but a network does not run in PyTorch.
+        EngineError: if the path is forced, but a network does not run in PyTorch, or if the device fails.
     """
     wanted = config.engine.device_path
     if wanted == "off" or (wanted == "auto" and networks.detector.on_cpu):
@@ -40,9 +40,10 @@ def device_path(config: PerceptionConfig, networks: Networks, thresholds: np.nda
         import torch
 
         from ..torch_engine import TorchEngine
+        from .graphs import device_errors
         from .path import DevicePath
         from .steps import DeviceNetworks
-    except ImportError:
+    except (ImportError, OSError):  # OSError where a library of CUDA is missing
         engines = []
     found = [engine for engine in engines if isinstance(engine, TorchEngine)]
     if not found or len(found) < len(engines) or len({engine.device for engine in found}) > 1:
@@ -51,15 +52,16 @@ def device_path(config: PerceptionConfig, networks: Networks, thresholds: np.nda
                               "engine.backend to torch, or engine.device_path to auto")
         return None
     device = found[0].device
-    loaded = DeviceNetworks(found[0], _size(found[0]), torch.from_numpy(thresholds).to(device), contrasts)
-    if networks.layout is not None:
-        loaded = dataclasses.replace(
-            loaded, face_detector=found[1], face_detector_size=_size(found[1]),
-            face_class=found[1].card.classes.index("face"), landmarker=found[2],
-            crop_size=found[2].card.input_height, mirror=torch.tensor(networks.layout.mirror, device=device))
-    if before is None:
-        return DevicePath(loaded, config, device)
-    before.reconfigure(loaded, config)
+    with device_errors(device):
+        loaded = DeviceNetworks(found[0], _size(found[0]), torch.from_numpy(thresholds).to(device), contrasts)
+        if networks.layout is not None:
+            loaded = dataclasses.replace(
+                loaded, face_detector=found[1], face_detector_size=_size(found[1]),
+                face_class=found[1].card.classes.index("face"), landmarker=found[2],
+                crop_size=found[2].card.input_height, mirror=torch.tensor(networks.layout.mirror, device=device))
+        if before is None:
+            return DevicePath(loaded, config, device)
+        before.reconfigure(loaded, config)
     return before
 
 

@@ -7,6 +7,7 @@ stay. On the CPU, and where capturing fails, steps are simply called.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
@@ -18,6 +19,10 @@ from ..errors import EngineError
 _LOGGER = logging.getLogger("thermal_kd_ros")
 _WARM_UPS = 3
 """Calls before a capture: libraries load their kernels and choose algorithms, which cannot be captured."""
+_CAPTURING = threading.Lock()
+"""One capture at a time in a process: each begins by waiting for its device, which breaks one that is under way."""
+_FAILURES = ("CUDA", "cuDNN", "unable to find an engine")
+"""One of these is in what PyTorch says when a device or its libraries fail, and not when a program is wrong."""
 
 Outputs = TypeVar("Outputs")
 
@@ -65,7 +70,8 @@ class Step(Generic[Outputs]):
         self._graph: torch.cuda.CUDAGraph | None = None
         self.outputs: Outputs | None = None
         if runner.captures:
-            self._capture(runner, pool)
+            with _CAPTURING:
+                self._capture(runner, pool)
 
     @property
     def captured(self) -> bool:
@@ -110,7 +116,7 @@ def device_errors(device: torch.device) -> Iterator[None]:
         raise EngineError(f"{device} is out of memory ({_first_line(error)}); let fewer programs use it, lower "
                           "face.max_faces, or set engine.device to cpu") from None
     except RuntimeError as error:
-        if device.type != "cuda" or "CUDA" not in str(error):
+        if device.type != "cuda" or not any(failure in str(error) for failure in _FAILURES):
             raise
         raise EngineError(f"{device} failed ({_first_line(error)}); start the node again, and if it fails again set "
                           "engine.device to cpu") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,9 +60,12 @@ class Plan:
         self._inputs[..., TONE_FIELDS.index("min_span")] = 1.0
         self._device_raw, self._device_inputs = self._raw.to(runner.device), self._inputs.to(runner.device)
         pool = torch.cuda.graph_pool_handle() if runner.captures else None
-        self._look: Step[_Looked] = Step(self._look_at, runner, pool)
+        # Weakly: a plan that held itself by its steps would keep the device's memory until the garbage collector comes.
+        me = weakref.proxy(self)
+        self._look: Step[_Looked] = Step(partial(Plan._look_at, me), runner, pool)
         self._looked = self._look()
-        self._marking = {count: Step(partial(self._mark_faces, count), runner, pool) for count in buckets(self._most)}
+        self._marking = {count: Step(partial(Plan._mark_faces, me, count), runner, pool)
+                         for count in buckets(self._most)}
         self._report = self._pinned(torch.empty(self._looked.report.shape))
         self._marks: torch.Tensor | None = None
         self._bucket = 0
