@@ -36,7 +36,7 @@ from training.losses.detection import Targets
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
     """The data set of one part of an experiment; ``visible``: with the visible halves of its pairs."""
     if part.kind == "pairs" and visible:
-        pairs = PairedCoco(data / part.root, "train", classes, part.absent)
+        pairs = PairedCoco(data / part.root, "train", classes, part.absent, part.background)
         check_registration(pairs, part.root)
         return pairs
     if part.kind in ("coco", "pairs"):
