@@ -1,6 +1,7 @@
 """The stages of landmark distillation on tiny caches: teacher, transfer, compression, ablation."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
 from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
+from training.landmarks.fit import run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -143,6 +145,29 @@ def test_a_killed_stage_goes_on_to_the_same_weights(cache, taught, tmp_path, mon
     again = compress.train(*arguments)
     for key, value in weights(whole).items():
         np.testing.assert_array_equal(value, weights(again)[key], err_msg=key)
+
+
+def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(cache, tmp_path):
+    chosen = train.PlainSettings(spec=TINY, crops=CropConfig(size=32), epochs=1, batch=5)
+    straight = train.train(chosen, [cache], tmp_path / "straight", None, CPU, 0)
+    # A folder in the model file's place: it cannot be written.
+    blocked = tmp_path / "run" / straight.name
+    blocked.mkdir(parents=True)
+    with pytest.raises(OSError):
+        train.train(chosen, [cache], tmp_path / "run", None, CPU, 0)
+    blocked.rmdir()
+    assert train.train(chosen, [cache], tmp_path / "run", None, CPU, 0) == blocked
+    for key, value in weights(straight).items():
+        np.testing.assert_array_equal(value, weights(blocked)[key], err_msg=key)
+
+
+def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full, which is always full")
+    (tmp_path / "state.part").symlink_to("/dev/full")
+    chosen = settings(train.PlainSettings, CropConfig)
+    assert run(lambda: train.train(chosen, [cache], tmp_path, None, CPU, 0)) == 1
+    assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
 
 
 def taught_thermal(cache, taught, tmp_path):
