@@ -1,5 +1,6 @@
 """The stages of landmark distillation on tiny caches: teacher, transfer, compression, ablation."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -239,6 +240,14 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
     rows = (tmp_path / "runs" / "rows.jsonl").read_text()
     ablate.ablate(*arguments)
     assert (tmp_path / "runs" / "rows.jsonl").read_text() == rows
+    # Rows of another budget, or on other data, do not belong into the same table.
+    written = report.read_text()
+    longer = dataclasses.replace(arguments[6], epochs=2)
+    with pytest.raises(DataError, match="runs with other epochs: give another --output"):
+        ablate.ablate(*arguments[:6], longer, CPU)
+    with pytest.raises(DataError, match="runs with other pairs"):
+        ablate.ablate([cache, cache], *arguments[1:])
+    assert report.read_text() == written
 
 
 def test_cells_are_mean_and_sample_deviation(tmp_path):
