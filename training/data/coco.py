@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from thermal_kd_ros.output import written_aside
 
 IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
 """Category names that mark regions without a judgement: neither a target nor background."""
@@ -36,9 +39,10 @@ class CocoDetection:
 
     ``absent`` names classes that the set does not label because none is in it: they are background here. The other
     classes that it does not label give no loss. Boxes of categories that the model does not have are ignore regions,
-    but for those in ``background``.
+    but for those in ``background``, and so are the crowds (``iscrowd``) of any category, which COCO does not judge.
 
-    Raises DataError for a missing file, unusable json, or a split that shares no class with the model.
+    Raises DataError for a missing file, unusable json, a split that shares no class with the model, and an image that
+    cannot be read or has another size than the json says.
     """
 
     def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = (),
@@ -52,6 +56,8 @@ class CocoDetection:
             raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not COCO json: {error}") from None
+        if not images:
+            raise DataError(f"{path} lists no image")
         names = {entry["id"]: entry["name"] for entry in categories}
         self.labelled = np.array([name in names.values() for name in classes])
         self.labelled |= np.array([name in absent for name in classes])
@@ -60,11 +66,13 @@ class CocoDetection:
         index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}
         rows: dict[int, list[tuple[list[float], int]]] = {entry["id"]: [] for entry in images}
         for annotation in annotations:
-            name = names[annotation["category_id"]]
-            if name in background:
-                continue
-            label = index.get(name, -1)
-            rows[annotation["image_id"]].append((annotation["bbox"], label))
+            try:
+                name, own, box = names[annotation["category_id"]], rows[annotation["image_id"]], annotation["bbox"]
+            except KeyError as error:
+                raise DataError(f"{path}: annotation {annotation.get('id')} has no bbox, or names an image or category "
+                                f"that is not listed ({error})") from None
+            if name not in background:
+                own.append((box, -1 if annotation.get("iscrowd") else index.get(name, -1)))
         self.images = images
         self._boxes: list[np.ndarray] = []
         self._labels: list[np.ndarray] = []
@@ -82,10 +90,35 @@ class CocoDetection:
 
     def __getitem__(self, i: int) -> Sample:
         path = self.folder / self.images[i]["file_name"]
-        values = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-        if values is None:
-            raise DataError(f"{path} cannot be read as an image")
+        values = read_raster(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+        expected = self.images[i]["height"], self.images[i]["width"]
+        if values.shape != expected:
+            raise DataError(f"{path} is {values.shape[1]} x {values.shape[0]} pixels, its boxes are for "
+                            f"{expected[1]} x {expected[0]}")
         return Sample(values, self._boxes[i], self._labels[i], self.labelled)
+
+
+def read_raster(path: Path, flags: int) -> np.ndarray:
+    """An image as it is stored, whatever its orientation tag says, because boxes belong to the stored raster.
+
+    Raises DataError.
+    """
+    values = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if values is None:
+        raise DataError(f"{path} cannot be read as an image")
+    return values
+
+
+def write_raster(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) -> None:
+    """Write an image whole or not at all, in the format of the path's suffix; raises OSError where it cannot be.
+
+    OpenCV's own writer leaves half a file on a full disk, and says so by its return value at best.
+    """
+    done, data = cv2.imencode(path.suffix, values, list(parameters))
+    if not done:
+        raise OSError(f"{path}: an image of {values.dtype} {values.shape} cannot be encoded")
+    with written_aside(path) as aside:
+        aside.write_bytes(data.tobytes())
 
 
 def clean_boxes(rows: list[tuple[list[float], int]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

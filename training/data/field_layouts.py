@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.data.coco import DataError, Sample
+from training.data.coco import DataError, Sample, read_raster
 from training.data.pairs import PairedSample, match_stems
 
 Row = tuple[str, tuple[float, float, float, float]]
@@ -61,7 +61,8 @@ class FieldPairs:
 
     def __getitem__(self, i: int) -> PairedSample:
         entry = self.entries[i]
-        thermal, visible = _read(entry.thermal, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE), _read(entry.visible)
+        thermal = read_raster(entry.thermal, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+        visible = read_raster(entry.visible, cv2.IMREAD_COLOR)
         boxes, labels = self._boxes(entry, thermal.shape[1], thermal.shape[0])
         return PairedSample(thermal, cv2.cvtColor(visible, cv2.COLOR_BGR2RGB), boxes, labels,
                             self.labelled).check(str(entry.thermal))
@@ -208,18 +209,11 @@ class HitUav:
 
     def __getitem__(self, i: int) -> Sample:
         path, width, height = self._images[i]
-        values = _read(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+        values = read_raster(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
         if values.shape != (height, width):
             raise DataError(f"{path} is {values.shape[1]} x {values.shape[0]} pixels, its labels are for "
                             f"{width} x {height}")
         return Sample(values, *checked_boxes(self._rows[i], width, height, path), self.labelled)
-
-
-def _read(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path} cannot be read as an image")
-    return image
 
 
 def _images(folder: Path) -> list[Path]:

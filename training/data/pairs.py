@@ -9,7 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from training.data.coco import CocoDetection, DataError, Sample
+from training.data.coco import CocoDetection, DataError, Sample, read_raster
 
 VISIBLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -89,8 +89,9 @@ class PairedCoco:
     Raises DataError for what CocoDetection refuses, and for unpaired files.
     """
 
-    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = ()) -> None:
-        self._thermal = CocoDetection(root, split, classes, absent)
+    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = (),
+                 background: tuple[str, ...] = ()) -> None:
+        self._thermal = CocoDetection(root, split, classes, absent, background)
         names = [entry["file_name"] for entry in self._thermal.images]
         self._visible = match_stems(names, root / f"{split}_visible")
 
@@ -99,9 +100,7 @@ class PairedCoco:
 
     def __getitem__(self, i: int) -> PairedSample:
         sample: Sample = self._thermal[i]
-        visible = cv2.imread(str(self._visible[i]), cv2.IMREAD_COLOR)
-        if visible is None:
-            raise DataError(f"{self._visible[i]} cannot be read as an image")
+        visible = read_raster(self._visible[i], cv2.IMREAD_COLOR)
         return PairedSample(sample.values, cv2.cvtColor(visible, cv2.COLOR_BGR2RGB), sample.boxes, sample.labels,
                             sample.labelled).check(str(self._visible[i]))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -18,9 +19,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
+from training.data.coco import write_raster
 
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
@@ -51,11 +54,10 @@ def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]
         # Every other scene as an 8-bit picture with a camera's own contrast, as most recorded thermal video is.
         unit = "centikelvin" if seed // (len(SIZES) * len(KINDS)) % 2 else None
         frame = random_scene_frame(seed, width, height, kind, unit)
-        cv2.imwrite(str(folder / f"{seed:06d}.png"), frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_raster(folder / f"{seed:06d}.png", frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         # The sidecar comes last, so that it vouches for the picture.
-        temporary = sidecar.with_suffix(".part")
-        temporary.write_text(json.dumps(annotations_of(frame)))
-        os.replace(temporary, sidecar)
+        with written_aside(sidecar) as path:
+            path.write_text(json.dumps(annotations_of(frame)))
     return seed, width, height, json.loads(sidecar.read_text())
 
 
@@ -74,15 +76,18 @@ def main(argv: list[str] | None = None) -> int:
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     jobs = [(args.seed + i, folder) for i in range(args.count)]
-    with ProcessPoolExecutor(args.processes) as pool:
-        for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
-            images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
-            annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
-    content = {"images": images, "annotations": annotations,
-               "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
-    temporary = args.output / f"{args.split}.json.part"
-    temporary.write_text(json.dumps(content))
-    os.replace(temporary, args.output / f"{args.split}.json")
+    try:
+        with ProcessPoolExecutor(args.processes) as pool:
+            for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
+                images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
+                annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
+        content = {"images": images, "annotations": annotations,
+                   "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
+        with written_aside(args.output / f"{args.split}.json") as path:
+            path.write_text(json.dumps(content))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

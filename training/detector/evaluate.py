@@ -41,15 +41,19 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     """Average precision and duplicates of a model file on ``<root>/<split>``: of the classes both know, or ``classes``.
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
-    have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at.
+    have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at. Raises
+    DataError for ``classes`` that one of the two does not know: their figure would be 0 or left out in silence.
     """
     card = read_card(model)
     data = CocoDetection(root, split, card.classes)
+    shared = shared_classes(card.classes, data)
+    chosen = classes or shared
+    if unknown := sorted(set(chosen) - set(shared)):
+        raise DataError(f"no figure for {', '.join(unknown)}: {card.name} and {root.name} share {', '.join(shared)}")
     if is_teacher(card):
         found = teacher_answers(model, root, split, device)
     else:
         found = answers(for_measuring(model, {"engine.device": device, **(values or {})}), data, step, bits)
-    chosen = classes or shared_classes(card.classes, data)
     return average_precision(*found, chosen) | duplicates(*found, chosen)
 
 

@@ -36,7 +36,7 @@ from training.losses.detection import Targets
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
     """The data set of one part of an experiment; ``visible``: with the visible halves of its pairs."""
     if part.kind == "pairs" and visible:
-        pairs = PairedCoco(data / part.root, "train", classes, part.absent)
+        pairs = PairedCoco(data / part.root, "train", classes, part.absent, part.background)
         check_registration(pairs, part.root)
         return pairs
     if part.kind in ("coco", "pairs"):
@@ -84,8 +84,6 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     """Run an experiment, alone or as one of several ``processes``; returns the path of the model file."""
     processes = processes or Processes()
     output.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(experiment.seed)
-
     experiment.distill.check()
     teacher, teacher_modality = None, experiment.modality
     if experiment.distill.needs_teacher:
@@ -101,6 +99,8 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     if total == 0:
         raise DataError(f"an epoch has {len(mixture)} images, fewer than a batch of {experiment.batch}")
 
+    # Not before: a teacher that was loaded draws numbers too, and would change what the student starts from.
+    torch.manual_seed(experiment.seed)
     student = build_network(experiment).to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(student).eval()
     objective = Objective(experiment, student, teacher, teacher_modality).to(device)
@@ -163,11 +163,13 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
                 **{key: round(value / len(batches), 4) for key, value in sums.items()}}
         bar.set_postfix({key: line[key] for key in sums})
+        if processes.first:
+            # Before the state: a run that dies between the two repeats its last steps and writes the model then.
+            write_model(experiment, average, output / f"{experiment.name}.safetensors")
         save()
         if processes.first:
             with open(output / "log.jsonl", "a") as log:
                 log.write(json.dumps(line) + "\n")
-            write_model(experiment, average, output / f"{experiment.name}.safetensors")
     bar.close()
     return output / f"{experiment.name}.safetensors"
 

@@ -155,9 +155,10 @@ class Bench:
 
     def row(self, stage: str, method: str, seed: int, path: Path) -> None:
         """Measure a finished run and remember it."""
-        line = {"stage": stage, "method": method, "seed": seed, "on": self.measure(path)}
-        with open(self.output / "rows.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")
+        rows = [*self.rows(), {"stage": stage, "method": method, "seed": seed, "on": self.measure(path)}]
+        # As a whole: half a line, after a kill or on a full disk, could not be read again.
+        with written_aside(self.output / "rows.jsonl") as aside:
+            aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     def rows(self) -> list[dict]:
         """The finished rows."""
@@ -167,6 +168,22 @@ class Bench:
     def done(self, stage: str, method: str, seed: int) -> bool:
         """Whether a row is finished."""
         return any((r["stage"], r["method"], r["seed"]) == (stage, method, seed) for r in self.rows())
+
+
+def claim(output: Path, shared: dict[str, object]) -> None:
+    """Make the folder and remember what all its runs share; raises DataError if it holds runs that share other things.
+
+    Its rows, crops and teacher are taken as they are found: under another budget or with other data they would be
+    mixed with new ones in one table.
+    """
+    path, wanted = output / "shared.json", json.loads(json.dumps(shared))
+    if path.exists():
+        before = json.loads(path.read_text())
+        if changed := sorted(name for name in wanted if before.get(name) != wanted[name]):
+            raise DataError(f"{output} holds runs with other {', '.join(changed)}: give another --output or delete it")
+        return
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(wanted, indent=1))
 
 
 def train_teacher(bench: Bench, photographs: list[tuple[np.ndarray, ...]]) -> Path:
@@ -231,7 +248,10 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
     if unknown := set(budget.only) - set(transfers()):
         raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(transfers())}")
-    output.mkdir(parents=True, exist_ok=True)
+    claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
+                   "number of pairs": budget.pairs, "every": budget.every,
+                   "pairs": [str(path.resolve()) for path in pairs], "held-out": str(held_out.resolve()),
+                   "photographs": str(photographs.resolve()), "real": str(real.resolve())})
     config = PairConfig(size=SIZE)
     pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz", VARIATIONS)
     extra = make_pool(PhotographCrops(load_photographs(photographs), len(pool[0][0]) // 4, 0, config),
@@ -298,7 +318,7 @@ def main(argv: list[str] | None = None) -> int:
                Budget(epochs=args.epochs, seeds=args.seeds, only=tuple(args.only),
                       students=not args.transfers_only), torch.device(args.device),
                args.title)
-    except (DataError, ModelError, FloatingPointError) as error:
+    except (DataError, ModelError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

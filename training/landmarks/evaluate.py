@@ -134,7 +134,8 @@ def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, 
 def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) -> dict[str, float]:
     """Accuracy of the whole pipeline on driver_faces: landmarks in the boxes that the face detector finds.
 
-    A labelled face is missed, and counts as a failure, if no found box overlaps its box by half.
+    A labelled face is missed, and counts as a failure, if no found box overlaps its box by half. If all are, the NME
+    is NaN.
     """
     config = with_values(PerceptionConfig(), {"face.landmark_model": name, "tracking.enabled": False})
     perception = ThermalPerception(config)
@@ -149,9 +150,10 @@ def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) ->
         if len(overlaps) and overlaps.max() >= 0.5:
             points.append(faces.points[overlaps.argmax()])
             truth.append(frame.points)
-    errors = nme(np.array(points), np.array(truth))
+    errors = nme(np.array(points), np.array(truth)) if points else np.zeros(0)
     missed = len(frames) - len(errors)
-    return {"nme_percent": 100 * float(errors.mean()), "nme_median_percent": 100 * float(np.median(errors)),
+    mean, median = (100 * float(of(errors)) if points else float("nan") for of in (np.mean, np.median))
+    return {"nme_percent": mean, "nme_median_percent": median,
             "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).sum() + missed) / len(frames),
             "missed_percent": 100 * missed / len(frames)}
 

@@ -187,9 +187,10 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
         with open(output / "log.jsonl", "a") as log:
             log.write(json.dumps(line) + "\n")
         bar.set_postfix(means)
+        # Before the state: a run that dies between the two repeats its last epoch and writes the model then.
+        write_model(settings, average, path, data, licence)
         save_state(state_path, {"settings": settings.to_json(), "step": step, "trained": trained.state_dict(),
                                 "average": average.state_dict(), "optimiser": optimiser.state_dict()})
-        write_model(settings, average, path, data, licence)
     bar.close()
     return path
 
@@ -218,7 +219,7 @@ def run(stage: Callable[[], Path]) -> int:
     """Run a stage for the command line; a user's mistake is told in one line."""
     try:
         path = stage()
-    except (DataError, ModelError, FloatingPointError, ValueError) as error:
+    except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"model: {path}")

@@ -85,8 +85,11 @@ def reverse_injection(teacher: SplitNetwork, thermal: Features, visible: Feature
 def bridged(features: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """``features`` (N, C, H, W) with each channel's mean and standard deviation over (N, H, W) set to ``reference``'s.
 
-    As CrossKD aligns scales before a foreign head (Wang et al., "CrossKD", CVPR 2024).
+    As CrossKD aligns scales before a foreign head (Wang et al., "CrossKD", CVPR 2024). Float32 or better: the mean of
+    a batch in bfloat16 is off by a part of the deviation.
     """
+    if features.dtype != torch.float64:
+        features, reference = features.float(), reference.float()
     return (standardise(features) * reference.detach().std((0, 2, 3), correction=0, keepdim=True)
             + reference.detach().mean((0, 2, 3), keepdim=True))
 

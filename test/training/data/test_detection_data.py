@@ -73,10 +73,53 @@ def test_unusable_sets_are_named(tree, tmp_path):
         CocoDetection(tree, "train", CLASSES)
 
 
+def rewritten(tree, change):
+    content = json.loads((tree / "train.json").read_text())
+    change(content)
+    (tree / "train.json").write_text(json.dumps(content))
+
+
+def test_crowds_are_not_judged(tree):
+    rewritten(tree, lambda content: content["annotations"][0].update(iscrowd=1))
+    sample = CocoDetection(tree, "train", CLASSES)[0]
+    np.testing.assert_allclose(sample.boxes[0], [5, 6, 15, 18])
+    assert sample.labels.tolist() == [-1, -1, 0, -1]
+
+
+@pytest.mark.parametrize("field", ["image_id", "category_id"])
+def test_annotations_of_nothing_are_told(tree, field):
+    rewritten(tree, lambda content: content["annotations"][2].update({field: 99}))
+    with pytest.raises(DataError, match=r"train.json: annotation 3 .*\(99\)"):
+        CocoDetection(tree, "train", CLASSES)
+
+
+def test_a_set_without_images_is_told(tree):
+    rewritten(tree, lambda content: content.update(images=[], annotations=[]))
+    with pytest.raises(DataError, match="lists no image"):
+        CocoDetection(tree, "train", CLASSES)
+
+
 def test_an_unreadable_image_is_named(tree):
     (tree / "train" / "a.png").write_bytes(b"no png")
     with pytest.raises(DataError, match="a.png"):
         CocoDetection(tree, "train", CLASSES)[0]
+
+
+def test_an_image_of_another_size_than_its_boxes_are_for_is_told(tree):
+    cv2.imwrite(str(tree / "train" / "a.png"), np.zeros((80, 120), np.uint8))
+    with pytest.raises(DataError, match="a.png is 120 x 80 pixels, its boxes are for 60 x 40"):
+        CocoDetection(tree, "train", CLASSES)[0]
+
+
+def test_an_orientation_tag_does_not_turn_the_image_under_its_boxes(tree):
+    picture = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (40, 60), np.uint8))[1].tobytes()
+    # A TIFF directory with one entry: orientation (0x0112), a short, 6: turn by 90 degrees to show.
+    tag = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    path = tree / "train" / "a.jpg"
+    path.write_bytes(picture[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + picture[2:])
+    assert cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).shape == (60, 40), "the tag is not read: this tests nothing"
+    rewritten(tree, lambda content: content["images"][0].update(file_name="a.jpg"))
+    assert CocoDetection(tree, "train", CLASSES)[0].values.shape == (40, 60)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -72,6 +72,16 @@ def test_sets_without_a_class_of_the_model_are_refused(tree):
         PairedCoco(tree, "train", CLASSES)
 
 
+def test_what_is_background_is_so_with_the_visible_half_too(tree):
+    from training.detector.experiment import DataPart
+    from training.detector.train import build_source
+
+    part = DataPart("pairs", str(tree), background=("car",))
+    for visible in (False, True):
+        source = build_source(part, ("person",), tree, visible)
+        assert [source[i].labels.tolist() for i in range(len(source))] == [[0]] * 8
+
+
 GOOD = PairedSample(np.zeros((40, 60), np.uint16), np.zeros((40, 60, 3), np.uint8),
                     np.array([[1, 2, 30, 40]], np.float32), np.array([1]), np.array([True, True]))
 

@@ -49,3 +49,10 @@ def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "file").write_text("")
     assert main(["--output", str(tmp_path / "file"), *SMALL]) == 1
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_picture_that_could_not_be_written_is_not_vouched_for(
+        tmp_path: Path, little_room: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--output", str(tmp_path), *SMALL]) == 1
+    assert "error: [Errno 27]" in capsys.readouterr().err
+    assert not list((tmp_path / "train").iterdir()) and not (tmp_path / "train.json").exists()

@@ -113,6 +113,19 @@ def test_a_full_disk_in_training_is_said_in_one_line(tmp_path, data, monkeypatch
     assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
 
 
+def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(tmp_path, data):
+    short = dataclasses.replace(TINY, epochs=1)
+    straight = train(short, tmp_path / "straight", data, torch.device("cpu"), 0)
+    # A folder in the model file's place: it cannot be written.
+    (tmp_path / "run" / "tiny.safetensors").mkdir(parents=True)
+    with pytest.raises(OSError):
+        train(short, tmp_path / "run", data, torch.device("cpu"), 0)
+    (tmp_path / "run" / "tiny.safetensors").rmdir()
+    path = train(short, tmp_path / "run", data, torch.device("cpu"), 0)
+    for name, value in read(straight)[1].items():
+        np.testing.assert_array_equal(value, read(path)[1][name], err_msg=name)
+
+
 def test_a_loss_that_is_not_a_number_stops_with_the_batch_saved(tmp_path, data):
     broken = dataclasses.replace(TINY, loss=dataclasses.replace(TINY.loss, iou=float("nan")))
     with pytest.raises(FloatingPointError, match="at step 0; the batch is in .*bad_batch.pt"):

@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card  # noqa: E402
-from training.landmarks.evaluate import area_under_curve, driver_predictions, nme, summary  # noqa: E402
+from training.landmarks.evaluate import (  # noqa: E402
+    area_under_curve,
+    detected_summary,
+    driver_predictions,
+    nme,
+    summary,
+)
 
 
 def _promised(model: str, metric: str, on: str) -> float:
@@ -36,6 +43,20 @@ def test_area_under_curve_by_counting():
     steps = (np.arange(100_000) + 0.5) / 100_000 * 0.08
     counted = (errors[:, None] <= steps[None]).mean()
     assert area_under_curve(errors) == pytest.approx(counted, abs=1e-4)
+
+
+def test_a_set_in_which_no_face_is_found_is_all_failures(tmp_path):
+    if not (WEIGHTS_FOLDER / "landmarks_light.safetensors").is_file():
+        pytest.skip("landmarks_light is not shipped")
+    sequence = tmp_path / "driver_faces" / "2_Man_NoGlasses_Empty"
+    for folder in ("Jpg", "labels"):
+        (sequence / folder).mkdir(parents=True)
+    cv2.imwrite(str(sequence / "Jpg" / "a.jpg"), np.full((128, 160), 90, np.uint8))
+    points = np.random.default_rng(0).uniform(0.4, 0.6, (54, 3))
+    (sequence / "labels" / "a.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.2, 0.2, *points.ravel()])))
+    found = detected_summary("landmarks_light", tmp_path)
+    assert found["missed_percent"] == found["failure_rate_8_percent"] == 100.0
+    assert np.isnan(found["nme_percent"]) and np.isnan(found["nme_median_percent"])
 
 
 def test_landmarks_on_people_never_seen(shared_data):

@@ -1,6 +1,8 @@
 """The stages of landmark distillation on tiny caches: teacher, transfer, compression, ablation."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
 from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
+from training.landmarks.fit import run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -145,6 +148,29 @@ def test_a_killed_stage_goes_on_to_the_same_weights(cache, taught, tmp_path, mon
         np.testing.assert_array_equal(value, weights(again)[key], err_msg=key)
 
 
+def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(cache, tmp_path):
+    chosen = train.PlainSettings(spec=TINY, crops=CropConfig(size=32), epochs=1, batch=5)
+    straight = train.train(chosen, [cache], tmp_path / "straight", None, CPU, 0)
+    # A folder in the model file's place: it cannot be written.
+    blocked = tmp_path / "run" / straight.name
+    blocked.mkdir(parents=True)
+    with pytest.raises(OSError):
+        train.train(chosen, [cache], tmp_path / "run", None, CPU, 0)
+    blocked.rmdir()
+    assert train.train(chosen, [cache], tmp_path / "run", None, CPU, 0) == blocked
+    for key, value in weights(straight).items():
+        np.testing.assert_array_equal(value, weights(blocked)[key], err_msg=key)
+
+
+def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full, which is always full")
+    (tmp_path / "state.part").symlink_to("/dev/full")
+    chosen = settings(train.PlainSettings, CropConfig)
+    assert run(lambda: train.train(chosen, [cache], tmp_path, None, CPU, 0)) == 1
+    assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
 def taught_thermal(cache, taught, tmp_path):
     return transfer.train(settings(transfer.TransferSettings, PairConfig), [cache], str(taught), tmp_path / "thermal",
                           None, CPU, 0)
@@ -214,6 +240,14 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
     rows = (tmp_path / "runs" / "rows.jsonl").read_text()
     ablate.ablate(*arguments)
     assert (tmp_path / "runs" / "rows.jsonl").read_text() == rows
+    # Rows of another budget, or on other data, do not belong into the same table.
+    written = report.read_text()
+    longer = dataclasses.replace(arguments[6], epochs=2)
+    with pytest.raises(DataError, match="runs with other epochs: give another --output"):
+        ablate.ablate(*arguments[:6], longer, CPU)
+    with pytest.raises(DataError, match="runs with other pairs"):
+        ablate.ablate([cache, cache], *arguments[1:])
+    assert report.read_text() == written
 
 
 def test_cells_are_mean_and_sample_deviation(tmp_path):

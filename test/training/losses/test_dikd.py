@@ -156,6 +156,15 @@ def test_the_bridge_gives_each_channel_the_references_mean_and_spread():
         np.testing.assert_allclose(found[:, c], expected, atol=1e-5)
 
 
+def test_the_bridge_of_bfloat16_features_is_as_exact_as_that_of_their_values():
+    generator = torch.Generator().manual_seed(0)
+    own = (0.5 * torch.randn(64, 4, 14, 14, generator=generator) + 10).bfloat16()
+    other = (2 * torch.randn(64, 4, 14, 14, generator=generator) + 15).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = bridged(own, other)
+    torch.testing.assert_close(found, bridged(own.float(), other.float()))
+
+
 def test_feature_distillation_is_one_minus_the_correlation_of_each_channel():
     rng = np.random.default_rng(1)
     levels = [(rng.normal(0, 1, (2, 3, 4, 4)), rng.normal(0, 1, (2, 3, 4, 4))),
