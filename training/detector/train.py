@@ -115,7 +115,8 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         objective.load_state_dict(state["objective"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-        scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # a run that began on a CPU has none
+            scaler.load_state_dict(state["scaler"])
         step = state["step"]
         print(f"goes on at step {step} of {total}")
 

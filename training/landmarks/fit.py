@@ -107,18 +107,28 @@ def task_loss(prediction: tuple[torch.Tensor, torch.Tensor], target: torch.Tenso
 
 def load_network(name: str) -> tuple[ModelCard, Landmarker]:
     """A landmark network with its weights, in training mode; raises ModelError."""
-    card, weights = read(resolve(name))
+    path = resolve(name)
+    card, weights = read(path)
+    if card.task != "landmarks":
+        raise ModelError(f"{path}: a landmark network is needed here, this is a model for {card.task}")
     network = Landmarker(LandmarkerSpec.from_dict(card.architecture))
     network.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in weights.items()})
     return card, network
 
 
 def build(settings: Settings, device: torch.device) -> Landmarker:
-    """A seeded network of the settings' architecture, with the weights of ``start`` if given."""
+    """A seeded network of the settings' architecture, with the weights of ``start`` if given.
+
+    Raises ModelError, or DataError for a start of another architecture.
+    """
     torch.manual_seed(settings.seed)
     model = Landmarker(settings.spec).to(device).to(memory_format=torch.channels_last)
     if settings.start:
-        model.load_state_dict(load_network(settings.start)[1].state_dict())
+        started = load_network(settings.start)[1]
+        if started.spec != settings.spec:
+            raise DataError(f"{settings.start} is a network of {started.spec}, the run is for {settings.spec}: it "
+                            "cannot start from those weights")
+        model.load_state_dict(started.state_dict())
     return model
 
 

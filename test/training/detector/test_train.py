@@ -81,6 +81,17 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, data):
         np.testing.assert_array_equal(weights[name], other[name], err_msg=name)
 
 
+@pytest.mark.gpu
+def test_a_run_begun_on_a_cpu_goes_on_on_a_gpu(tmp_path, data):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    train(SHORT, tmp_path / "run", data, torch.device("cpu"), 0)
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    save_state(tmp_path / "run" / "state.pt", {**state, "step": 4})
+    train(SHORT, tmp_path / "run", data, torch.device("cuda"), 0)
+    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["step"] == 8
+
+
 def test_another_experiment_in_the_same_folder_is_refused(tmp_path, data):
     (tmp_path / "run").mkdir()
     save_state(tmp_path / "run" / "state.pt", {"experiment": "{}", "step": 3})

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import read  # noqa: E402
+from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
 from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.face_renderer import PATCH  # noqa: E402
@@ -19,7 +19,7 @@ from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
 from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
-from training.landmarks.fit import run  # noqa: E402
+from training.landmarks.fit import build, load_network, run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -218,6 +218,10 @@ def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path,
     arguments = ["--pairs", str(cache), "--photographs", str(tmp_path), "--output", str(tmp_path / "out")]
     assert teacher.main(arguments) == 1
     assert "landmarks68.json is missing" in capsys.readouterr().err
+    with pytest.raises(ModelError, match="this is a model for detection"):
+        load_network("face_detector")
+    with pytest.raises(DataError, match="cannot start from those weights"):
+        build(settings(train.PlainSettings, CropConfig, start=str(taught)), CPU)
     for values in ({"target": "both"}, {"injection": "add"}):
         with pytest.raises(ValueError, match="none of"):
             transfer.TransferSettings(**values)
