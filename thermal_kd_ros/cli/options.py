@@ -32,7 +32,7 @@ def not_installed(error: ImportError) -> str:
 def add_assignments(parser: argparse._ActionsContainer) -> None:
     """Free parameters; ``assigned`` reads them."""
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments",
-                        help="any parameter of the node, e.g. --set contrast.method=plateau; may be repeated")
+                        help="any parameter of the pipeline, e.g. --set contrast.method=plateau; may be repeated")
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, Any]:
