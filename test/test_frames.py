@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from thermal_kd_ros.config import ThermalConfig
 from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame, decode, guess_mode
+from thermal_kd_ros.geometry import FaceCrop
 
 AUTO = ThermalConfig()
 
@@ -38,6 +39,16 @@ def test_little_endian_is_a_view_and_not_a_copy():
     decoded = decode(data, 3, 4, "mono16", 8, False)
     data[0] = 77
     assert decoded[0, 0] == 77
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("encoding", "kind", "padding"), [("mono16", "u2", 1), ("32FC1", "f4", 2)])
+def test_rows_that_begin_between_two_values_can_be_resized(encoding, kind, padding, big):
+    pixels = np.arange(20 * 30, dtype=kind).reshape(20, 30)
+    data, step = encode(pixels, big, padding)
+    decoded = decode(data, 20, 30, encoding, step, big)
+    crop = FaceCrop(5, 5, 10, 20)
+    np.testing.assert_array_equal(crop.apply(decoded), crop.apply(pixels))
 
 
 def test_the_last_row_may_lack_its_padding():

@@ -123,7 +123,7 @@ class ThermalFrame:
 
 def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
            is_bigendian: bool) -> np.ndarray:
-    """Pixels of a sensor_msgs/Image as (H, W) or (H, W, channels), a view of ``data`` where the byte order allows it.
+    """Pixels of a sensor_msgs/Image as (H, W) or (H, W, channels), a view of ``data`` where order and step allow it.
 
     Raises FrameError for an unknown encoding, no pixels, a step below the row's bytes, or too little data.
     """
@@ -146,6 +146,9 @@ def decode(data: memoryview | bytes | np.ndarray, height: int, width: int, encod
     shape: tuple[int, ...] = (height, width) if layout.channels == 1 else (height, width, layout.channels)
     strides: tuple[int, ...] = (step, layout.channels * dtype.itemsize, dtype.itemsize)[: len(shape)]
     pixels: np.ndarray = np.ndarray(shape, dtype, buffer, strides=strides)
+    if step % dtype.itemsize:
+        # Rows that begin between two values are nothing that OpenCV or PyTorch takes.
+        pixels = pixels.copy()
     return pixels if dtype.isnative or dtype.itemsize == 1 else pixels.astype(dtype.newbyteorder("="))
 
 

@@ -160,13 +160,21 @@ def test_useless_recordings_and_folders_are_named(tmp_path: Path, rendered: Path
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.png").write_text("no picture")
-    cases = [("--bag", "corrupt.mcap", "mcap recover"), ("--bag", "absent.mcap", "no such recording"),
+    cases = [("--seed", "-1", "cannot be rendered"), ("--bag", "corrupt.mcap", "mcap recover"),
+             ("--bag", "absent.mcap", "no such recording"),
              ("--bag", "no_image.mcap", "camera_info"), ("--images", "empty", "has no image"),
              ("--images", "absent", "no such file"), ("--images", "text", "none of its 1 images")]
     for option, name, words in cases:
-        assert demo(option, tmp_path / name, "--out", tmp_path / "out") == 1
+        assert demo(option, name if option == "--seed" else tmp_path / name, "--out", tmp_path / "out") == 1
         message = capsys.readouterr().err
         assert name in message and words in message and "Traceback" not in message
+
+
+def test_a_recording_is_not_removed_as_an_old_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "output.mcap").write_bytes(b"of a user")
+    assert demo("--bag", tmp_path / "output.mcap", "--out", tmp_path / "x" / "..") == 1
+    assert "choose another --out" in capsys.readouterr().err
+    assert (tmp_path / "output.mcap").read_bytes() == b"of a user"
 
 
 def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,55 @@ def test_a_place_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, m
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_a_folder_in_the_place_of_the_json_is_refused_before_the_work(folder: Path, tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder / "f.npy", "--json", tmp_path) == 2
+    assert f"{tmp_path}: is a folder" in capsys.readouterr().err
+
+
+def test_images_of_the_same_name_keep_their_own_pictures(folder: Path, tmp_path: Path, model_options: list[str]
+                                                         ) -> None:
+    shapes = {"one": (96, 120), "two": (60, 80), "three": (40, 50)}
+    for name, shape in shapes.items():
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "frame.npy", thermal(*shape))
+    paths = tmp_path / "one", tmp_path / "two", tmp_path / "three" / "frame.npy"
+    assert detect(*paths, "--overlay", tmp_path / "overlay", *model_options) == 0
+    pictures = [cv2.imread(str(path)).shape[:2] for path in (tmp_path / "overlay").rglob("*.png")]
+    assert sorted(pictures) == sorted((2 * height, 2 * width) for height, width in shapes.values())
+    assert (tmp_path / "overlay" / "frame.npy.png").is_file()
+
+
+def test_a_map_that_cannot_be_read_is_named(folder: Path, tmp_path: Path, model_options: list[str],
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--set",
+                  f"correction.bad_pixel_map={tmp_path / 'absent.npy'}", *model_options) == 1
+    assert "absent.npy" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
+
+
+def test_images_that_do_not_fit_the_map_are_named_and_left_out(folder: Path, tmp_path: Path, model_options: list[str],
+                                                               capsys: pytest.CaptureFixture[str]) -> None:
+    bad = np.zeros((96, 120), bool)
+    bad[5, 5] = True
+    np.save(tmp_path / "bad.npy", bad)
+    files = [folder / name for name in ("a16.png", "g_large.npy", "f.npy")]
+    assert detect(*files, "--json", tmp_path / "r.json", "--set",
+                  f"correction.bad_pixel_map={tmp_path / 'bad.npy'}", *model_options) == 1
+    said = capsys.readouterr().err
+    assert "g_large.npy: the image is 300 x 200" in said and "1 of 3" in said
+    answered = [Path(image["file"]).name for image in json.loads((tmp_path / "r.json").read_text())["images"]]
+    assert answered == ["a16.png", "f.npy"]
+
+
+def test_a_package_that_is_missing_is_named(folder: Path, tmp_path: Path, model_options: list[str],
+                                            monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+                                            ) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert detect(folder / "f.npy", "--json", tmp_path / "r.json", *model_options) == 1
+    assert "tqdm is not installed" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_the_shipped_detector_reaches_the_numbers_of_its_card(shared_data: Path, tmp_path: Path) -> None:
     name = PerceptionConfig().detector.model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,18 @@ def test_an_image_of_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_cannot_be_read_or_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "nan.npy", np.full((4, 4), np.nan, np.float32))
-    for path in (tmp_path / "absent.png", tmp_path / "nan.npy", tmp_path / "absent.mcap"):
+    for path in (tmp_path / "absent.png", tmp_path / "nan.npy", tmp_path / "absent.mcap", "~image"):
         assert __main__.main(["inspect", str(path)]) == 1
         assert str(path) in capsys.readouterr().err
     assert __main__.main(["inspect", "a.png", "--set", "contrast.method=loud"]) == 2
     assert "clahe" in capsys.readouterr().err
+
+
+def test_a_package_that_a_recording_needs_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "recording.mcap").write_bytes(b"")
+    monkeypatch.delitem(sys.modules, "rosbags.highlevel", raising=False)
+    monkeypatch.setitem(sys.modules, "rosbags", None)
+    assert __main__.main(["inspect", str(tmp_path / "recording.mcap")]) == 1
+    said = capsys.readouterr().err
+    assert "rosbags is not installed" in said

@@ -21,6 +21,7 @@ from visualization_msgs.msg import Marker  # noqa: E402
 from thermal_kd_ros.config import ThermalConfig  # noqa: E402
 from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
 from thermal_kd_ros.nodes import messages  # noqa: E402
+from thermal_kd_ros.nodes.camera_input import is_rectified  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.messages import (  # noqa: E402
     LANDMARK_DTYPE,
@@ -214,6 +215,13 @@ def test_rays_of_a_pinhole() -> None:
 def test_rays_of_a_rectified_image_use_the_projection() -> None:
     rays = Rays(info(d=[0.5, 0.0, 0.0, 0.0, 0.0]), 512, 640, rectified=True)(np.array([[700.5, 200.5]]))
     np.testing.assert_allclose(rays, [[1, 0, 1]])
+
+
+@pytest.mark.parametrize(("topic", "rectified"), [
+    ("/thermal/image_rect", True), ("/thermal/image_rect_color", True), ("/rectified", True), ("/a/image", False),
+    ("/thermal/image_corrected", False), ("/rect/image_raw", False), ("/thermal/direct", False)])
+def test_rectified_images_are_known_by_their_name(topic: str, rectified: bool) -> None:
+    assert is_rectified(topic) == rectified
 
 
 @pytest.mark.parametrize(("model", "d"), [("plumb_bob", [-0.3, 0.1, 0.001, 0.002, 0.0]),

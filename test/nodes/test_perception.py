@@ -142,10 +142,11 @@ def test_bad_images_are_dropped_counted_and_named(node: Any, scene: Callable[...
         setattr(message, name, value)
     node.publish(message)
     values = node.report(lambda d: int(d["dropped bad"]) == before + 1)
-    assert values["state"] == "active"
+    assert values["state"] == "active" and values["level"] == "1" and said in values["message"]
     assert said in node.log() and f"/{node.namespace}/image: a frame is dropped" in node.log()
     node.ask(node.image(scene()))
     assert not node.answered(message)
+    node.report(lambda d: said not in d["message"])
 
 
 def test_a_burst_is_answered_by_its_newest_frame(node: Any, scene: Callable[..., np.ndarray]) -> None:

@@ -64,7 +64,16 @@ def test_its_parameters_carry_the_fields_documentation() -> None:
     assert undocumented <= {"seed"}
 
 
-def test_a_wrong_value_is_refused_in_one_sentence(program: Callable[..., Any]) -> None:
-    process = program("thermal_kd_ros.nodes.simulated_camera", "--ros-args", "-p", "scene:=moon")
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("-p", "scene:=moon"), "unknown scene 'moon'"),
+    (("-p", "seed:=-1"), "seed -1"),
+    (("-p", "width:=640.5"), "parameter width"),
+    (("-p", "netd_k:=.nan"), "netd_k nan"),
+    (("-p", "width"), "'-p width'"),
+    (("--params-file", "/nowhere/file.yaml"), "/nowhere/file.yaml"),
+])
+def test_a_wrong_value_is_refused_in_one_sentence(program: Callable[..., Any], arguments: tuple[str, str], said: str
+                                                  ) -> None:
+    process = program("thermal_kd_ros.nodes.simulated_camera", "--ros-args", *arguments)
     assert process.popen.wait(60) == 1
-    assert "unknown scene 'moon'" in process.log() and "Traceback" not in process.log()
+    assert said in process.log() and "Traceback" not in process.log()

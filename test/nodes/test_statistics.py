@@ -53,6 +53,12 @@ def test_a_pause_saves_up_no_frames() -> None:
     assert [limit.allows(100.0 + 0.1 * i, 1.0) for i in range(5)] == [True, False, False, False, False]
 
 
+def test_a_rate_that_is_raised_holds_at_once() -> None:
+    limit = RateLimit()
+    assert limit.allows(0.0, 0.01)
+    assert [limit.allows(1.0 + 0.06 * i, 10.0) for i in range(5)] == [True, False, True, False, True]
+
+
 def test_throttle_knows_texts_by_their_words() -> None:
     clock = Clock()
     throttle = Throttle(5.0, clock)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import BACKENDS, ConfigError
-from .options import add_model_options, chosen_parameters
+from .options import add_model_options, chosen_parameters, not_installed
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
 
@@ -82,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"error: {error.name} is not installed; install it with: python3 -m pip install {error.name}",
-              file=sys.stderr)
+        print(not_installed(error), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",

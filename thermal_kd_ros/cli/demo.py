@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters
+from .options import add_model_options, chosen_parameters, not_installed
 
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
@@ -68,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
         return run_demo(settings)
     except (DemoError, BagError, ConfigError, FrameError) as error:
         print(f"error: {error}", file=sys.stderr)
+    except ImportError as error:
+        print(not_installed(error), file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",
               file=sys.stderr)

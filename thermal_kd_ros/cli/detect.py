@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import INPUT_MODES, ConfigError
-from .options import add_model_options, chosen_parameters
+from .options import add_model_options, chosen_parameters, not_installed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..config import PerceptionConfig
     from ..frames import ThermalFrame
     from ..results import PerceptionResult
+
+    _Ready = tuple[Path, Path, ThermalFrame]
 
 HELP = "find objects and faces in image files"
 
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         return _usage("nothing would be written: give --json FILE, --overlay DIR, or both")
     if args.batch < 1:
         return _usage("--batch must be at least 1")
+    if args.json is not None and args.json.is_dir():
+        return _usage(f"--json {args.json}: is a folder; give the name of a file")
     from ..config import PerceptionConfig, with_values
     from ..engines.base import EngineError
     from ..models.checkpoint import ModelError
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     try:
         perception = ThermalPerception(config)
-    except (ModelError, EngineError) as error:
+    except (ConfigError, ModelError, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     job = _Job(perception, config, args)
@@ -80,6 +84,12 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         print(f"error: {error.filename or args.json}: cannot be written ({error.strerror}); choose another place",
               file=sys.stderr)
+        return 1
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(not_installed(error), file=sys.stderr)
         return 1
     failures += job.failures
     if failures:
@@ -109,16 +119,24 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
-    """Images as (file, its name below the given path), in order and each once, and the number of useless paths."""
+    """Images as (file, a name of its own), in order and each once, and the number of useless paths.
+
+    The name is the one below the given path; where that is taken, the whole path.
+    """
     from ..frames import FrameError
     from ..images import find_images
 
     files: dict[Path, Path] = {}
+    taken: set[Path] = set()
     failures = 0
     for path in paths:
         try:
             for file in find_images(path):
-                files.setdefault(file, file.relative_to(path) if path.is_dir() else Path(file.name))
+                if file in files:
+                    continue
+                name = file.relative_to(path) if path.is_dir() else Path(file.name)
+                files[file] = name if name not in taken else Path(*file.absolute().parts[1:])
+                taken.add(files[file])
         except FrameError as error:
             failures += 1
             print(f"error: {error}", file=sys.stderr)
@@ -159,11 +177,22 @@ class _Job:
             for start in range(0, len(files), self.batch):
                 some = files[start : start + self.batch]
                 ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
-                results = self.perception.process([frame for _, _, frame in ready])
-                for (file, name, frame), result in zip(ready, results, strict=True):
+                for (file, name, frame), result in self._process(ready):
                     self._draw(name, frame, result)
                     yield entry_of(file, frame.shape, result)
                 bar.update(len(some))
+
+    def _process(self, ready: list[_Ready]) -> list[tuple[_Ready, PerceptionResult]]:
+        """The images with their results; one that does not fit the parameters is named and left out."""
+        from ..frames import FrameError
+
+        try:
+            return list(zip(ready, self.perception.process([frame for _, _, frame in ready]), strict=True))
+        except FrameError as error:
+            if len(ready) > 1:
+                return [answer for one in ready for answer in self._process([one])]
+            self._fail(f"{ready[0][0]}: {error}")
+            return []
 
     def _read(self, file: Path) -> ThermalFrame | None:
         from ..frames import FrameError, ThermalFrame

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters
+from .options import add_model_options, chosen_parameters, not_installed
 
 if TYPE_CHECKING:
     import numpy as np
 
-_TOPIC = re.compile(r"~?/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
+_TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
 
 HELP = "show what the node makes of an image, and why"
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {text if str(args.path) in text else f'{args.path}: {text}'}", file=sys.stderr)
         return 1
     except ImportError as error:
-        print(f"error: --output needs {error.name}; install it with pip", file=sys.stderr)
+        print(not_installed(error), file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
         print(f"error: {args.output}: cannot be written ({error}); choose another place, and a name that ends in .png",

@@ -23,10 +23,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_assignments(group)
 
 
+def not_installed(error: ImportError) -> str:
+    """What to do where a package that only some commands need cannot be imported."""
+    package = (error.name or "").partition(".")[0]
+    return f"error: {package} is not installed; install it with: python3 -m pip install {package}"
+
+
 def add_assignments(parser: argparse._ActionsContainer) -> None:
     """Free parameters; ``assigned`` reads them."""
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="assignments",
-                        help="any parameter of the node, e.g. --set contrast.method=plateau; may be repeated")
+                        help="any parameter of the pipeline, e.g. --set contrast.method=plateau; may be repeated")
 
 
 def assigned(assignments: Iterable[str]) -> dict[str, Any]:

@@ -46,6 +46,8 @@ class Settings:
 def run_demo(settings: Settings) -> int:
     """Make the recording, play it, measure, draw; the exit code. Raises DemoError, BagError, FrameError or OSError."""
     config = with_values(PerceptionConfig(), dict(settings.parameters))
+    if settings.bag is not None and settings.bag.resolve() in [(settings.out / name).resolve() for name in RESULTS]:
+        raise DemoError(f"{settings.bag}: results would be written over this recording; choose another --out")
     # Before anything of ROS starts in this process or the node's: large images must get through, and a demo has no
     # business on the network of a robot.
     os.environ.update(dds_environment(os.environ))

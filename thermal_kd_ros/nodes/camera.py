@@ -65,6 +65,7 @@ class Camera:
         self._stale = StaleWatch(self.topic)
         self._complaint: Complaint | None = None
         self._failure = ""
+        self._bad = ""
 
     def destroy(self) -> None:
         """Take the topics off the graph."""
@@ -135,15 +136,15 @@ class Camera:
         if age is not None:
             times |= {"age": 1e3 * age, "overhead": 1e3 * age - sum(result.stage_ms.values())}
         self.statistics.publish(times)
-        self._failure = ""
+        self._failure = self._bad = ""
 
     def fail(self, error: Exception) -> None:
         """Count a frame that could not be answered and say why; called while the error is handled."""
         if isinstance(error, FrameError):
-            text = f"{self.topic}: a frame is dropped: {error}"
+            self._bad = f"a frame is dropped: {error}"
             self.statistics.drop("bad")
-            if self._throttle.allows(text):
-                self._node.get_logger().warning(text)
+            if self._throttle.allows(self._bad):
+                self._node.get_logger().warning(f"{self.topic}: {self._bad}")
             return
         if not self._node.context.ok():
             return
@@ -171,15 +172,18 @@ class Camera:
 
         ``facts``, ``failure`` and ``node_warnings`` are the node's own.
         """
-        complaint = self._stale.complaint
+        complaint = None
         if active:
-            complaint = complaint or self._input.check(time.monotonic(), options)
+            complaint = self._input.check(time.monotonic(), options)
+            if complaint is None or not complaint.nothing_came:
+                complaint = self._stale.complaint or complaint
         if complaint is not None and (self._complaint is None or self._complaint.kind != complaint.kind):
             self._node.get_logger().warning(complaint.text)
         elif complaint is None and self._complaint is not None and active:
             self._node.get_logger().info(f"{self.topic}: frames arrive as they should again")
         self._complaint = complaint
-        warnings = ([complaint.text] if complaint is not None else []) + list(node_warnings)
+        warnings = [*([complaint.text] if complaint is not None else []), *([self._bad] if self._bad else []),
+                    *node_warnings]
         if self._reader.frozen:
             alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")

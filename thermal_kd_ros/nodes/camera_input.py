@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -48,6 +49,11 @@ def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) ->
                        bool(message.is_bigendian), stamp)
 
 
+def is_rectified(topic: str) -> bool:
+    """Whether images of a topic are rectified, by its name: image_rect, rectified and the like, but not corrected."""
+    return re.search(r"(?<![a-z])rect", topic.rpartition("/")[2]) is not None
+
+
 class CameraInput:
     """Subscriptions to ``image`` or ``image/compressed``, and ``camera_info``, there from configure to cleanup.
 
@@ -68,10 +74,11 @@ class CameraInput:
         self._without_info = 0
         self._complaints: set[str] = set()
         self._incompatible = ""
+        self._received_before = 0
         raw = node.resolve_topic_name(f"{prefix}image")
         # From the resolved name, so that one remapping of ``image`` takes its compressed topic along.
         compressed = node.resolve_topic_name(f"{raw}/compressed")
-        self._rectified = "rect" in raw.rpartition("/")[2]
+        self._rectified = is_rectified(raw)
         self._topics: dict[type[InputImage], str] = {Image: raw, CompressedImage: compressed}
         self._images = {}
         if options.transport != "compressed":
@@ -135,6 +142,7 @@ class CameraInput:
                   else "start the camera with a QoS that a sensor-data subscriber accepts")
         self._incompatible = (f"{self.topic}: a publisher's QoS does not fit ({policy}), so its frames cannot come: "
                               f"{advice}")
+        self._received_before = self._received
         self._node.get_logger().error(self._incompatible)
 
     def _keep_info(self, info: CameraInfo) -> None:
@@ -171,8 +179,8 @@ class CameraInput:
 
     @property
     def incompatible(self) -> str:
-        """What is wrong with a publisher's QoS; empty while nothing else is known."""
-        return "" if self._received else self._incompatible
+        """What is wrong with a publisher's QoS, until a frame comes from another one; else empty."""
+        return self._incompatible if self._received == self._received_before else ""
 
     def check(self, now: float, options: NodeConfig) -> Complaint | None:
         """What is wrong with the arrival of frames, if anything."""

@@ -16,7 +16,7 @@ class Report:
     """What the node says of itself, or of one of its cameras, besides its counters."""
 
     state: str
-    """Lifecycle state: unconfigured, inactive or active."""
+    """Lifecycle state: unconfigured, inactive, active or finalized."""
     topic: str
     facts: Mapping[str, str] = field(default_factory=dict)
     """Backend, models, input mode and the like."""

@@ -49,6 +49,7 @@ class PerceptionNode(LifecycleNode):
         self._cameras: tuple[Camera, ...] = ()
         self._worker: Worker[Camera, Arrival] | None = None
         self._failure = ""
+        self._state_without_cameras = "unconfigured"
         self.add_on_set_parameters_callback(self._on_parameters)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -127,6 +128,7 @@ class PerceptionNode(LifecycleNode):
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop for good."""
         self._release()
+        self._state_without_cameras = "finalized"
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -245,7 +247,7 @@ class PerceptionNode(LifecycleNode):
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))
         if not self._cameras:
-            report = Report("unconfigured", "", facts, (self._failure,) if self._failure else ())
+            report = Report(self._state_without_cameras, "", facts, (self._failure,) if self._failure else ())
             statuses.append(diagnostic_status(name, report, StreamStatistics().snapshot()))
         self._diagnostics.publish(diagnostics_message(self.get_clock().now().to_msg(), statuses))
 

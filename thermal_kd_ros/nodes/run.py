@@ -46,14 +46,23 @@ class StopRequest:
             raise Stopped
 
 
+def _init(arguments: Sequence[str] | None) -> None:
+    """Start ROS in this process; raises ConfigError for arguments or an environment that ROS cannot use."""
+    try:
+        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        # Behind the reason rcl says where in its own source it was found.
+        raise ConfigError(str(error).partition(", at ")[0]) from None
+
+
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
-    """Run a node until SIGINT or SIGTERM; the process's exit code: 1 if its parameters cannot be used, else 0."""
+    """Run a node until SIGINT or SIGTERM; the exit code: 1 if its arguments or parameters cannot be used, else 0."""
     # Before the middleware starts: a node started by itself shall not lose large images either.
     os.environ.update(dds_environment(os.environ))
     node: Node | None = None
     try:
         stop = StopRequest()
-        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        _init(arguments)
         node = create()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -63,7 +72,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     except Stopped:
         return 0
     except ConfigError as error:
-        get_logger("thermal_kd_ros").error(f"{error}. Correct the parameter and start the node again")
+        get_logger("thermal_kd_ros").error(f"{error}. Correct that and start the node again")
         return 1
     finally:
         if node is not None:

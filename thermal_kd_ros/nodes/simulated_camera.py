@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -50,7 +51,10 @@ class SimulatedCameraNode(Node):
     def _declare(self, name: str, default, doc: str):  # type: ignore[no-untyped-def]  # any ROS type in and out
         # A whole number is a good value for a real one; the values are checked together, by SimulationConfig.
         read_only = ParameterDescriptor(description=doc, read_only=True, dynamic_typing=isinstance(default, float))
-        value = self.declare_parameter(name, default, read_only).value
+        try:
+            value = self.declare_parameter(name, default, read_only).value
+        except InvalidParameterTypeException as error:
+            raise ConfigError(f"parameter {name}: {error}") from None
         value = float(value) if isinstance(default, float) and type(value) is int else value
         if type(value) is not type(default):
             raise ConfigError(f"parameter {name} = {value!r}: must be of type {type(default).__name__}")

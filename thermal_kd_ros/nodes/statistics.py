@@ -101,11 +101,12 @@ class RateLimit:
         """Whether a frame at ``now`` seconds may pass; 0 is no limit."""
         if rate_hz <= 0.0:
             return True
-        if now < self._due:
-            return False
         period = 1.0 / rate_hz
+        # What is due later than in one period was planned at a lower rate than the present one.
+        if now < self._due <= now + period:
+            return False
         # Counting from when the frame was due keeps the average; but a pause must not save up frames.
-        self._due = (self._due if now - self._due < period else now) + period
+        self._due = (self._due if 0.0 <= now - self._due < period else now) + period
         return True
 
 

@@ -18,6 +18,11 @@ class Complaint:
     slow: fewer arrive than expected; stale: all that arrive are too old."""
     text: str
 
+    @property
+    def nothing_came(self) -> bool:
+        """Whether no frame came at all lately, so that nothing can be said of frames."""
+        return self.kind in ("absent", "silent")
+
 
 @dataclass(frozen=True)
 class _Sample:

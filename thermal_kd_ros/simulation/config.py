@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 KINDS = ("street_night", "street_day", "yard", "indoor", "aerial")
@@ -51,6 +52,11 @@ class SimulationConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
+        if self.seed < 0:
+            raise ValueError(f"seed {self.seed}: must be 0 or more")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} {value}: must be a finite number")
         if self.scene != "tour" and self.scene not in KINDS:
             raise ValueError(f"unknown scene '{self.scene}'; known: tour, {', '.join(KINDS)}")
         if self.unit not in UNITS:
