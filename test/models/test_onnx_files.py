@@ -35,7 +35,9 @@ def test_shipped_onnx_is_sound_and_names_no_machine(path: Path) -> None:
     assert {entry.key: entry.value for entry in model.metadata_props} == read_metadata(path.with_suffix(".onnx"))
     (shape,) = [entry.type.tensor_type.shape.dim for entry in model.graph.input]
     assert shape[0].dim_param and shape[1].dim_value == 1
-    content = path.with_suffix(".onnx").read_bytes()
+    for weights in model.graph.initializer:
+        weights.ClearField("raw_data")  # a million of weights may spell anything
+    content = model.SerializeToString()
     assert b"torch/" not in content and b".py" not in content
 
 
