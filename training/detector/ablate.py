@@ -88,11 +88,11 @@ _TEACHERS: dict[str, dict[str, Any]] = {
 GRIDS: dict[str, Grid] = {
     "hit_uav": Grid(
         "HIT-UAV, thermal alone",
-        Experiment(name="student", parts=(dataclasses.replace(HIT_UAV, repeat=0.2),), train_size=(192, 256),
-                   input_size=(384, 480), epochs=2, batch=8, lr=1e-3, warmup_steps=10, mosaic_off=2, ema=0.98),
+        Experiment(name="student", parts=(HIT_UAV,), train_size=(192, 256), input_size=(512, 640), epochs=6, batch=8,
+                   lr=1e-3, warmup_steps=30, mosaic_off=8, ema=0.99),
         {"base": {}, "contrast": _CONTRAST, "contrast, copies, background": {
             **_CONTRAST, "distill.jitter": 1, "distill.background": 4}},
-        start={"epochs": 6, "lr": 2e-3}),
+        start={"epochs": 8, "lr": 2e-3}),
     "roadscene": Grid(
         "RoadScene with FLIR's boxes, real pairs",
         Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=4, batch=8,
