@@ -52,8 +52,9 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
            min_visible: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Warp an image (H, W) or (H, W, C <= 4) and its boxes by a 2x3 matrix in continuous coordinates onto a canvas.
 
-    Boxes become the axis-aligned hull of their corners, clipped; one with less than ``min_visible`` of its area left
-    becomes an ignore region (-1), one outside is dropped.
+    A box becomes the axis-aligned box of its warped inscribed ellipse, clipped: that of its warped corners would be
+    looser than the object with every turn. One with less than ``min_visible`` of its area left becomes an ignore region
+    (-1), one outside is dropped.
     """
     # cv2 puts pixel centres on whole numbers: conjugate with the half-pixel shift.
     shifted = matrix.copy()
@@ -65,8 +66,9 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
     out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 4)
     if not len(boxes):
         return out, boxes, labels
-    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2) @ matrix[:, :2].T + matrix[:, 2]
-    hull = np.concatenate([corners.min(1), corners.max(1)], axis=1).astype(np.float32)
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
+    half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2].T ** 2))
+    hull = np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
     clipped = np.clip(hull, 0.0, np.array([width, height, width, height], np.float32))
     area = np.prod(hull[:, 2:] - hull[:, :2], axis=1)
     left = np.prod(clipped[:, 2:] - clipped[:, :2], axis=1)

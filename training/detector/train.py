@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
-from thermal_kd_ros.models.detector import Detector
+from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import CocoDetection, DataError
 from training.data.mixture import DetectionSource, Mixture, Part, collate
@@ -27,6 +27,7 @@ from training.data.pairs import PairedCoco, check_registration
 from training.detector import teacher as teachers
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DataPart, Experiment, changed, default_data, load, parse_changes
+from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.distributed import Processes, joined, synchronised
 from training.loop import learning_rate, parameter_groups, save_state, update_ema
@@ -60,18 +61,23 @@ def build_network(experiment: Experiment) -> Detector:
             features.load_imagenet(Path(experiment.imagenet).expanduser())
         network = Detector(experiment.spec(), features)
     if experiment.start:
-        print(f"started from {experiment.start}: {start_from(network, experiment.start)} tensors")
+        print(f"started from {experiment.start}: {start_from(network, experiment.start)}")
     return network
 
 
-def start_from(model: Detector, name: str) -> int:
-    """Copy the weights of a model file where names and shapes agree; returns how many tensors were taken."""
-    _, weights = read(resolve(name))
+def start_from(model: Detector, name: str) -> str:
+    """Start from a model file, and say how: grown from a smaller detector, or with the tensors that agree in shape."""
+    card, weights = read(resolve(name))
+    if card.task == "detection" and not teachers.is_teacher(card) and isinstance(model.backbone, Backbone):
+        _, old = teachers.load_teacher(name)
+        if old.spec != model.spec and can_grow(old.spec, model.spec):
+            grow(model, old)
+            return "grown"
     own = model.state_dict()
     taken = {key: torch.from_numpy(value.copy()) for key, value in weights.items()
              if key in own and own[key].shape == value.shape}
     model.load_state_dict(taken, strict=False)
-    return len(taken)
+    return f"{len(taken)} of {len(own)} tensors"
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:

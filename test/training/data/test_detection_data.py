@@ -144,6 +144,19 @@ def test_boxes_follow_the_pixels(seed):
         np.testing.assert_allclose(moved[0], found, atol=2.0)
 
 
+@pytest.mark.parametrize("angle", [0.0, 12.0, 45.0, 90.0])
+def test_a_turned_box_bounds_a_turned_ellipse(angle):
+    image = np.zeros((120, 120), np.float32)
+    cv2.ellipse(image, (60, 50), (30, 15), 0, 0, 360, 1.0, -1)
+    turn = np.deg2rad(angle)
+    linear = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix = np.column_stack([linear, np.array([60.0, 60.0]) - linear @ (60.5, 50.5)])
+    warped, boxes, _ = affine(image, np.array([[30, 35, 91, 66]], np.float32), np.array([0]), matrix, 120, 120, 0.3)
+    hot = np.argwhere(np.isclose(warped, 1.0, atol=0.4) & (warped != 0.5))
+    found = [hot[:, 1].min(), hot[:, 0].min(), hot[:, 1].max() + 1, hot[:, 0].max() + 1]
+    np.testing.assert_allclose(boxes[0], found, atol=1.5)
+
+
 def test_a_box_mostly_cut_away_becomes_an_ignore_region():
     matrix = np.array([[1.0, 0, -25.0], [0, 1, 0]])
     _, boxes, labels = affine(np.zeros((40, 40), np.float32), np.array([[10, 10, 30, 30]], np.float32), np.array([2]),

@@ -19,6 +19,7 @@ from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.mixture import Mixture, Part  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
+from training.detector.teacher import load_teacher  # noqa: E402
 from training.detector.train import build_network, build_source, main, start_from, train  # noqa: E402
 from training.distributed import Processes  # noqa: E402
 from training.loop import learning_rate, save_state, update_ema  # noqa: E402
@@ -236,9 +237,18 @@ def test_start_from_takes_what_fits(tmp_path, data):
     wider = Detector(DetectorSpec(classes=3, **ARCHITECTURES["face"]))
     taken = start_from(wider, str(path))
     # All but the class layer of each level (weight and bias).
-    assert taken == len(wider.state_dict()) - 2 * len(wider.heads)
+    total = len(wider.state_dict())
+    assert taken == f"{total - 2 * len(wider.heads)} of {total} tensors"
     with pytest.raises(ModelError, match="neither"):
         start_from(wider, "nothing_there")
+
+
+def test_a_larger_network_starts_as_the_smaller_one():
+    small = build_network(load("small", {"start": "detector_nano"})).eval()
+    _, nano = load_teacher("detector_nano")
+    image = torch.rand(1, 1, 64, 64)
+    shared = nano(image)[1]
+    torch.testing.assert_close(small(image)[1][:, -shared.shape[1]:], shared, rtol=1e-3, atol=1e-4)
 
 
 def test_every_experiment_can_be_built():
