@@ -27,6 +27,18 @@ def piece_sizes(batch: int) -> list[int]:
     return sizes
 
 
+def keep_image_precise(model: ov.Model) -> None:
+    """Let the first convolution, and what lies before it, compute in fp32 even in a bf16 network.
+
+    bf16 has eight bits for what a thermal camera gives in 14 or 16: objects that differ little from their surroundings
+    would be rounded away. The mark is the one that OpenVINO's own passes put on nodes that must stay precise.
+    """
+    for node in model.get_ordered_ops():
+        node.get_rt_info()["precise_0"] = True
+        if node.get_type_name() == "Convolution":
+            return
+
+
 class OpenVinoEngine:
     """One network, compiled for each batch size it meets: static shapes run a quarter faster than a free batch size."""
 
@@ -89,6 +101,8 @@ class OpenVinoEngine:
                   for port in model.inputs]
         self._model.check_signature(shapes, len(model.outputs))
         model.reshape([batch, 1, self.card.input_height, self.card.input_width])
+        if self.precision == "bf16":
+            keep_image_precise(model)
         try:
             return self._core.compile_model(model, self.device, self.properties)
         except RuntimeError as error:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..config import EngineConfig
-from ..models.blocks import fuse_batch_norm
+from ..models.blocks import ConvBlock, fuse_batch_norm
 from ..models.checkpoint import ModelCard, ModelError
 from ..models.detector import Detector, DetectorSpec
 from ..models.landmarker import Landmarker, LandmarkerSpec
@@ -34,6 +34,11 @@ def load_network(card: ModelCard, weights: dict[str, np.ndarray], path: Path) ->
         first = str(error).strip().splitlines()
         raise ModelError(f"{path}: its weights do not fit the network in its card ({' '.join(first[:2])})") from None
     return network.eval()
+
+
+def first_layer(network: torch.nn.Module) -> ConvBlock:
+    """The block that sees the image."""
+    return next(module for module in network.modules() if isinstance(module, ConvBlock))
 
 
 def choose_device(config: EngineConfig) -> torch.device:
@@ -75,6 +80,12 @@ class TorchEngine:
             # Only weights: a buffer of coordinates would lose what the points are measured in.
             for weight in self._network.parameters():
                 weight.data = weight.data.to(self._dtype)
+            self._image_dtype = self._dtype
+            if self._dtype == torch.bfloat16:
+                # bf16 has eight bits for what a thermal camera gives in 14 or 16.
+                self._image_dtype = torch.float32
+                first_layer(self._network).to(torch.float32).register_forward_hook(
+                    lambda _layer, _inputs, output: output.to(self._dtype))
 
     @torch.inference_mode()
     def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,7 +95,7 @@ class TorchEngine:
 
     def infer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Images (B, 1, H, W) float32 on the device to what ``run`` gives, float32 on the device; waits for nothing."""
-        first, second = self._network(images.to(self._dtype, memory_format=torch.channels_last))
+        first, second = self._network(images.to(self._image_dtype, memory_format=torch.channels_last))
         return first.float(), second.float()
 
     def describe(self) -> str:
