@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros.frames import FrameError
-from thermal_kd_ros.images import find_images, read_image
+from thermal_kd_ros.images import find_images, read_image, write_image
 
 COUNTS = (np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 7 + 29000)
 GREY = (COUNTS // 13 % 256).astype(np.uint8)
@@ -130,3 +130,15 @@ def test_a_folder_without_images_and_a_missing_path_are_named(tmp_path: Path) ->
         find_images(tmp_path)
     with pytest.raises(FrameError, match="no such file"):
         find_images(tmp_path / "absent")
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    values = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000
+    write_image(tmp_path / "new" / "a.png", values)
+    np.testing.assert_array_equal(read_image(tmp_path / "new" / "a.png"), values)
+    with pytest.raises(OSError, match=r"a\.foo.*\.png"):
+        write_image(tmp_path / "a.foo", values)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        write_image(tmp_path / "file" / "a.png", values)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new"]

@@ -204,7 +204,7 @@ class EngineConfig:
         "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
         "gpu, gpu:<n> or npu.")
     precision: str = _parameter(
-        "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 for detectors where it computes in bf16, else fp32.",
+        "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 with OpenVINO where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))
     threads: int = _parameter(0, "CPU threads of the networks; 0 leaves the choice to the library.", bounds=(0, 256))
     device_path: str = _parameter(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from .frames import FrameError
+from .output import written_aside
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm", ".npy")
 """What is looked for in folders."""
@@ -50,6 +52,22 @@ def read_image(path: Path) -> np.ndarray:
         return _as_frame_values(_read_npy(data)) if path.suffix.lower() == ".npy" else decode_picture(data)
     except FrameError as error:
         raise FrameError(f"{path}: {error}") from None
+
+
+def write_image(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) -> None:
+    """Write an image whole or not at all, in the format of the path's suffix; raises OSError where it cannot be.
+
+    OpenCV's own writer leaves half a file on a full disk, and says so by its return value at best.
+    """
+    try:
+        done, data = cv2.imencode(path.suffix, values, list(parameters))
+    except cv2.error:
+        done = False
+    if not done:
+        raise OSError(f"{path}: {values.dtype} {values.shape} cannot be written as '{path.suffix}'; choose a name that "
+                      "ends in .png")
+    with written_aside(path) as aside:
+        aside.write_bytes(data.tobytes())
 
 
 def _read_npy(data: bytes) -> np.ndarray:

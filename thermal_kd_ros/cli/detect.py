@@ -242,14 +242,11 @@ class _Job:
     def _draw(self, name: Path, frame: ThermalFrame, result: PerceptionResult) -> None:
         if self.overlay is None:
             return
-        import cv2
-
         from ..drawing import annotate
-        from ..output import written_aside
+        from ..images import write_image
 
         picture = annotate(frame, result, self.perception.contrast, scale=2 if frame.shape[1] < 480 else 1)
-        with written_aside(self.overlay / f"{name}.png") as aside:
-            cv2.imwrite(str(aside), picture)
+        write_image(self.overlay / f"{name}.png", picture)
 
 
 def entry_of(file: Path, shape: tuple[int, int], result: PerceptionResult) -> dict[str, Any]:

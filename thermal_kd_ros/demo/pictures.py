@@ -17,8 +17,8 @@ from ..drawing import draw, palette, put_text
 from ..evaluation.bags import BagReader, header_stamp, image_and_encoding
 from ..evaluation.report import Answer
 from ..frames import FrameError, ThermalFrame
+from ..images import write_image
 from ..inspection import contrast_in_use
-from ..output import written_aside
 from ..results import Detections, FaceLandmarks, PerceptionResult
 from ..stream import FrameReader
 from ..tone import TemporalTone, Tone
@@ -53,8 +53,7 @@ def draw_pictures(bag: BagReader, image_topic: str, answers: Mapping[int, Answer
     if not film.written:
         notes.append("overlay.mp4 was not made: this OpenCV cannot write the mp4v codec")
     if tiles:
-        with written_aside(folder / "sheet.png") as aside:
-            cv2.imwrite(str(aside), _sheet(tiles))
+        write_image(folder / "sheet.png", _sheet(tiles))
     else:
         notes.append("sheet.png was not made: no image of the recording can be decoded")
     return notes

@@ -81,7 +81,7 @@ class OpenVinoEngine:
         if precision == "auto":
             if not self.on_cpu:
                 return "fp16" if "FP16" in native else "fp32"
-            return "bf16" if "BF16" in native and self.card.task == "detection" else "fp32"
+            return "bf16" if "BF16" in native else "fp32"
         if precision != "fp32" and precision.upper() not in native:
             raise EngineError(f"engine.precision is '{precision}', which {self.device} does not compute in; use auto "
                               "or fp32")

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.simulation.camera import encode
 from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.head import Expression
@@ -77,8 +78,7 @@ def sheet(path: str | Path, seed: int = 0, columns: int = 4) -> None:
             heads.append(draw_head(random_traits(rng), rng.normal(0, 0.45), rng.normal(0, 0.15), expression, size))
         strip = np.hstack(heads)
         rows.append(np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))))
-    if not cv2.imwrite(str(path), np.vstack(rows)):
-        raise OSError(f"cannot write {path}")
+    write_image(Path(path), np.vstack(rows))
 
 
 def _rectangle(picture: np.ndarray, box: np.ndarray, colour: tuple[int, int, int]) -> None:

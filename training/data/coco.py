@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-
-from thermal_kd_ros.output import written_aside
 
 IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
 """Category names that mark regions without a judgement: neither a target nor background."""
@@ -107,18 +104,6 @@ def read_raster(path: Path, flags: int) -> np.ndarray:
     if values is None:
         raise DataError(f"{path} cannot be read as an image")
     return values
-
-
-def write_raster(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) -> None:
-    """Write an image whole or not at all, in the format of the path's suffix; raises OSError where it cannot be.
-
-    OpenCV's own writer leaves half a file on a full disk, and says so by its return value at best.
-    """
-    done, data = cv2.imencode(path.suffix, values, list(parameters))
-    if not done:
-        raise OSError(f"{path}: an image of {values.dtype} {values.shape} cannot be encoded")
-    with written_aside(path) as aside:
-        aside.write_bytes(data.tobytes())
 
 
 def clean_boxes(rows: list[tuple[list[float], int]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

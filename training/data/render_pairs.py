@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.output import written_aside
-from training.data.coco import DataError, write_raster
+from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.sensors import RenderedPair, photograph
@@ -53,8 +54,8 @@ def annotations_of(pair: RenderedPair) -> list[dict[str, object]]:
 
 def write_pair(pair: RenderedPair, output: Path, split: str, name: str) -> None:
     """Both images and a sidecar with size and annotations; the sidecar comes last and vouches for them."""
-    write_raster(output / split / f"{name}.png", pair.thermal, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    write_raster(output / f"{split}_visible" / f"{name}.jpg", cv2.cvtColor(pair.visible, cv2.COLOR_RGB2BGR),
+    write_image(output / split / f"{name}.png", pair.thermal, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    write_image(output / f"{split}_visible" / f"{name}.jpg", cv2.cvtColor(pair.visible, cv2.COLOR_RGB2BGR),
                  [cv2.IMWRITE_JPEG_QUALITY, 88])
     height, width = pair.thermal.shape
     with written_aside(output / split / f"{name}.json") as path:

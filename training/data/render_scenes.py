@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
-from training.data.coco import write_raster
 
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
@@ -54,7 +54,7 @@ def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]
         # Every other scene as an 8-bit picture with a camera's own contrast, as most recorded thermal video is.
         unit = "centikelvin" if seed // (len(SIZES) * len(KINDS)) % 2 else None
         frame = random_scene_frame(seed, width, height, kind, unit)
-        write_raster(folder / f"{seed:06d}.png", frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        write_image(folder / f"{seed:06d}.png", frame.image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         # The sidecar comes last, so that it vouches for the picture.
         with written_aside(sidecar) as path:
             path.write_text(json.dumps(annotations_of(frame)))

@@ -62,6 +62,8 @@ class DistillConfig:
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "
                              f"'{self.align}' and '{self.region}'")
+        if self.lambda_method > 0 and not self.method:
+            raise ValueError("lambda_method is the weight of a method: name one, such as method=cwd")
         if self.needs_teacher and not self.teacher:
             raise ValueError("lambda_cms and lambda_method need a teacher: give its model file")
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from thermal_kd_ros.output import written_aside
+from thermal_kd_ros.images import write_image
 from training.data.driver_faces import DriverFaces
 from training.landmarks.evaluate import load, nme, predict
 
@@ -62,8 +62,7 @@ def plot_curve(curve: dict[str, list[tuple[float, float]]], path: Path) -> None:
         floor = height - margin
         cv2.line(sheet, (k * width + margin, floor), ((k + 1) * width - margin, floor), (0, 0, 0), 1)
         _write(sheet, f"NME (%) against {labels[name]}", (k * width + margin, 24))
-    with written_aside(path) as aside:
-        cv2.imwrite(str(aside), sheet)
+    write_image(path, sheet)
 
 
 def _write(sheet: np.ndarray, text: str, place: tuple[int, int]) -> None:

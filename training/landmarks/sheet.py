@@ -19,9 +19,9 @@ import numpy as np
 from thermal_kd_ros.drawing import draw_points, palette, put_text
 from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.models.confidence import confidence
-from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.driver_faces import DriverFaces
@@ -117,10 +117,8 @@ def main(argv: list[str] | None = None) -> int:
             raise DataError(f"there are {len(faces)} faces, fewer than the {args.columns} of a row")
         found = predict(network, card, faces)
         picture = sheet(Ranked(faces, found, nme(found.points, found.truth)), args.columns, margin)
-        with written_aside(args.output) as path:
-            if not cv2.imwrite(str(path), picture):
-                raise DataError(f"{args.output}: cannot be written as a picture")
-    except (DataError, ModelError, cv2.error) as error:
+        write_image(args.output, picture)
+    except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -32,8 +32,8 @@ from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, Smo
 from thermal_kd_ros.drawing import annotate
 from thermal_kd_ros.evaluation.landmarks import match
 from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.models.checkpoint import ModelError
-from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import FaceLandmarks
 from thermal_kd_ros.simulation.camera import SimulatedCamera
@@ -147,8 +147,7 @@ def clip_sheet(perception: ThermalPerception, folder: Path, path: Path, columns:
         tiles.append(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
-    with written_aside(path) as aside:
-        cv2.imwrite(str(aside), np.vstack(rows))
+    write_image(path, np.vstack(rows))
 
 
 def with_truth(tracks: list[FaceTrack], config: SmoothingConfig) -> dict[str, float]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from thermal_kd_ros.output import written_aside
+from thermal_kd_ros.images import write_image
 from thermal_kd_ros.simulation.camera import decode, encode
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.sensors import RenderedPair
@@ -48,8 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
     rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
     sheet = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
-    with written_aside(args.output) as path:
-        cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    write_image(args.output, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
     return 0
 
 
