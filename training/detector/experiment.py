@@ -18,7 +18,7 @@ from training.losses.detection import DetectionLossConfig
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
     "nano_silu": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96)},
-    "nano_stride4": {},
+    "nano_stride4": {"activation": "relu"},
     "small": {"widths": (32, 64, 128, 224), "depths": (1, 2, 3, 1), "pyramid_channels": (32, 64, 96, 160),
               "activation": "relu"},
     "face": {"widths": (16, 32, 64, 96), "depths": (1, 1, 1, 1), "strides": (8, 16, 32),
@@ -105,6 +105,7 @@ _AERIAL_WHOLE = AugmentConfig(
 _AERIAL_CROP = dataclasses.replace(_AERIAL_WHOLE, fit=False, focus=0.5)
 _GROUND = AugmentConfig(scale=(0.35, 1.3))
 _GROUND_WHOLE = AugmentConfig(scale=(0.5, 1.5), fit=True, mosaic=0.0, polarity=0.08)
+_GROUND_CROP = dataclasses.replace(_GROUND_WHOLE, scale=(0.65, 2.0), focus=0.7, large_shrink=0.8)
 HIT_UAV = DataPart(
     "coco", "hit_uav", 1.0, ("dog", "cheetah"), _AERIAL,
     "HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",
@@ -140,7 +141,10 @@ WHOLE = (
     _with(HIT_UAV, 1.0, _AERIAL_WHOLE), _with(DOGS_PEOPLE, 1.0, _GROUND_WHOLE), _with(CHEETAH, 1.0, _GROUND_WHOLE),
     _with(SCENES, 0.125, _GROUND_WHOLE), PAIRS,
 )
-CROPS = (_with(HIT_UAV, 1.0, _AERIAL_CROP), *WHOLE[1:])
+CROPS = (
+    _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 2.0, _GROUND_CROP), _with(CHEETAH, 1.5, _GROUND_CROP),
+    _with(SCENES, 0.5, _GROUND_CROP), _with(PAIRS, 1.5, _GROUND_CROP),
+)
 
 _FACE_AUGMENT = AugmentConfig(scale=(0.7, 1.4), rotate_deg=8.0, mosaic=0.0, polarity=0.03, gain=0.25, noise=0.02,
                               blur=0.1, stripes=0.05, large_shrink=0.75)
@@ -163,16 +167,20 @@ FACE_PARTS = (
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    # The nano detector is trained in three runs, each started from the one before: cheap crops of the real sets, then
+    # The nano detector is trained in four runs, each started from the one before: cheap crops of the real sets, then
     # rendered scenes with them, last whole frames with little augmentation.
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
                              mosaic_off=4),
     "nano": Experiment(parts=WHOLE, train_size=(512, 640), batch=8, epochs=15, lr=8e-4, warmup_steps=50),
+    # Then on crops, cheaper than whole frames, with as many views from the ground as from above.
+    "nano_ground": Experiment(start="detector_nano", parts=CROPS, train_size=(384, 480), batch=8, epochs=15, lr=8e-4,
+                              warmup_steps=50),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
-    # The small detector begins as the nano (grow.py) and learns on crops, which cost a CPU less than whole frames.
-    "small": Experiment(name="detector_small", architecture="small", start="detector_nano", parts=CROPS, batch=8,
-                        epochs=26, lr=1e-3, warmup_steps=100),
+    # The small detector begins as the nano (grow.py).
+    "small": Experiment(name="detector_small", architecture="small", start="detector_nano", parts=CROPS,
+                        train_size=(384, 480), batch=8, epochs=15, lr=8e-4, warmup_steps=100,
+                        distill=DistillConfig(lambda_rcs=0.2)),
     # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
     # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
     "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
