@@ -45,7 +45,7 @@ def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str
     write(tmp_path / "tiny.safetensors", CARD, {"a": np.zeros(2, np.float32)})
     assert __main__.main(["models", str(tmp_path / "tiny.safetensors")]) == 0
     shown = capsys.readouterr().out
-    for part in ("tiny  (detection)", "person, car", "160 x 128", "CC0-1.0", "nothing at all", "map50 = 0.5 on a set"):
+    for part in ("tiny  (detection)", "person, car", "160 x 128", "CC0-1.0", "nothing at all", "a set: map50 0.5"):
         assert part in shown
     assert __main__.main(["models", "--json", str(tmp_path / "tiny.safetensors")]) == 0
     (card,) = json.loads(capsys.readouterr().out)

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..models.checkpoint import ModelCard
@@ -60,7 +60,8 @@ def describe(path: Path, card: ModelCard) -> str:
         ("file", f"{path} ({path.stat().st_size / 1e6:.1f} MB)"),
         ("licence", card.licence or "not stated"),
         *(("data" if i == 0 else "", text) for i, text in enumerate(card.data)),
-        *(("metrics" if i == 0 else "", _metric(entry)) for i, entry in enumerate(card.metrics)),
+        *(("measured" if i == 0 else "", f"{on}: {figures}  [{command}]")
+          for i, (on, figures, command) in enumerate(measured(card))),
         *([("notes", card.notes)] if card.notes else []),
     ]
     return "\n".join([f"{card.name}  ({card.task})", *(f"  {name:<11} {text}" for name, text in rows)])
@@ -69,14 +70,12 @@ def describe(path: Path, card: ModelCard) -> str:
 def markdown(cards: list[ModelCard]) -> str:
     """The README's table of models, of what they saw, and of what was measured."""
     models = ["| model | gives | input | parameters | trained on |", "|---|---|---|---|---|"]
-    figures = ["| model | measured on | metric | value | command |", "|---|---|---|---|---|"]
+    figures = ["| model | measured on | figures | command |", "|---|---|---|---|"]
     for card in cards:
         gives = ", ".join(card.classes) if card.classes else f"landmarks ({card.layout})"
         size = f"{card.input_width} x {card.input_height} | {card.parameters / 1e6:.2f} million"
         models.append(f"| `{card.name}` | {gives} | {size} | {'; '.join(card.data)} |")
-        for entry in card.metrics:
-            value = f"{entry['value']:.4g}"
-            figures.append(f"| `{card.name}` | {entry['on']} | {entry['metric']} | {value} | `{entry['command']}` |")
+        figures += [f"| `{card.name}` | {on} | {values} | `{command}` |" for on, values, command in measured(card)]
     return "\n".join([*models, "", *figures])
 
 
@@ -91,9 +90,12 @@ def _contrast(card: ModelCard) -> str:
     return f"{values.pop('method')} ({', '.join(f'{name} {value:g}' for name, value in values.items())})"
 
 
-def _metric(entry: dict[str, Any]) -> str:
-    value = entry.get("value")
-    number = f"{value:.4g}" if isinstance(value, float) else str(value)
-    where = f" on {entry['on']}" if entry.get("on") else ""
-    how = f"  [{entry['command']}]" if entry.get("command") else ""
-    return f"{entry.get('metric', '?')} = {number}{where}{how}"
+def measured(card: ModelCard) -> list[tuple[str, str, str]]:
+    """What a card's figures were measured on, the figures, and the command; one row for each run of a command."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for entry in card.metrics:
+        value = entry.get("value")
+        number = f"{value:.4g}" if isinstance(value, float) else str(value)
+        place = str(entry.get("on", "")), str(entry.get("command", ""))
+        rows.setdefault(place, []).append(f"{entry.get('metric', '?')} {number}")
+    return [(on, ", ".join(figures), command) for (on, command), figures in rows.items()]
