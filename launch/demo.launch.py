@@ -26,7 +26,7 @@ CAMERA = {
 FORWARDED = {
     "namespace": ("", "Namespace of both nodes and their topics."),
     "rviz": ("false", "Start RViz too."),
-    "model": ("", "Detector: a shipped model's name or a .safetensors file."),
+    "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file."),
     "log_level": ("info", "debug, info, warn or error."),
 }
 

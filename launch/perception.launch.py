@@ -21,7 +21,7 @@ ARGUMENTS = {
                 "stands for each, e.g. image:=/{camera}/thermal/image_raw. Empty takes them from params_file."),
     "params_file": (str(SHARE / "config" / "perception.yaml"), "Parameters of the node."),
     "namespace": ("", "Namespace of the node and its topics."),
-    "model": ("", "Detector: a shipped model's name or a .safetensors file; empty takes it from params_file."),
+    "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file; empty takes it from params_file."),
     "use_sim_time": ("false", "Take the time from /clock, for simulators and recordings."),
     "rviz": ("false", "Start RViz too."),
     "log_level": ("info", "debug, info, warn or error."),

@@ -274,7 +274,7 @@ class NodeConfig:
         False, "Publish a transform from the camera's frame to head_<track id> for every tracked head with a known "
         "pose.", live=True)
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
-                                    bounds=(1, 1000), live=True)
+                                    bounds=(2, 1000), live=True)
 
     def __post_init__(self) -> None:
         """Check the cameras' names; raises ConfigError."""

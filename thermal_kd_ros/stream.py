@@ -52,7 +52,7 @@ class FrameReader:
     @property
     def frozen(self) -> bool:
         """Whether enough images in a row are identical for a closed shutter, or a camera that hangs."""
-        return self.frozen_run + 1 >= max(2, self.frozen_frames)
+        return self.frozen_run + 1 >= self.frozen_frames
 
     @property
     def description(self) -> str:

@@ -13,7 +13,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Model, device and free parameters."""
     defaults = PerceptionConfig()
     group = parser.add_argument_group("models and parameters")
-    group.add_argument("--model", metavar="NAME", help="detector: a shipped model or a .safetensors file "
+    group.add_argument("--model", metavar="NAME", help="detector: a shipped model or a .safetensors or .onnx file "
                        f"(default: {defaults.detector.model})")
     group.add_argument("--face-model", metavar="NAME", help=f"face detector (default: {defaults.face.detector_model})")
     group.add_argument("--landmark-model", metavar="NAME",

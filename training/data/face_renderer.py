@@ -1,8 +1,8 @@
 """Render random thermal heads with exact landmarks into a cache that training reads.
 
-``python3 -m training.data.face_renderer --count 6000 --output heads.npz --assets shared/data/render_assets``
+``python3 -m training.data.face_renderer --count 6000 --output heads.npz --assets data/render_assets``
 
-With ``--visible shared/data/rgb_faces`` every head is rendered in visible light as well, which gives aligned pairs for
+With ``--visible data/rgb_faces`` every head is rendered in visible light as well, which gives aligned pairs for
 cross-modal distillation; the photographs of that folder texture the skin (``--visible none``: painted skin alone).
 """
 

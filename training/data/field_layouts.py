@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,6 +227,13 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+LAYOUTS: dict[str, Callable[[Path, str, tuple[str, ...]], FieldPairs | HitUav]] = {
+    "flir_aligned": FlirAligned, "llvip": Llvip, "kaist": Kaist, "m3fd": M3fd,
+    "msrs": lambda root, _split, classes: Msrs(root, classes), "hit_uav": HitUav,
+}
+"""The layouts by the name that an experiment's DataPart gives, made from root, split and the model's classes."""
 
 
 def _lines(*paths: Path) -> list[str]:

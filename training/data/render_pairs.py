@@ -1,6 +1,6 @@
 """Render aligned thermal and visible scenes of streets, yards and rooms, as COCO data sets with boxes.
 
-``python3 -m training.data.render_pairs --output runs/pairs --count 2500 --assets ../shared/data/render_assets``
+``python3 -m training.data.render_pairs --output runs/pairs --count 2500 --assets data/render_assets``
 
 Writes <output>/train/ and val/ (thermal, 16-bit PNG in centikelvin; a share of them as 8-bit pictures as cameras show
 them), <output>/train_visible/ and val_visible/ (JPEG of the same name), and train.json and val.json in COCO's layout,

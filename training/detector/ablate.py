@@ -24,7 +24,7 @@ from training.data.augment import AugmentConfig
 from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
 from training.detector.evaluate import evaluate_network
-from training.detector.experiment import HIT_UAV, DataPart, Experiment, changed, default_data, parse_changes
+from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.tables import place
 from training.detector.train import train
 
@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("grid", choices=GRIDS)
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs; what is there is not run again")
-    parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the data sets")
     parser.add_argument("--rows", nargs="+", help="only these, beside base")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",

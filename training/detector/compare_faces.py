@@ -1,6 +1,6 @@
 """Compare face detectors by what they wrote as json: recall on labelled people, false faces where there is none.
 
-``python3 -m training.detector.compare_faces ours=ours.json other=other.json --data shared/data``
+``python3 -m training.detector.compare_faces ours=ours.json other=other.json --data data``
 
 The files are as ``python3 -m thermal_kd_ros detect IMAGES --json`` writes them (``tflite_faces`` does the same with
 another detector): every entry has ``file``, and ``faces`` with ``score`` and ``box`` (x y width height). Which images

@@ -31,7 +31,7 @@ from training.card import record
 from training.data.coco import CocoDetection, DataError, Sample
 from training.data.mixture import DetectionSource
 from training.data.pairs import PairedCoco, PairedSample
-from training.detector.experiment import default_data
+from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
 
 
@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate", description=summary)
     parser.add_argument("model", help="shipped model or .safetensors file")
     parser.add_argument("--data", default="hit_uav", help="data set: folder below --root")
-    parser.add_argument("--root", type=Path, default=default_data())
+    parser.add_argument("--root", type=Path, default=DEFAULT_DATA)
     parser.add_argument("--split", default="val")
     parser.add_argument("--classes", nargs="+", help="average over these only")
     parser.add_argument("--device", default="auto")

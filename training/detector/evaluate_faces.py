@@ -1,6 +1,6 @@
 """Measure a face detector, and landmarks in its boxes, on real people, through the pipeline that runs on the robot.
 
-``python3 -m training.detector.evaluate_faces face_detector --landmarks landmarks_light --data shared/data``
+``python3 -m training.detector.evaluate_faces face_detector --landmarks landmarks_light --data data``
 """
 
 from __future__ import annotations

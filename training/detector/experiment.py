@@ -30,13 +30,17 @@ TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": 
                            "pyramid_channels": (48, 64, 96)}
 """The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
 
+DEFAULT_DATA = Path("data")
+"""Where the data sets are looked for unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class DataPart:
     """One data set of the run."""
 
     kind: str
-    """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py) or ``rendered_faces``."""
+    """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py), ``rendered_faces``, or a key of
+    data/field_layouts.py's LAYOUTS, with the split in ``options`` if it is not ``train``."""
     root: str = ""
     """Folder of a coco set or of pairs, relative to the data folder, or absolute."""
     repeat: float = 1.0
@@ -242,8 +246,3 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             values[name] = value
     return values
-
-
-def default_data() -> Path:
-    """Where the data sets are looked for unless told otherwise: beside the checkout."""
-    return Path(__file__).resolve().parents[3] / "shared" / "data"

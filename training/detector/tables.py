@@ -15,7 +15,7 @@ from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
-from training.detector.experiment import default_data
+from training.detector.experiment import DEFAULT_DATA
 
 PARTS = 5
 """The images are dealt out to so many parts, each of which gives a difference."""
@@ -57,7 +57,7 @@ def place(text: str, name: str, page: Path) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that all tables have."""
     parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
-    parser.add_argument("--root", type=Path, default=default_data(), help="folder of the data sets")
+    parser.add_argument("--root", type=Path, default=DEFAULT_DATA, help="folder of the data sets")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only, to try it out")
     parser.add_argument("--page", type=Path, help="put the table into this page")
 

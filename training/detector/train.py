@@ -22,11 +22,12 @@ from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolv
 from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import CocoDetection, DataError
+from training.data.field_layouts import LAYOUTS, FieldPairs
 from training.data.mixture import DetectionSource, Mixture, Part, collate
 from training.data.pairs import PairedCoco, check_registration
 from training.detector import teacher as teachers
 from training.detector.evaluate import evaluate_network
-from training.detector.experiment import DataPart, Experiment, changed, default_data, load, parse_changes
+from training.detector.experiment import DEFAULT_DATA, DataPart, Experiment, changed, load, parse_changes
 from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.distributed import Processes, joined, synchronised
@@ -42,11 +43,19 @@ def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: 
         return pairs
     if part.kind in ("coco", "pairs"):
         return CocoDetection(data / part.root, "train", classes, part.absent, part.background)
+    if part.kind in LAYOUTS:
+        if part.absent or part.background:
+            raise DataError(f"{part.root}: absent and background are for coco sets; {part.kind} maps its labels itself")
+        source = LAYOUTS[part.kind](data / part.root, part.options.get("split", "train"), classes)
+        if visible and isinstance(source, FieldPairs):
+            check_registration(source, part.root)
+        return source
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 
         return RenderedFaceScenes(classes=classes, data=data, **part.options)
-    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, pairs, rendered_faces")
+    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, pairs, rendered_faces, "
+                    f"{', '.join(LAYOUTS)}")
 
 
 def build_network(experiment: Experiment) -> Detector:
@@ -205,7 +214,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.train", description=summary)
     parser.add_argument("experiment", help="name of an experiment, see experiment.py")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run; an old run there goes on")
-    parser.add_argument("--data", type=Path, default=default_data(), help="folder with the data sets")
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the data sets")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument("--start", help="model to start from")

@@ -1,7 +1,7 @@
 """Compare distillations on a small, fixed budget and write the table: every row over several seeds.
 
-``python3 -m training.landmarks.ablate --pairs pairs.npz --held-out pairs_val.npz --photographs shared/data/rgb_faces
---real shared/data --output runs/ablation --report training/landmarks/RESULTS.md``
+``python3 -m training.landmarks.ablate --pairs pairs.npz --held-out pairs_val.npz --photographs data/rgb_faces
+--real data --output runs/ablation --report training/landmarks/RESULTS.md``
 
 All runs share one pool of crops and one visible-light teacher; what differs is the loss and the seed. A run that was
 killed goes on; finished rows are not run again.

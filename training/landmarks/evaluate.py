@@ -1,6 +1,6 @@
 """Measure the landmark network on real, labelled faces.
 
-``python3 -m training.landmarks.evaluate landmarks_light --data shared/data``
+``python3 -m training.landmarks.evaluate landmarks_light --data data``
 
 NME is the mean point error over the distance of the outer eye corners. FR@8 is the part of faces with an NME above
 8 %, AUC@8 the area under the cumulative curve up to 8 %, as in Sagonas et al., "300 Faces in-the-Wild", 2013.

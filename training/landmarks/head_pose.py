@@ -1,6 +1,6 @@
 """Measure head poses against the yaw, pitch and roll that come with driver_faces.
 
-``python3 -m training.landmarks.head_pose --data shared/data``
+``python3 -m training.landmarks.head_pose --data data``
 
 The annotations are a network's output and relative to a zero of their own: a head that looks straight at the camera is
 at a yaw of about 180 degrees that falls as the driver turns to the own left, and their pitch is positive upwards. So

@@ -1,6 +1,6 @@
 """How much landmarks tremble and how far they lag behind, with and without smoothing in time.
 
-``python3 -m training.landmarks.steadiness --data shared/data``
+``python3 -m training.landmarks.steadiness --data data``
 
 Faces are found by the pipeline that runs on the robot, once; the smoothing is then tried on what it found. Simulated
 moving heads (rendered in a room, at ``--rate``, at their own speed and ``--fast`` times as fast) have exact truth:

@@ -1,6 +1,6 @@
 """Stage 0, the visible-light teacher: rendered faces in visible light, and photographs. Reads from top to bottom.
 
-``python3 -m training.landmarks.teacher --pairs pairs.npz --photographs shared/data/rgb_faces --output runs/teacher``
+``python3 -m training.landmarks.teacher --pairs pairs.npz --photographs data/rgb_faces --output runs/teacher``
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Published layouts, each on a tiny tree written here as its set is laid out."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from thermal_kd_ros.config import ContrastConfig
+from training.data.augment import AugmentConfig
 from training.data.coco import DataError
 from training.data.field_layouts import FlirAligned, HitUav, Kaist, Llvip, M3fd, Msrs, checked_boxes
+from training.data.mixture import Mixture, Part
+from training.detector.experiment import DataPart
+from training.detector.train import build_source
 
 CLASSES = ("person", "bicycle", "car", "other_vehicle", "dog")
 
@@ -154,3 +160,17 @@ def test_hit_uav_as_published(tmp_path: Path) -> None:
     image(folder / "val/0_60_30_0_00001.jpg", width=50)
     with pytest.raises(DataError, match="labels are for 60 x 40"):
         HitUav(tmp_path, "val", CLASSES)[0]
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_an_experiment_trains_on_a_layout_by_its_name(name: str, tmp_path: Path) -> None:
+    build, _, boxes, labels = PAIRED[name]
+    build(tmp_path / "set")
+    part = DataPart({"flir": "flir_aligned"}.get(name, name), "set")
+    source = build_source(part, CLASSES, tmp_path)
+    np.testing.assert_allclose(source[0].boxes, boxes, atol=1e-4)
+    still = AugmentConfig(scale=(1.0, 1.0), mosaic=0.0, rotate_deg=0.0, flip=0.0, fill=1.0)
+    mixed = Mixture([Part(source, 1.0, still)], (40, 60), 0, ContrastConfig(method="percentile"))
+    assert mixed[0][0].shape == (1, 40, 60) and sorted(mixed[0][2]) == sorted(labels)
+    with pytest.raises(DataError, match="coco sets"):
+        build_source(dataclasses.replace(part, absent=("dog",)), CLASSES, tmp_path)

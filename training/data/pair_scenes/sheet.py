@@ -1,6 +1,6 @@
 """A picture sheet of rendered pairs, thermal above visible, with their boxes.
 
-``python3 -m training.data.pair_scenes.sheet docs/rendered_pairs.jpg --assets ../shared/data/render_assets``
+``python3 -m training.data.pair_scenes.sheet docs/rendered_pairs.jpg --assets data/render_assets``
 """
 
 from __future__ import annotations
