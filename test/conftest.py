@@ -115,3 +115,13 @@ def _claim_domain() -> TextIO:
             continue
         return lock
     raise pytest.UsageError(f"All {len(DOMAINS)} ROS domains are held by other test sessions: end one of them.")
+
+
+@pytest.fixture
+def little_room():
+    """No file may become larger than 8 KiB: writing more fails as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -109,6 +109,16 @@ def test_off_changes_nothing_and_forgets():
     np.testing.assert_array_equal(smoother.update(moved, 0.2).points, moved.points)
 
 
+def test_faces_move_on_where_stamps_stand_still():
+    smoother = LandmarkSmoother(ON, 1.0)
+    for i in range(5):
+        points = np.full((4, 2), 10.0 * i)
+        np.testing.assert_array_equal(smoother.update(face_at(points), 7.0).points[0], points)
+    # Time goes on, and with it the smoothing.
+    smoothed = smoother.update(face_at(np.full((4, 2), 50.0)), 7.1).points
+    assert 0.0 < smoothed.min() and smoothed.max() < 50.0
+
+
 def test_a_repeated_stamp_changes_nothing():
     one = OneEuro(np.zeros(3), 5.0)
     one.update(np.ones(3), 5.1, ON)

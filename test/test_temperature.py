@@ -62,6 +62,12 @@ def test_boxes_have_a_warm_end_and_a_mean_that_wrong_pixels_do_not_change():
     assert np.isnan(box_temperatures(display, boxes)).all()
 
 
+def test_boxes_of_a_pixel_or_two_have_a_mean():
+    frame = ThermalFrame.from_array(np.array([[20.0, 30.0, np.nan]], np.float32), ThermalConfig())
+    found = box_temperatures(frame, np.array([[0, 0, 2, 1], [1, 0, 3, 1], [2, 0, 3, 1]], np.float32))
+    np.testing.assert_array_equal(found.mean, np.array([25.0, 30.0, np.nan], np.float32))
+
+
 def face_with_eyes(inner_right: tuple[float, float], inner_left: tuple[float, float]) -> FaceLandmarks:
     points = np.full((1, 54, 2), 50.0, np.float32)
     points[0, [36, 39, 42, 45]] = (30.0, 40.0), inner_right, inner_left, (90.0, 40.0)

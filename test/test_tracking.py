@@ -1,6 +1,7 @@
 """Stable ids."""
 
 import numpy as np
+import pytest
 
 from thermal_kd_ros.config import TrackingConfig
 from thermal_kd_ros.tracking import Tracker
@@ -45,6 +46,27 @@ def test_a_short_gap_is_bridged_and_nothing_is_fine():
     a = tracker.update(boxes_at((0, 0)), labels, 0.0)[0]
     assert len(tracker.update(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), 0.3)) == 0
     assert tracker.update(boxes_at((1, 0)), labels, 0.6)[0] == a
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.001, 0.005])
+def test_frames_that_are_stamped_in_bursts_do_not_throw_predictions_off(gap):
+    rng = np.random.default_rng(1)
+    tracker = Tracker(TrackingConfig())
+    ids = {int(tracker.update(boxes_at((3 * i + rng.normal(0, 0.5), 0)), np.zeros(1, np.int64),
+                              (i // 2) / 15 + (i % 2) * gap)[0]) for i in range(100)}
+    assert len(ids) == 1
+
+
+def test_stamps_that_stand_still_keep_ids_and_forget_what_is_gone():
+    tracker = Tracker(TrackingConfig())
+    labels = np.zeros(2, np.int64)
+    stays = tracker.update(boxes_at((0, 0)), labels[:1], 5.0)[0]
+    for i in range(100):
+        assert tracker.update(boxes_at((0, 0), (100 + 50 * i, 0)), labels, 5.0)[0] == stays
+    assert len(tracker._tracks) < 40
+    # A short gap is bridged all the same.
+    tracker.update(np.zeros((0, 4), np.float32), labels[:0], 5.0)
+    assert tracker.update(boxes_at((0, 0)), labels[:1], 5.0)[0] == stays
 
 
 def test_time_that_jumps_back_starts_anew():

@@ -49,8 +49,8 @@ def _weight(cutoff_hz: float | np.ndarray, elapsed: float) -> float | np.ndarray
 class LandmarkSmoother:
     """Filters the landmarks of one camera's faces, which are told apart by their track ids.
 
-    A face without a track is passed through. A track that was not seen for ``forget_s`` seconds starts anew, as does
-    everything when time jumps back.
+    A face without a track is passed through, as is one whose stamp is that of the frame before. A track that was not
+    seen for ``forget_s`` seconds starts anew, as does everything when time jumps back.
     """
 
     def __init__(self, config: SmoothingConfig, forget_s: float) -> None:
@@ -71,6 +71,9 @@ class LandmarkSmoother:
                 continue
             if track not in self._filters:
                 self._filters[track] = OneEuro(points[i], stamp)
+                continue
+            if self._filters[track].stamp == stamp:
+                # Stamps that stand still must not hold the points where the face once was.
                 continue
             box = faces.boxes[i]
             size = max(float((box[2:] - box[:2]).max()), 1.0)

@@ -57,7 +57,9 @@ def box_temperatures(frame: ThermalFrame, boxes: np.ndarray) -> BoxTemperatures:
             if celsius.size:
                 low, high = percentiles(celsius, (100.0 - _WARM_PERCENTILE, _WARM_PERCENTILE))
                 maximum[i] = high
-                mean[i] = celsius[(celsius >= low) & (celsius <= high)].mean()
+                between = celsius[(celsius >= low) & (celsius <= high)]
+                # Of two pixels neither lies between.
+                mean[i] = (between if between.size else celsius).mean()
     return BoxTemperatures(maximum, mean)
 
 

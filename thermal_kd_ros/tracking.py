@@ -18,6 +18,8 @@ class _Track:
     velocity: np.ndarray
     """(4,) pixels a second of the box's corners."""
     stamp: float
+    frame: int
+    """Number of the update that saw it last."""
 
     def predicted(self, stamp: float) -> np.ndarray:
         return self.box + self.velocity * (stamp - self.stamp)
@@ -28,19 +30,30 @@ class Tracker:
 
     _GAIN = 0.5
     """Part of a new velocity that is believed; the rest is kept from before."""
+    _FULL_GAIN_S = 0.03
+    """Over less time than this a box's own noise would look like speed, so that as much less is believed: cameras that
+    are stamped on arrival come in bursts."""
+    _MOST_STILL = 30
+    """Updates without the object after which its track is forgotten where the stamps stand still."""
 
     def __init__(self, config: TrackingConfig) -> None:
         self.config = config
         self._tracks: list[_Track] = []
         self._next = 0
         self._stamp = -np.inf
+        self._frame = 0
+        self._moved = 0
+        """Number of the last update at which time went on."""
 
     def update(self, boxes: np.ndarray, labels: np.ndarray, stamp: float) -> np.ndarray:
         """Ids (N,) int64 for boxes (N, 4) with labels (N,) at ``stamp`` seconds. Time that jumps back starts anew."""
         if stamp < self._stamp:
             self._tracks.clear()
-        self._stamp = stamp
-        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.config.max_missed_s]
+        self._frame += 1
+        if stamp != self._stamp:
+            self._stamp, self._moved = stamp, self._frame
+        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.config.max_missed_s
+                        and self._frame - max(t.frame, self._moved) <= self._MOST_STILL]
         ids = np.full(len(boxes), -1, np.int64)
         if len(boxes) and self._tracks:
             overlap = iou_matrix(np.array([t.predicted(stamp) for t in self._tracks]), boxes)
@@ -51,7 +64,8 @@ class Tracker:
                 overlap[t, :] = overlap[:, d] = 0.0
         for d in np.nonzero(ids < 0)[0]:
             ids[d] = self._next
-            self._tracks.append(_Track(self._next, int(labels[d]), boxes[d].astype(np.float64), np.zeros(4), stamp))
+            self._tracks.append(_Track(self._next, int(labels[d]), boxes[d].astype(np.float64), np.zeros(4), stamp,
+                                       self._frame))
             self._next += 1
         return ids
 
@@ -59,6 +73,7 @@ class Tracker:
         elapsed = stamp - track.stamp
         if elapsed > 0:
             measured = (box - track.box) / elapsed
-            track.velocity = (1 - self._GAIN) * track.velocity + self._GAIN * measured
-        track.box, track.stamp = box.astype(np.float64), stamp
+            gain = self._GAIN * min(1.0, elapsed / self._FULL_GAIN_S)
+            track.velocity = (1 - gain) * track.velocity + gain * measured
+        track.box, track.stamp, track.frame = box.astype(np.float64), stamp, self._frame
         return track.id

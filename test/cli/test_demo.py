@@ -199,6 +199,38 @@ def test_images_become_a_recording_that_keeps_their_values(tmp_path: Path) -> No
             assert read.dtype == values.dtype and (read == values).all()
 
 
+def test_the_truth_of_a_face_at_the_border_ends_there() -> None:
+    from thermal_kd_ros.demo.recording import _truth_of
+    from thermal_kd_ros.simulation import SimulatedCamera, SimulationConfig
+
+    reached = 0
+    for seed in range(4):
+        camera = SimulatedCamera(SimulationConfig(seed=seed, width=320, height=256, scene="indoor", rate_hz=1.0))
+        for index in (0, 3):
+            frame = camera.frame(index)
+            reached += any((face.box < 0).any() or (face.box > (320, 256, 320, 256)).any() for face in frame.faces)
+            objects, faces = _truth_of(frame)
+            for boxes in (objects.boxes, faces.boxes):
+                assert (boxes >= 0).all() and (boxes <= (320, 256, 320, 256)).all()
+            assert len(faces) == sum(not face.ignore for face in frame.faces)
+    assert reached
+
+
+def test_the_sheet_of_a_short_recording_shows_all_of_it(tmp_path: Path) -> None:
+    from thermal_kd_ros.config import PerceptionConfig
+    from thermal_kd_ros.demo.pictures import draw_pictures
+    from thermal_kd_ros.demo.recording import from_images
+
+    for i in range(6):
+        np.save(tmp_path / f"{i}.npy", np.full((60, 480), 30000 + i, np.uint16))
+    from_images(tmp_path / "bag.mcap", tmp_path, 4.0, None)
+    with BagReader(tmp_path / "bag.mcap") as bag:
+        draw_pictures(bag, bag.image_topic(), {}, 6, PerceptionConfig(), tmp_path / "out", 4.0)
+    sheet = cv2.imread(str(tmp_path / "out" / "sheet.png"))
+    tile = 60 + 24
+    assert sheet.shape[:2] == (2 * tile + 3 * 6, 4 * 480 + 5 * 6)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (24, 32), (60, 80), (4, 400)])
 def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
     from thermal_kd_ros.config import PerceptionConfig

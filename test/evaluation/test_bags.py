@@ -138,6 +138,15 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@needs_definitions
+def test_a_full_disk_leaves_no_half_recording(tmp_path: Path, little_room: None) -> None:
+    # Messages wait in memory for the end of their chunk, so that the disk is full only when the recording is finished.
+    with pytest.raises(OSError), BagWriter(tmp_path / "full.mcap") as bag:
+        for i in range(40):
+            bag.add(Record("/words", "std_msgs/msg/String", i, np.random.default_rng(i).bytes(400)))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_rosbag2_folder_is_read_too(tmp_path: Path) -> None:
     with Writer(tmp_path / "bag", version=8) as writer:
         connection = writer.add_connection("/camera/image_raw", IMAGE, typestore=STORE)

@@ -109,6 +109,16 @@ def test_nothing_found_is_zero() -> None:
     assert average_precision([truth], [Detections.empty(CLASSES)], CLASSES)["map50"] == 0.0
 
 
+def test_what_has_no_truth_has_no_figure() -> None:
+    large, region = one([[0, 0, 50, 50]], ("person",), [False]), one([[0, 0, 50, 50]], ("person",), [True])
+    found = Detections(np.array([[60, 60, 90, 90]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64), CLASSES)
+    for result in (found, Detections.empty(CLASSES)):
+        scores = average_precision([large], [result], CLASSES)
+        assert scores["map50"] == scores["map"] == scores["ap50/person"] == 0.0 and math.isnan(scores["ap_small"])
+        assert average_precision([one([[0, 0, 9, 9]], ("car",), [False])], [result], CLASSES)["ap_small"] == 0.0
+        assert all(math.isnan(value) for value in average_precision([region], [result], CLASSES).values())
+
+
 def brute_force_duplicates(truths: list[Truth], results: list[Detections]) -> tuple[float, float]:
     """Duplicate rate and F1 at the best of all thresholds, each threshold counted from scratch."""
     best = (-1.0, 0.0, 0.0)

@@ -52,6 +52,14 @@ def test_without_truth_there_is_no_accuracy() -> None:
     assert summary["map50"] is None and summary["nme"] is None and summary["ap50"] == {}
 
 
+def test_landmarks_of_another_layout_are_not_compared() -> None:
+    flat = np.ones((1, 68), np.float32)
+    other = FaceLandmarks(FACE_BOX, np.ones(1, np.float32), np.ones((1, 68, 2), np.float32), flat, flat, "ibug68")
+    summary = summarise(Playback(1, {0: Answer(SCENE, other)}), {0: TRUTH}, ("person",), "ibug68")
+    assert summary["nme"] is None and summary["face_recall"] is None
+    assert summary["map50"] == 1.0 and summary["faces"] == 1
+
+
 def test_no_answer_at_all() -> None:
     summary = summarise(Playback(3), {0: TRUTH}, ("person",), "sf_tl54")
     assert summary["results_out"] == 0 and summary["map50"] == 0.0 and summary["face_recall"] == 0.0

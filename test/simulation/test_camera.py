@@ -134,6 +134,11 @@ def test_config_refuses_nonsense() -> None:
     for wrong in ({"scene": "moon"}, {"unit": "fahrenheit"}, {"width": 3}, {"rate_hz": 0.0}, {"hfov_deg": 180.0}):
         with pytest.raises(ValueError):
             SimulationConfig(**wrong)
+    # Also where only the rounding to whole frames leaves none open.
+    for interval, closed, rate in ((0.3, 0.4, 30.0), (0.4, 0.4, 30.0), (1.4, 0.6, 1.0)):
+        with pytest.raises(ValueError, match="shutter never opens"):
+            SimulationConfig(shutter_interval_s=interval, shutter_s=closed, rate_hz=rate)
+    SimulationConfig(shutter_interval_s=0.0, shutter_s=0.4)
 
 
 def test_sheet_is_written(tmp_path) -> None:

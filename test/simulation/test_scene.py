@@ -57,6 +57,26 @@ def test_boxes_are_tight_around_the_drawn_objects(kind: str) -> None:
     assert boxes > 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("hfov", [45.0, 90.0, 130.0])
+def test_the_camera_never_turns_beyond_its_backdrop(kind: str, hfov: float) -> None:
+    width, height = 64, 48
+    x, y = np.meshgrid([0, width - 1], [0, height - 1])
+    corners = np.stack([x.ravel(), y.ravel(), np.ones(4)])
+    moved = 0.0
+    for seed in range(3):
+        scene = build_scene(kind, np.random.default_rng(seed), intrinsics(width, height, hfov), width, height)
+        wide = scene.spec.view
+        for t in np.linspace(0, 100, 300):
+            view = scene.view(t)
+            u, v, z = wide.k @ wide.rotation @ view.rotation.T @ np.linalg.inv(view.k) @ corners
+            assert (z > 0).all()
+            assert (np.stack([u, v]) / z >= 0).all()
+            assert (u / z <= wide.width - 1).all() and (v / z <= wide.height - 1).all()
+            moved = max(moved, float(np.abs(u / z - (corners[0] + (wide.width - width) / 2)).max()))
+    assert moved > 1.0
+
+
 def test_person_stands_where_the_camera_geometry_says() -> None:
     image = _scene((_person(4.0),)).render(0.0)
     (found,) = image.boxes

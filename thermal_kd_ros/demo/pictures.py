@@ -34,7 +34,8 @@ _NARROW = 480
 def draw_pictures(bag: BagReader, image_topic: str, answers: Mapping[int, Answer], count: int, config: PerceptionConfig,
                   folder: Path, rate_hz: float) -> list[str]:
     """Write ``sheet.png`` and ``overlay.mp4`` of the first ``count`` frames; notes on what could not be made."""
-    wanted = {int((i + 0.5) * count / _TILES) for i in range(min(_TILES, count))}
+    shown = min(_TILES, count)
+    wanted = {int((i + 0.5) * count / shown) for i in range(shown)}
     tiles: list[np.ndarray] = []
     artist = _Artist(config)
     notes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,13 +104,16 @@ def read_truth(bag: BagReader, stamps: dict[int, int]) -> dict[int, FrameTruth]:
 def _truth_of(frame: SimulatedFrame) -> tuple[Detections, FaceLandmarks]:
     names = [IGNORE if ignore else label for label, ignore in zip(frame.labels, frame.ignore, strict=True)]
     boxes = list(frame.boxes)
-    for face in frame.faces:
+    height, width = frame.image.shape
+    # Of a face at the border that part counts which is in the image: a detector's boxes go no farther.
+    faces = [replace(face, box=np.clip(face.box, 0, (width, height, width, height))) for face in frame.faces]
+    for face in faces:
         if face.ignore:
             names.append(IGNORE)
             boxes.append(face.box)
     objects = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32),
                          np.array([_TRUE_CLASSES.index(name) for name in names], np.int64), _TRUE_CLASSES)
-    shown = [face for face in frame.faces if not face.ignore]
+    shown = [face for face in faces if not face.ignore]
     if not shown:
         layout = get_layout(_TRUE_LAYOUT)
         return objects, FaceLandmarks.empty(layout.name, layout.points)

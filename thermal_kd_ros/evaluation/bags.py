@@ -6,6 +6,7 @@ being taken apart.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -165,16 +166,18 @@ class BagWriter:
     """Writes an MCAP file with its schemas; a context manager, and the file appears when it ends well."""
 
     def __init__(self, path: Path) -> None:
-        self._aside = written_aside(path)
+        self._path = path
         self._channels: dict[str, int] = {}
         self._schemas: dict[str, int] = {}
 
     def __enter__(self) -> BagWriter:
         from mcap.writer import CompressionType, Writer
 
-        self._file = self._aside.__enter__().open("wb")
-        self._writer = Writer(self._file, compression=CompressionType.LZ4)
-        self._writer.start("ros2", "thermal_kd_ros")
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(opened.enter_context(written_aside(self._path)).open("wb"))
+            self._writer = Writer(file, compression=CompressionType.LZ4)
+            self._writer.start("ros2", "thermal_kd_ros")
+            self._opened = opened.pop_all()
         return self
 
     def add(self, record: Record) -> None:
@@ -188,12 +191,12 @@ class BagWriter:
         self._writer.add_message(self._channels[record.topic], record.stamp_ns, record.data, record.stamp_ns)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        try:
-            if error is None:
-                self._writer.finish()
-        finally:
-            self._file.close()
-            self._aside.__exit__(kind, error, trace)
+        if error is not None:
+            self._opened.__exit__(kind, error, trace)
+            return
+        with self._opened:
+            # The end of the file is written here, and on closing; there is no file where that fails.
+            self._writer.finish()
 
 
 def message_definition(name: str) -> str:

@@ -29,7 +29,7 @@ class Truth:
 
 def average_precision(truths: list[Truth], results: list[Detections], classes: tuple[str, ...],
                       max_detections: int = 300) -> dict[str, float]:
-    """mAP of ``classes`` as COCO computes it.
+    """mAP of ``classes`` as COCO computes it; NaN without a truth of them.
 
     Returns ``map50``, ``map`` (IoU 0.50 to 0.95), ``ap_small`` (area below 32 x 32, NaN without such truths), and
     ``ap50/<class>`` for each class that has truth. Ignore regions absorb detections of every class that lie in them
@@ -62,9 +62,11 @@ def average_precision(truths: list[Truth], results: list[Detections], classes: t
         truth_set.dataset = {"images": [{"id": i} for i in range(1, len(truths) + 1)], "annotations": annotations,
                              "categories": [{"id": i, "name": name} for name, i in index.items()], "info": {}}
         truth_set.createIndex()
-        if not rows or not present:
-            return {"map50": 0.0, "map": 0.0, "ap_small": 0.0} | {f"ap50/{name}": 0.0 for name in present}
-        run = COCOeval(truth_set, truth_set.loadRes(rows), "bbox")
+        if not present:
+            return dict.fromkeys(("map50", "map", "ap_small"), float("nan"))
+        # loadRes cannot read an empty list.
+        result_set = truth_set.loadRes(rows) if rows else COCO()
+        run = COCOeval(truth_set, result_set, "bbox")
         run.params.catIds = [index[name] for name in present]
         run.params.maxDets = [1, 10, max_detections]
         run.evaluate()

@@ -102,7 +102,10 @@ def summarise(playback: Playback, truths: Mapping[int, FrameTruth], classes: tup
 
 def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], classes: tuple[str, ...], layout: str
              ) -> dict[str, Any]:
-    """``map50`` and ``ap50`` by class, over the classes that truth and model share; ``nme`` and what concerns faces."""
+    """``map50`` and ``ap50`` by class, over the classes that truth and model share; ``nme`` and what concerns faces.
+
+    None for faces where the model's landmark ``layout`` is not that of the truth: its points are others.
+    """
     names: dict[str, Any] = {"map50": None, "ap50": {}, "nme": None, "face_recall": None, "face_precision": None}
     if not truths:
         return names
@@ -115,9 +118,9 @@ def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], cl
         scores = average_precision(objects, [answers[i].objects() if i in answers else none for i in indices], shared)
         names["map50"] = _finite(scores["map50"])
         names["ap50"] = {name: _finite(scores[f"ap50/{name}"]) for name in shared if f"ap50/{name}" in scores}
-    if layout and any(len(truths[i].faces) for i in indices):
-        points = next(truths[i].faces.points.shape[1] for i in indices if len(truths[i].faces))
-        nobody = FaceLandmarks.empty(layout, points)
+    true = next((truths[i].faces for i in indices if len(truths[i].faces)), None)
+    if true is not None and true.layout == layout:
+        nobody = FaceLandmarks.empty(layout, true.points.shape[1])
         faces = evaluate_landmarks([truths[i].face_truth() for i in indices],
                                    [answers[i].faces if i in answers else nobody for i in indices], layout)
         names.update(nme=_finite(faces.nme, 2), face_recall=_finite(faces.recall),

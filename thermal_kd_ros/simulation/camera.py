@@ -164,13 +164,12 @@ class SimulatedCamera:
 
         Counted in whole frames, since times in floating point would now and then miss a boundary.
         """
-        config = self.config
-        period = round(config.shutter_interval_s * config.rate_hz)
+        period = self.config.shutter_period
         if period <= 0:
             return 0, 0, False
         event = index // period
         begun = event * period
-        return event, begun, event > 0 and index - begun < round(config.shutter_s * config.rate_hz)
+        return event, begun, event > 0 and index - begun < self.config.shutter_frames
 
 
 def frame_of(truth: SceneImage, measured: np.ndarray, config: SimulationConfig, stamp: float) -> SimulatedFrame:

@@ -65,3 +65,16 @@ class SimulationConfig:
             raise ValueError("width and height must be at least 16 pixels")
         if not (self.rate_hz > 0 and self.cut_s > 0 and 1 <= self.hfov_deg <= 150):
             raise ValueError("rate_hz and cut_s must be positive and hfov_deg within [1, 150]")
+        if 0 < self.shutter_period <= self.shutter_frames:
+            raise ValueError(f"shutter_s {self.shutter_s}: must be shorter than shutter_interval_s "
+                             f"{self.shutter_interval_s} by a frame at least, or the shutter never opens again")
+
+    @property
+    def shutter_period(self) -> int:
+        """Frames from one shutter correction to the next; 0 or less for none."""
+        return round(self.shutter_interval_s * self.rate_hz)
+
+    @property
+    def shutter_frames(self) -> int:
+        """Frames during which the shutter is closed."""
+        return round(self.shutter_s * self.rate_hz)

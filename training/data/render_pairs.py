@@ -95,12 +95,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--display-share", type=float, default=0.4,
                         help="share of the thermal images written as 8-bit pictures with a camera's own contrast")
     args = parser.parse_args(argv)
-    if args.count < 1 or args.bodies < 1 or not 0 <= args.display_share <= 1 or not 0 <= args.seed < _VAL_SEED // 2:
-        parser.error("--count and --bodies are at least 1, --display-share lies in 0..1, --seed in 0..499999999")
+    val = args.count // 16 if args.val is None else args.val
+    if not (args.count >= 1 and val >= 0 and args.bodies >= 1 and 0 <= args.display_share <= 1
+            and 0 <= args.seed < _VAL_SEED // 2):
+        parser.error("--count and --bodies are at least 1, --val at least 0, --display-share lies in 0..1, --seed in "
+                     "0..499999999")
     try:
         cast = Cast(args.assets, args.bodies)
         render_split(args.output, "train", args.count, args.seed, cast, args.display_share)
-        val = args.count // 16 if args.val is None else args.val
         if val:
             render_split(args.output, "val", val, args.seed, cast, args.display_share)
     except (DataError, OSError) as error:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from training.data.pair_scenes import sheet
 from training.data.pairs import PairedCoco
 from training.data.render_pairs import CATEGORIES, main
 
@@ -44,8 +45,12 @@ def test_pictures_as_displays_show_them(tmp_path: Path) -> None:
 def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--output", str(tmp_path), "--assets", str(tmp_path / "nowhere")]) == 1
     assert "human.npz is missing" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        main(["--output", str(tmp_path), "--count", "0"])
+    for wrong in (["--count", "0"], [*SMALL, "--val", "-1"]):
+        with pytest.raises(SystemExit):
+            main(["--output", str(tmp_path), *wrong])
+    assert not list(tmp_path.glob("*.json"))
+    assert sheet.main([str(tmp_path / "sheet.jpg"), "--assets", str(tmp_path / "nowhere")]) == 1
+    assert "human.npz is missing" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert main(["--output", str(tmp_path / "file"), *SMALL]) == 1
     assert "error:" in capsys.readouterr().err

@@ -5,6 +5,8 @@ In the archives y points up and +z is where a body or vehicle looks; here y poin
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ def read_archive(folder: Path, name: str, wanted: tuple[str, ...]) -> dict[str, 
     except FileNotFoundError:
         raise DataError(f"{path} is missing: --assets names the folder with human.npz and vehicles.npz; without "
                         "--assets simple stand-ins are drawn") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read as a mesh archive: {error}") from None
     lacking = [key for key in wanted if key not in arrays]
     if lacking:

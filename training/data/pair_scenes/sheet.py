@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.simulation.camera import decode, encode
+from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.sensors import RenderedPair
 from training.data.render_pairs import render_pair
@@ -43,12 +45,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--assets", type=Path, default=None)
     parser.add_argument("--seed", type=int, nargs="+", default=list(range(12)), help="scenes to show")
     args = parser.parse_args(argv)
-    cast = Cast(args.assets)
-    tiles = [tile(render_pair(seed, cast, 0.4, (320, 256))) for seed in tqdm(args.seed, unit="pair")]
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
-    rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
-    sheet = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
-    write_image(args.output, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    if min(args.seed) < 0:
+        parser.error("--seed takes numbers from 0 on")
+    try:
+        cast = Cast(args.assets)
+        tiles = [tile(render_pair(seed, cast, 0.4, (320, 256))) for seed in tqdm(args.seed, unit="pair")]
+        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
+        rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
+        sheet = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+        write_image(args.output, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
