@@ -101,13 +101,18 @@ def test_colcon_installs_launch_and_config_files(workspace: Path, source: Path) 
 @pytest.mark.slow
 @pytest.mark.parametrize("executable", ["perception_node", "simulated_camera"])
 def test_built_node_comes_up_and_stops(workspace: Path, tmp_path: Path, executable: str) -> None:
-    """Sourced and started as a user would, from the installed files, and ended with Ctrl-C."""
+    """Sourced and started as a user would, from the installed files, and ended with Ctrl-C.
+
+    Its name is its own: a node of another test that was killed stays in the graph for seconds, and this one would be
+    interrupted while it still loads.
+    """
+    name = f"{executable}_{os.getpid()}"
     setup = workspace / "install" / "setup.bash"
     program = workspace / "install" / PACKAGE / "lib" / PACKAGE / executable
     log = tmp_path / "output.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            ["bash", "-c", f"source '{setup}' && exec '{program}'"],
+            ["bash", "-c", f"source '{setup}' && exec '{program}' --ros-args -r __node:={name}"],
             cwd=tmp_path,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -115,8 +120,8 @@ def test_built_node_comes_up_and_stops(workspace: Path, tmp_path: Path, executab
             start_new_session=True,
         )
     try:
-        names = wait_for_node(executable, process)
-        assert executable in names, f"{executable} did not appear among {names}:\n{log.read_text()[-4000:]}"
+        names = wait_for_node(name, process)
+        assert name in names, f"{name} did not appear among {names}:\n{log.read_text()[-4000:]}"
         process.send_signal(signal.SIGINT)
         status = process.wait(timeout=STOP_TIMEOUT_S)
         assert status == 0, f"{executable} ended with {status}:\n{log.read_text()[-4000:]}"
