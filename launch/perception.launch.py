@@ -22,16 +22,19 @@ ARGUMENTS = {
     "params_file": (str(SHARE / "config" / "perception.yaml"), "Parameters of the node."),
     "namespace": ("", "Namespace of the node and its topics."),
     "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file; empty takes it from params_file."),
-    "use_sim_time": ("false", "Take the time from /clock, for simulators and recordings."),
+    "use_sim_time": ("", "true takes the time from /clock, for simulators and recordings; empty takes it from "
+                     "params_file."),
     "rviz": ("false", "Start RViz too."),
     "log_level": ("info", "debug, info, warn or error."),
 }
 
 
 def perception(context: LaunchContext) -> list[Node]:
-    """The node; a function, because an empty model must leave the parameter file's value alone."""
+    """The node; a function, because an empty argument must leave the parameter file's value alone."""
     value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    overrides = {"use_sim_time": value["use_sim_time"].lower() in ("true", "1")}
+    overrides = {}
+    if value["use_sim_time"]:
+        overrides["use_sim_time"] = value["use_sim_time"].lower() in ("true", "1")
     if value["model"]:
         overrides["detector.model"] = value["model"]
     cameras = [name.strip() for name in value["cameras"].split(",") if name.strip()]

@@ -29,6 +29,8 @@ CATEGORIES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah", "ig
 SIZES = ((320, 256), (384, 288), (480, 384), (640, 512))
 """(width, height) of common thermal cameras and crops of them."""
 _SIZE_WEIGHTS = (0.45, 0.25, 0.15, 0.15)
+SETTINGS = "settings.json"
+"""File of an output folder that says what its pairs were rendered with."""
 _VAL_SEED = 1_000_000_000
 """Validation scenes use seeds from here on, training scenes those below, so that no scene is in both."""
 
@@ -81,6 +83,23 @@ def render_split(output: Path, split: str, count: int, seed: int, cast: Cast, di
             {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
 
 
+def agree(output: Path, settings: dict[str, object]) -> None:
+    """Note with what a folder is rendered; raises DataError if pairs of other settings lie there already."""
+    note = output / SETTINGS
+    if note.exists():
+        try:
+            before = json.loads(note.read_text())
+        except ValueError:
+            before = None
+        if before != settings:
+            raise DataError(f"{output} holds pairs rendered with {before}, not with {settings}: delete it, or give "
+                            "another --output")
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    with written_aside(note) as path:
+        path.write_text(json.dumps(settings, indent=1))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_pairs",
@@ -102,6 +121,8 @@ def main(argv: list[str] | None = None) -> int:
                      "0..499999999")
     try:
         cast = Cast(args.assets, args.bodies)
+        agree(args.output, {"assets": args.assets is not None, "bodies": args.bodies,
+                            "display_share": args.display_share})
         render_split(args.output, "train", args.count, args.seed, cast, args.display_share)
         if val:
             render_split(args.output, "val", val, args.seed, cast, args.display_share)

@@ -36,6 +36,15 @@ def test_what_is_written_reads_as_pairs_and_a_killed_run_goes_on(tmp_path: Path)
     assert not {p.stem for p in (tmp_path / "train").glob("*.png")} & {p.stem for p in (tmp_path / "val").glob("*.png")}
 
 
+def test_other_settings_are_not_mixed_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--output", str(tmp_path), *SMALL]) == 0
+    content = (tmp_path / "train.json").read_text()
+    assert main(["--output", str(tmp_path), *SMALL, "--display-share", "0.9"]) == 1
+    assert "another --output" in capsys.readouterr().err
+    assert (tmp_path / "train.json").read_text() == content
+    assert main(["--output", str(tmp_path), "--count", "1", "--val", "0", "--bodies", "6", "--seed", "9"]) == 0
+
+
 def test_pictures_as_displays_show_them(tmp_path: Path) -> None:
     assert main(["--output", str(tmp_path), "--count", "1", "--val", "0", "--bodies", "6", "--display-share", "1"]) == 0
     thermal = cv2.imread(str(tmp_path / "train" / "0000000.png"), cv2.IMREAD_UNCHANGED)
