@@ -96,8 +96,8 @@ GRIDS: dict[str, Grid] = {
         start={"epochs": 8, "lr": 2e-3}),
     "roadscene": Grid(
         "RoadScene with FLIR's boxes, real pairs",
-        Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=12, batch=8,
-                   lr=1e-3, warmup_steps=20, mosaic_off=40, ema=0.98, start="detector_nano"),
+        Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=12,
+                   batch=8, lr=1e-3, warmup_steps=20, mosaic_off=40, ema=0.98, start="detector_nano"),
         _PAIRED_ROWS, {name: {**teacher, "epochs": 40} for name, teacher in _TEACHERS.items()}),
     "pairs": Grid(
         "Rendered pairs",
