@@ -12,6 +12,7 @@ from thermal_kd_ros.simulation.climate import Climate, random_climate
 from thermal_kd_ros.simulation.mesh import box, rotation
 from thermal_kd_ros.simulation.render import View, intrinsics, looking
 from training.data.coco import DataError
+from training.data.pair_scenes import roadside
 from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
 from training.data.pair_scenes.assets import AXES, HumanAssets
 from training.data.pair_scenes.bodies import BodySpec, build_body
@@ -228,6 +229,26 @@ def test_clothes_hide_skin_and_split_at_the_waist(assets: Path) -> None:
     assert height[model.material == Material.SHOE].max() < 0.2 < height[model.material == Material.FACE].min()
     bare = build_body(np.random.default_rng(0), human, replace(spec, items=()))
     assert (model.material == Material.SKIN).sum() < 0.6 * (bare.material == Material.SKIN).sum()
+
+
+@pytest.mark.parametrize("make", [roadside.palm, roadside.great_tree, roadside.lantern, roadside.traffic_light,
+                                  roadside.post])
+def test_what_lines_a_street_stands_upright_on_the_ground(make) -> None:
+    heights = []
+    for seed in range(12):
+        climate = random_climate(np.random.default_rng(seed), "day")
+        model, look = make(np.random.default_rng(seed), climate)
+        again, _ = make(np.random.default_rng(seed), climate)
+        assert np.array_equal(model.vertices, again.vertices) and np.array_equal(model.warmth, again.warmth)
+        assert np.isfinite(model.vertices).all() and np.isfinite(model.warmth).all()
+        assert model.faces.max() < len(model.vertices)
+        foot = model.vertices[model.vertices[:, 1] > -0.1 * model.height]
+        assert -0.01 < model.vertices[:, 1].max() < 0.7  # a rounded end is in the ground
+        assert np.abs(foot[:, [0, 2]]).max() < 1.6
+        used = look.celsius[np.unique(model.material)]
+        assert (used > climate.air - 15).all() and (used < climate.air + 45).all()
+        heights.append(model.height)
+    assert 0.4 < min(heights) and max(heights) < 30 and np.ptp(heights) > 0.3
 
 
 def test_coarse_models_keep_their_outline(assets: Path) -> None:

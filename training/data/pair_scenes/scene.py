@@ -53,8 +53,9 @@ class PairScene:
 class _Director:
     """Puts labelled things on a stage."""
 
-    def __init__(self, rng: np.random.Generator, cast: Cast, stage: Stage) -> None:
-        self.rng, self.cast, self.stage = rng, cast, stage
+    def __init__(self, rng: np.random.Generator, cast: Cast, stage: Stage, tallest: float = 1.9) -> None:
+        """``tallest``: height on the screen of what is nearest, as a part of the picture's."""
+        self.rng, self.cast, self.stage, self.tallest = rng, cast, stage, tallest
         self.seen: dict[int, tuple[str, Footprint]] = {}
         self._taken: list[tuple[float, float, float]] = []
         self._next = 1
@@ -85,7 +86,8 @@ class _Director:
         """A height on the screen: often small, often middling, sometimes more than the picture holds."""
         high = self.stage.canvas.view.height
         low, top = ((8, 28), (28, 0.5 * high), (0.5 * high, 1.9 * high))[int(self.rng.choice(3, p=[0.25, 0.48, 0.27]))]
-        return float(np.exp(self.rng.uniform(np.log(low), np.log(top))))
+        drawn = float(np.exp(self.rng.uniform(np.log(low), np.log(top))))
+        return drawn if drawn <= self.tallest * high else self.tallest * high * self.rng.uniform(0.3, 1.0)
 
     def people(self, pixels: float) -> None:
         """One person, or a group that stands, walks or sits together."""
@@ -179,17 +181,18 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
         kind: one of ``stage.KINDS``, or None for any.
     """
     rng = np.random.default_rng((seed, 7))
-    kind = str(rng.choice(KINDS, p=[0.42, 0.33, 0.25])) if kind is None else kind
+    kind = str(rng.choice(KINDS, p=[0.5, 0.28, 0.22])) if kind is None else kind
     view = camera_view(rng, width, height, kind == "indoor")
     # Look at somebody: at the height of a random part of a body that shows as large as the main subject.
-    main = float(np.exp(rng.uniform(np.log(20), np.log(1.6 * height))))
+    vista = kind == "street" and rng.random() < 0.5  # down a street, with everyone at some distance
+    main = float(np.exp(rng.uniform(np.log(16 if vista else 20), np.log((0.45 if vista else 1.6) * height))))
     far = view.k[0, 0] * 1.7 / main
     aim = np.arctan2(-view.position[1] - rng.triangular(0.3, 1.4, 1.7), max(far, 0.8)) if main > 0.35 * height else 0.06
     aim = float(np.clip(aim + rng.normal(0, 0.07), -0.6, 0.6))
     view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
     stage = build_stage(rng, kind, view)
-    director = _Director(rng, cast, stage)
-    if kind == "street" and rng.random() < 0.4:
+    director = _Director(rng, cast, stage, 0.45 if vista else 1.9)
+    if kind == "street" and rng.random() < (0.85 if vista else 0.4):
         director.traffic()
     empty = rng.random() < 0.06
     if not empty:

@@ -9,7 +9,7 @@ import numpy as np
 from thermal_kd_ros.simulation.climate import Climate, random_climate
 from thermal_kd_ros.simulation.mesh import rotation
 from thermal_kd_ros.simulation.render import View, intrinsics, looking
-from training.data.pair_scenes import things
+from training.data.pair_scenes import roadside, things
 from training.data.pair_scenes.canvas import Canvas, Light
 from training.data.pair_scenes.ground import Band, Spot, Surface, Terrain, paint_outdoors, surfaces
 from training.data.pair_scenes.materials import linear
@@ -106,9 +106,30 @@ def _outdoors(rng: np.random.Generator, kind: str, view: View) -> Stage:
         stage.put(things.lamp_post(rng, climate, tall, lit), place, rng.uniform(0, 6))
         if lit:
             light.lamps.append((place + (0, -tall, 0), linear(1, 0.85, 0.6) * rng.uniform(0.2, 1.0), tall))
+    if kind == "street" and rng.random() < 0.7:
+        _line(rng, stage)
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.5, 0.25, 0.15, 0.1]))):
         stage.put(things.hot_thing(rng, climate.air), somewhere(1.5, 25), rng.uniform(0, 6))
     return stage
+
+
+def _line(rng: np.random.Generator, stage: Stage) -> None:
+    """Rows of trees and posts along the kerbs, as far as one sees, and now and then a signal."""
+    along = rotation(float(rng.normal(0, 0.25)))
+    for side in (-1, 1):
+        for make, chance, gap in ((roadside.palm, 0.3, 9.0), (roadside.great_tree, 0.45, 12.0),
+                                  (roadside.lantern, 0.35, 18.0), (roadside.post, 0.35, 7.0)):
+            if rng.random() > chance:
+                continue
+            kerb, z = side * rng.uniform(2.5, 11), rng.uniform(3, 14)
+            while z < 60 and rng.random() < 0.9:
+                place = along @ np.array([kerb + rng.normal(0, 0.5), 0.0, z])
+                stage.put(make(rng, stage.climate), place, rng.uniform(0, 6))
+                z += gap * rng.uniform(0.4, 1.8)
+    if rng.random() < 0.3:
+        for _ in range(int(rng.integers(1, 4))):
+            place = along @ np.array([rng.uniform(-9, 9), 0.0, rng.uniform(8, 40)])
+            stage.put(roadside.traffic_light(rng, stage.climate), place, rng.normal(0, 0.3))
 
 
 def _light(rng: np.random.Generator, climate: Climate, hour: str) -> Light:
