@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thermal_kd_ros.nms import iou_matrix, nms, select
+from thermal_kd_ros.nms import LEAST_VOTE, VOTE_IOU, VOTE_POWER, iou_matrix, nms, select, voted
 
 
 def random_boxes(rng, count):
@@ -75,3 +75,35 @@ def test_select_candidates_are_the_best_ones():
     scores = rng.random((500, 1)).astype(np.float32)
     _, score, _ = select(boxes, scores, np.array([0.0]), 0.5, 300, candidates=50)
     np.testing.assert_array_equal(score, np.sort(scores[:, 0])[::-1][:50])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**16), st.integers(1, 40), st.integers(1, 3))
+def test_votes_equal_brute_force(seed, count, classes):
+    rng = np.random.default_rng(seed)
+    centres = rng.uniform(0, 30, (3, 2))  # three crowds, so that many overlap
+    boxes = np.concatenate([centres, centres + 20], 1)[rng.integers(0, 3, count)]
+    boxes = (boxes + rng.normal(0, 1.5, (count, 4))).astype(np.float32)
+    scores = np.round(rng.random(count), 1).astype(np.float32)
+    labels = rng.integers(0, classes, count)
+    keep = nms(boxes, scores, labels, 0.5, 10)
+    for k, got in zip(keep, voted(boxes, scores, labels, keep), strict=True):
+        total, weights = np.zeros(4), 0.0
+        for j in range(count):
+            if j == k or labels[j] == labels[k] and brute_force_iou(boxes[j], boxes[k]) > VOTE_IOU:
+                weight = max(float(scores[j]), LEAST_VOTE) ** VOTE_POWER
+                total, weights = total + weight * boxes[j].astype(np.float64), weights + weight
+        np.testing.assert_allclose(got, total / weights, rtol=1e-5, atol=1e-4)
+
+
+def test_votes_leave_a_lonely_box_where_it_is_and_halve_noise():
+    lonely = np.array([[3, 4, 10, 12], [50, 50, 50, 60]], np.float32)
+    kept = np.arange(2)
+    np.testing.assert_array_equal(voted(lonely, np.array([0.9, 0.0], np.float32), np.zeros(2, int), kept), lonely)
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(200):
+        boxes = (np.array([10, 10, 60, 90]) + rng.normal(0, 2, (8, 4))).astype(np.float32)
+        mean = voted(boxes, np.full(8, 0.5, np.float32), np.zeros(8, int), np.array([0]))[0]
+        errors.append((np.abs(mean - (10, 10, 60, 90)).mean(), np.abs(boxes[0] - (10, 10, 60, 90)).mean()))
+    assert np.mean([e[0] for e in errors]) < 0.5 * np.mean([e[1] for e in errors])

@@ -1,8 +1,15 @@
-"""Non-maximum suppression and box overlap, in NumPy."""
+"""Non-maximum suppression, box voting and box overlap, in NumPy."""
 
 from __future__ import annotations
 
 import numpy as np
+
+VOTE_IOU = 0.65
+"""Candidates of a kept box's class that overlap it by more than this have a say in where it lies."""
+VOTE_POWER = 3
+"""A vote counts as much as its score to this power: sure ones decide, and it hardly matters where candidates end."""
+LEAST_VOTE = 1e-6
+"""Scores below this count as this: a box whose score is 0 still lies somewhere."""
 
 
 def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -40,12 +47,25 @@ def nms(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou: float, l
     return order[np.array(kept, np.int64)]
 
 
+def voted(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The kept boxes (K, 4) float32, each the weighted mean of itself and of what it suppressed nearby.
+
+    Boxes (N, 4), scores (N,), labels (N,) of all candidates, ``keep`` (K,) indices. Neighbouring cells see the same
+    object and err differently. Gidaris and Komodakis, "Object detection via a multi-region and semantic segmentation-aware
+    CNN model", ICCV 2015, section 5.
+    """
+    near = (iou_matrix(boxes[keep], boxes) > VOTE_IOU) & (labels[keep][:, None] == labels[None, :])
+    near[np.arange(len(keep)), keep] = True  # an empty box overlaps nothing, not even itself
+    weight = near * np.maximum(scores, LEAST_VOTE)[None, :] ** VOTE_POWER
+    return ((weight @ boxes) / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: float, limit: int,
            candidates: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """From a network's dense output to final boxes (K, 4), scores (K,), labels (K,), best first.
 
     ``boxes`` (N, 4) and ``scores`` (N, C); ``thresholds`` (C,) per class. A cell may give several classes. Only the
-    best ``candidates`` go into suppression.
+    best ``candidates`` go into suppression and voting.
     """
     # Several times faster than nonzero of two dimensions, where nearly all are below their thresholds.
     cell, label = np.divmod(np.flatnonzero(scores >= thresholds[None, :]), scores.shape[1])
@@ -56,4 +76,4 @@ def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: f
         cell, label, score = cell[best], label[best], score[best]
     chosen = boxes[cell].astype(np.float32)
     keep = nms(chosen, score, label, iou, limit)
-    return chosen[keep], score[keep].astype(np.float32), label[keep].astype(np.int64)
+    return voted(chosen, score, label, keep), score[keep].astype(np.float32), label[keep].astype(np.int64)

@@ -14,7 +14,7 @@ from ...faces import CROP_CONTRAST, CROP_MARGIN, LEAST_SPAN, LEAST_SPAN_PART
 from ...geometry import Letterbox
 from . import tone
 from .resample import DeviceLetterbox, face_crops
-from .suppression import CANDIDATES, best_candidates, packed, suppress
+from .suppression import CANDIDATES, best_candidates, overlaps, packed, suppress, voted
 
 
 class Network(Protocol):
@@ -188,8 +188,10 @@ def _chosen(boxes: torch.Tensor, scores: torch.Tensor, thresholds: torch.Tensor,
             rounds: int | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Dense outputs to (B, limit, OBJECT_FIELDS), and whether ``rounds`` of suppression were enough, (1,) bool."""
     best, score, label = best_candidates(boxes, scores, thresholds)
-    alive, enough = suppress(best, score, label, iou, best.shape[1] + 1 if rounds is None else rounds)
-    rows = torch.cat([best, torch.stack([score, label.float(), torch.ones_like(score)], dim=2)], dim=2)
+    overlap = overlaps(best, label)
+    alive, enough = suppress(overlap, score, iou, best.shape[1] + 1 if rounds is None else rounds)
+    where, what = voted(overlap, best, score), torch.stack([score, label.float(), torch.ones_like(score)], dim=2)
+    rows = torch.cat([where, what], dim=2)
     return packed(alive, rows, limit), enough.all().view(1)
 
 

@@ -1,4 +1,4 @@
-"""Choosing boxes on a device: the best candidates and non-maximum suppression in fixed shapes, equal to ``nms.py``.
+"""Choosing boxes on a device: best candidates, non-maximum suppression and voting in fixed shapes, equal to ``nms.py``.
 
 Greedy suppression is a recursion along the order of scores: a box stays if no better box that stays rivals it. It has
 one solution only, so whatever set of boxes obeys it is the greedy one. Applying the rule to all boxes at once, again
@@ -8,6 +8,8 @@ and again, settles the boxes in the order of their dependencies: after a few rou
 from __future__ import annotations
 
 import torch
+
+from ...nms import LEAST_VOTE, VOTE_IOU, VOTE_POWER
 
 CANDIDATES = 1000
 """As in ``nms.select``."""
@@ -33,34 +35,40 @@ def best_candidates(boxes: torch.Tensor, scores: torch.Tensor, thresholds: torch
     return boxes.gather(1, cell[..., None].expand(-1, -1, 4)), flat.gather(1, chosen), label
 
 
-def rivals(boxes: torch.Tensor, labels: torch.Tensor, iou: float) -> torch.Tensor:
-    """(B, K, K) float32: 1 at [b, i, j] if box j comes before i, is of its class and overlaps it by more than ``iou``.
-
-    Boxes (B, K, 4) float32 in falling order of scores, labels (B, K).
-    """
+def overlaps(boxes: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(B, K, K) float32: intersection over union of boxes (B, K, 4) of the same class (B, K), 0 of others."""
     a, b = boxes[:, :, None], boxes[:, None]
     sides = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0.0)
     inter = sides[..., 0] * sides[..., 1]
     extent = (boxes[..., 2:] - boxes[..., :2]).clamp(min=0.0)
     area = extent[..., 0] * extent[..., 1]
     union = area[:, :, None] + area[:, None] - inter
-    overlap = (inter / union.clamp(min=1e-12)).masked_fill(union <= 0.0, 0.0)
-    return ((overlap > iou) & (labels[:, :, None] == labels[:, None])).float().tril(-1)
+    none = (union <= 0.0) | (labels[:, :, None] != labels[:, None])
+    return (inter / union.clamp(min=1e-12)).masked_fill(none, 0.0)
 
 
-def suppress(boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, iou: float, rounds: int
-             ) -> tuple[torch.Tensor, torch.Tensor]:
+def suppress(overlap: torch.Tensor, scores: torch.Tensor, iou: float, rounds: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Which of best-first candidates stay, (B, K) bool, and whether ``rounds`` were enough to know, (B,) bool.
 
-    K rounds are always enough.
+    ``overlap`` (B, K, K) of :func:`overlaps`, scores (B, K), negative for none. K rounds are always enough.
     """
-    rival, valid = rivals(boxes, labels, iou), (scores >= 0.0).float()[..., None]
+    # 1 at [b, i, j] if box j comes before box i and overlaps it too much.
+    rival, valid = (overlap > iou).float().tril(-1), (scores >= 0.0).float()[..., None]
     alive = before = valid
     for _ in range(rounds):
         before = alive
         # 1 where nothing that stays rivals a box, 0 or less where something does.
         alive = torch.baddbmm(valid, rival, before, alpha=-1.0).clamp(min=0.0)
     return alive[..., 0] > 0.0, (alive == before).all(dim=1)[:, 0]
+
+
+def voted(overlap: torch.Tensor, boxes: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """Every box (B, K, 4) as the weighted mean of itself and its near ones of the same class; see ``nms.voted``."""
+    near = (overlap > VOTE_IOU) | torch.eye(boxes.shape[1], dtype=torch.bool, device=boxes.device)
+    say = (scores.clamp(min=LEAST_VOTE) ** VOTE_POWER).masked_fill(scores < 0.0, 0.0)
+    weight = near * say[:, None]
+    # Boxes without a score have no say; those that stand alone get 0 / 1, and are not kept.
+    return weight @ boxes / weight.sum(dim=2, keepdim=True).masked_fill(scores[..., None] < 0.0, 1.0)
 
 
 def packed(keep: torch.Tensor, rows: torch.Tensor, limit: int) -> torch.Tensor:
