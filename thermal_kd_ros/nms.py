@@ -51,8 +51,8 @@ def voted(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, keep: np.nd
     """The kept boxes (K, 4) float32, each the weighted mean of itself and of what it suppressed nearby.
 
     Boxes (N, 4), scores (N,), labels (N,) of all candidates, ``keep`` (K,) indices. Neighbouring cells see the same
-    object and err differently. Gidaris and Komodakis, "Object detection via a multi-region and semantic segmentation-aware
-    CNN model", ICCV 2015, section 5.
+    object and err differently. Gidaris and Komodakis, "Object detection via a multi-region and semantic
+    segmentation-aware CNN model", ICCV 2015, section 5.
     """
     near = (iou_matrix(boxes[keep], boxes) > VOTE_IOU) & (labels[keep][:, None] == labels[None, :])
     near[np.arange(len(keep)), keep] = True  # an empty box overlaps nothing, not even itself
