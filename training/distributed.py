@@ -62,3 +62,15 @@ def synchronised(module: torch.nn.Module, processes: Processes) -> torch.nn.Modu
     if processes.world == 1:
         return module
     return torch.nn.parallel.DistributedDataParallel(module)
+
+
+def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
+    """The mean of a tensor over all processes of the run, without a gradient; the tensor itself in a run of one.
+
+    What a loss is divided by must be the same everywhere for the mean of the gradients to be that of the whole batch.
+    """
+    if not distributed.is_initialized():
+        return value
+    total = value.detach().clone()
+    distributed.all_reduce(total)
+    return total / distributed.get_world_size()

@@ -8,6 +8,7 @@ from torch import nn
 from thermal_kd_ros.models.detector import Detector, cells
 from training.detector.distillation import Distillation
 from training.detector.experiment import Experiment
+from training.distributed import mean_over_processes
 from training.losses.detection import Targets, detection_loss
 
 THERMAL, VISIBLE = slice(0, 1), slice(1, 4)
@@ -52,7 +53,8 @@ class Objective(nn.Module):
                 with torch.no_grad():
                     goal = teacher.pyramid(images[:, self._others].contiguous(memory_format=torch.channels_last))
         centres, strides = cells(*size, self.detector.spec.strides, images.device)
-        losses = detection_loss(logits, sides, centres, strides, targets, self.experiment.loss)
+        losses = detection_loss(logits, sides, centres, strides, targets, self.experiment.loss,
+                                mean_over_processes)
         generator = torch.Generator().manual_seed(self.experiment.seed * 1_000_003 + step)
         extra = self.distillation(levels, goal, targets, size, step / max(1, total), generator)
         return {**losses, **extra, "total": losses["total"] + sum(extra.values())}

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -105,10 +106,12 @@ def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, str
 
 
 def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Tensor, strides: torch.Tensor,
-                   targets: Targets, config: DetectionLossConfig) -> dict[str, torch.Tensor]:
+                   targets: Targets, config: DetectionLossConfig,
+                   average: Callable[[torch.Tensor], torch.Tensor] = lambda value: value) -> dict[str, torch.Tensor]:
     """Losses of a batch: ``classify``, ``iou``, ``dfl`` and their weighted sum ``total``, scalars.
 
-    ``logits`` (B, N, C), ``sides`` (B, N, 4, bins). A class that an image's data set does not label gives no loss
+    ``logits`` (B, N, C), ``sides`` (B, N, 4, bins). ``average``: mean over the processes that share a batch, so that
+    the mean of their losses is the whole batch's. A class that an image's data set does not label gives no loss
     there; background cells inside ignore regions give none either.
     """
     logits, sides = logits.float(), sides.float()
@@ -130,7 +133,7 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
                 weight[b, inside] = 0.0
             owners.append(owner)
             qualities.append(quality)
-        normaliser = target.sum().clamp(min=1.0)
+        normaliser = average(target.sum()).clamp(min=1.0)
     focal = (target - scores).abs().pow(config.qfl_gamma)
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     classify = (bce * focal * weight).sum() / normaliser

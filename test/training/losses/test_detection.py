@@ -145,6 +145,29 @@ def test_loss_equals_a_loop():
                                np.array([classify, iou, dfl]) / normaliser, rtol=2e-4)
 
 
+def test_shares_of_a_batch_have_the_mean_of_their_losses_in_common_with_the_whole():
+    logits, sides = random_outputs(5, batch_size=2)
+    with torch.no_grad():
+        sides[..., 2] += 6.0  # boxes of four cells, which overlap the truths enough to count
+    rng = np.random.default_rng(0)
+    boxes = [random_boxes(rng, 9).tolist() for _ in range(2)]
+    labels, labelled = [[0, 1] * 4 + [1], [1] * 5 + [-2] * 4], [[True, True], [True, True]]
+    whole = run(logits, sides, batch(boxes, labels, labelled))
+    centres, strides = cells(*SIZE, STRIDES)
+    sums = []
+
+    def share(i, average):
+        return detection_loss(logits[i : i + 1], sides[i : i + 1], centres, strides,
+                              batch(boxes[i : i + 1], labels[i : i + 1], labelled[i : i + 1]), CONFIG, average)
+
+    for i in range(2):
+        share(i, lambda value: sums.append(value) or value)
+    parts = [share(i, lambda _: sum(sums) / 2) for i in range(2)]
+    assert min(sums) > 1.0 and abs(float(sums[0] - sums[1])) > 0.1
+    for name, value in whole.items():
+        torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
+
+
 def test_unlabelled_classes_give_no_gradient():
     logits, sides = random_outputs(1)
     run(logits, sides, batch([[[10, 10, 40, 44]]], [[0]], [[True, False]]))["total"].backward()
