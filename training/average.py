@@ -1,4 +1,4 @@
-"""The mean of two models' weights: of a run and what it started from, often better than either.
+"""The mean of two models' weights: of a run at a high learning rate and of what it started from.
 
 ``python3 -m training.average detector_nano runs/ground/detector_nano.safetensors --output runs/mean.safetensors``
 

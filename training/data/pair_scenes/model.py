@@ -46,6 +46,10 @@ class Model:
         far = self.vertices - np.array([0, -0.5 * self.height, 0], np.float32)
         return float(np.sqrt(np.einsum("ij,ij->i", far, far).max()))
 
+    def scaled(self, factor: float) -> Model:
+        """The model ``factor`` times as large, without a seat."""
+        return Model(self.vertices * np.float32(factor), self.faces, self.material, self.warmth)
+
     def coarse(self, cell: float) -> Model:
         """The model with the vertices of each cube of side ``cell`` (metres) joined; kept for the next call."""
         if cell not in self._coarse:

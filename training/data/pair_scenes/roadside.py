@@ -80,10 +80,6 @@ def _great_tree(number: int) -> Model:
     return joined(parts)
 
 
-def _grown(model: Model, scale: float) -> Model:
-    return Model(model.vertices * np.float32(scale), model.faces, model.material, model.warmth)
-
-
 def _woody(rng: np.random.Generator, climate: Climate) -> Look:
     """Bark stores heat: after a sunny day, and in the sun, it is far warmer than leaves."""
     bark = climate.air + rng.uniform(-1.0, 3.0) + climate.sun * rng.uniform(0, 9)
@@ -94,12 +90,12 @@ def _woody(rng: np.random.Generator, climate: Climate) -> Look:
 
 def palm(rng: np.random.Generator, climate: Climate) -> Thing:
     """A palm, 4 to 18 m high."""
-    return _grown(_palm(int(rng.integers(_VARIANTS))), rng.uniform(4, 18)), _woody(rng, climate)
+    return _palm(int(rng.integers(_VARIANTS))).scaled(rng.uniform(4, 18)), _woody(rng, climate)
 
 
 def great_tree(rng: np.random.Generator, climate: Climate) -> Thing:
     """A street tree with a heavy trunk, with leaves or bare."""
-    return _grown(_great_tree(int(rng.integers(_VARIANTS))), rng.uniform(0.7, 1.8)), _woody(rng, climate)
+    return _great_tree(int(rng.integers(_VARIANTS))).scaled(rng.uniform(0.7, 1.8)), _woody(rng, climate)
 
 
 def lantern(rng: np.random.Generator, climate: Climate) -> Thing:

@@ -25,6 +25,8 @@ MIN_INSIDE, MIN_SLIVER = 0.06, 0.12
 """Nor those with less of their extent inside the picture, if they show as a sliver narrower than MIN_SLIVER of its
 height: a head and shoulders right before the lens are a small part of a person, and nobody would miss them.
 """
+_VISTA_TALLEST = 0.45
+"""Down a street nobody is placed so near as to show higher than this part of the picture; rows of cars are nearer."""
 _SIZES = {"person": 1.7, "car": 1.5, "animal": 0.6}
 
 
@@ -53,7 +55,7 @@ class PairScene:
 class _Director:
     """Puts labelled things on a stage."""
 
-    def __init__(self, rng: np.random.Generator, cast: Cast, stage: Stage, tallest: float = 1.9) -> None:
+    def __init__(self, rng: np.random.Generator, cast: Cast, stage: Stage, tallest: float = np.inf) -> None:
         """``tallest``: height on the screen of what is nearest, as a part of the picture's."""
         self.rng, self.cast, self.stage, self.tallest = rng, cast, stage, tallest
         self.seen: dict[int, tuple[str, Footprint]] = {}
@@ -185,13 +187,13 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
     view = camera_view(rng, width, height, kind == "indoor")
     # Look at somebody: at the height of a random part of a body that shows as large as the main subject.
     vista = kind == "street" and rng.random() < 0.5  # down a street, with everyone at some distance
-    main = float(np.exp(rng.uniform(np.log(16 if vista else 20), np.log((0.45 if vista else 1.6) * height))))
+    main = float(np.exp(rng.uniform(np.log(16 if vista else 20), np.log((_VISTA_TALLEST if vista else 1.6) * height))))
     far = view.k[0, 0] * 1.7 / main
     aim = np.arctan2(-view.position[1] - rng.triangular(0.3, 1.4, 1.7), max(far, 0.8)) if main > 0.35 * height else 0.06
     aim = float(np.clip(aim + rng.normal(0, 0.07), -0.6, 0.6))
     view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
     stage = build_stage(rng, kind, view)
-    director = _Director(rng, cast, stage, 0.45 if vista else 1.9)
+    director = _Director(rng, cast, stage, _VISTA_TALLEST if vista else np.inf)
     if kind == "street" and rng.random() < (0.85 if vista else 0.4):
         director.traffic()
     empty = rng.random() < 0.06

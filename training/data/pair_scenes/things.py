@@ -38,8 +38,7 @@ def _tree(number: int) -> Model:
 
 def tree(rng: np.random.Generator, climate: Climate, height: float) -> Thing:
     """One of 64 trees with a brown trunk and green or autumn leaves, grown to ``height`` metres."""
-    model = _tree(int(rng.integers(64)))
-    grown = Model(model.vertices * np.float32(height / 6.0), model.faces, model.material, model.warmth)
+    grown = _tree(int(rng.integers(64))).scaled(height / 6.0)
     look = Look().set(Material.LEAF, climate.tree, linear(0.25, 0.38, 0.15) * rng.uniform(0.5, 1.5),
                       rng.uniform(0.5, 1.5))
     return grown, look.set(Material.WOOD, climate.air + rng.uniform(-0.5, 1.0), linear(0.35, 0.27, 0.2))
