@@ -183,7 +183,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                               warmup_steps=50),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
-                             train_size=(256, 320), batch=16, epochs=180, lr=2e-3),
+                             train_size=(256, 320), batch=16, epochs=150, lr=2e-3),
     "nano_stride4": Experiment(name="detector_nano_stride4", architecture="nano_stride4", parts=REAL),
     # The small detector begins as the nano (grow.py).
     "small": Experiment(name="detector_small", architecture="small", start="detector_nano", parts=CROPS,
