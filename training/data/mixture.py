@@ -15,6 +15,7 @@ from thermal_kd_ros.tone import TemporalTone
 from training.data.augment import AugmentConfig, affine, daylight, random_matrix, sensor
 from training.data.coco import DataError, Sample
 from training.data.pairs import PairedSample, thermal_values
+from training.data.sampling import drawn
 from training.losses.detection import Targets
 
 
@@ -34,6 +35,8 @@ class Part:
     repeat: float
     """Images of this set in an epoch, as a multiple of its length."""
     augment: AugmentConfig
+    weights: np.ndarray | None = None
+    """How often each image is drawn against the others, (N,) positive; none: all alike."""
 
 
 class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
@@ -59,6 +62,9 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
         order: list[tuple[int, int]] = []
         for p, part in enumerate(self.parts):
             count = round(part.repeat * len(part.data))
+            if part.weights is not None:
+                order += [(p, int(i)) for i in drawn(part.weights, count, rng)]
+                continue
             whole = [rng.permutation(len(part.data)) for _ in range(count // len(part.data) + 1)]
             order += [(p, int(i)) for i in np.concatenate(whole)[:count]]
         rng.shuffle(order)

@@ -98,6 +98,10 @@ class PairedCoco:
     def __len__(self) -> int:
         return len(self._thermal)
 
+    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and labels (N,) of pair ``i``, without reading its pixels."""
+        return self._thermal.boxes(i)
+
     def __getitem__(self, i: int) -> PairedSample:
         sample: Sample = self._thermal[i]
         visible = read_raster(self._visible[i], cv2.IMREAD_COLOR)

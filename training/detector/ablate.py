@@ -94,6 +94,12 @@ GRIDS: dict[str, Grid] = {
         {"base": {}, "contrast": _CONTRAST, "contrast, copies, background": {
             **_CONTRAST, "distill.jitter": 1, "distill.background": 4}},
         start={"epochs": 8, "lr": 2e-3}),
+    "choices": Grid(
+        "HIT-UAV, from scratch",
+        Experiment(name="student", parts=(HIT_UAV,), train_size=(192, 256), input_size=(512, 640), epochs=8, batch=8,
+                   lr=2e-3, warmup_steps=100, mosaic_off=8, ema=0.99),
+        {"base": {}, "stride 4": {"architecture": "nano_stride4"}, "varifocal": {"loss.focal": "varifocal"},
+         "no DFL": {"loss.dfl": 0}, "Wasserstein, half": {"loss.wasserstein": 0.5}, "balanced": {"balance": 0.5}}),
     "roadscene": Grid(
         "RoadScene with FLIR's boxes, real pairs",
         Experiment(name="student", parts=(_ROADSCENE,), train_size=(192, 256), input_size=(352, 512), epochs=12,

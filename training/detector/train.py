@@ -25,6 +25,7 @@ from training.data.coco import CocoDetection, DataError
 from training.data.field_layouts import LAYOUTS, FieldPairs
 from training.data.mixture import DetectionSource, Mixture, Part, collate
 from training.data.pairs import PairedCoco, check_registration
+from training.data.sampling import repeat_factors
 from training.detector import teacher as teachers
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, DataPart, Experiment, changed, load, parse_changes
@@ -56,6 +57,14 @@ def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: 
         return RenderedFaceScenes(classes=classes, data=data, **part.options)
     raise DataError(f"unknown kind of data '{part.kind}'; known: coco, pairs, rendered_faces, "
                     f"{', '.join(LAYOUTS)}")
+
+
+def build_part(part: DataPart, experiment: Experiment, data: Path, visible: bool) -> Part:
+    """A data set of an experiment with how often its images are drawn."""
+    source, weights = build_source(part, experiment.classes, data, visible), None
+    if experiment.balance and isinstance(source, CocoDetection | PairedCoco):
+        weights = repeat_factors([source.boxes(i)[1] for i in range(len(source))], experiment.balance)
+    return Part(source, part.repeat, part.augment, weights)
 
 
 def build_network(experiment: Experiment) -> Detector:
@@ -107,7 +116,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
     visible = "visible" in (experiment.modality, teacher_modality)
-    parts = [Part(build_source(p, experiment.classes, data, visible), p.repeat, p.augment) for p in experiment.parts]
+    parts = [build_part(p, experiment, data, visible) for p in experiment.parts]
     mixture = Mixture(parts, experiment.train_size, experiment.seed, experiment.contrast, visible)
     steps_per_epoch = len(mixture) // experiment.batch
     total = steps_per_epoch * experiment.epochs

@@ -207,6 +207,14 @@ def test_items_depend_on_seed_epoch_and_index_alone():
     assert any(not np.array_equal(x, y) for x, y in zip(a[7], b[7], strict=True))
 
 
+def test_weighted_parts_are_drawn_by_weight():
+    weights = np.array([4.0, 1.0, 1.0, 1.0, 1.0])
+    data = Mixture([Part(Blocks([True]), 1.6, AugmentConfig(), weights)], (64, 64), 0, ContrastConfig())
+    for epoch in range(3):
+        data.set_epoch(epoch)
+        assert sorted(i for _, i in data.order) == [0, 0, 0, 0, 1, 2, 3, 4]
+
+
 def test_collate_pads_and_keeps_what_is_labelled():
     data = mixture()
     images, targets = collate([data[i] for i in range(4)])

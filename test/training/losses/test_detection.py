@@ -15,6 +15,7 @@ from training.losses.detection import (  # noqa: E402
     box_iou,
     detection_loss,
     giou,
+    wasserstein,
 )
 
 CONFIG = DetectionLossConfig()
@@ -103,9 +104,9 @@ def batch(boxes, labels, labelled):
     return Targets(torch.tensor(boxes, dtype=torch.float32), torch.tensor(labels), torch.tensor(labelled))
 
 
-def run(logits, sides, targets):
+def run(logits, sides, targets, config=CONFIG):
     centres, strides = cells(*SIZE, STRIDES)
-    return detection_loss(logits, sides, centres, strides, targets, CONFIG)
+    return detection_loss(logits, sides, centres, strides, targets, config)
 
 
 def random_outputs(seed, batch_size=1, classes=2):
@@ -115,10 +116,38 @@ def random_outputs(seed, batch_size=1, classes=2):
             torch.randn(batch_size, n, 4, BINS, generator=generator).requires_grad_())
 
 
-def test_loss_equals_a_loop():
+def slow_closeness(a, b, scale):
+    """Through the Gaussians themselves: means, covariances, and the trace of matrix roots."""
+    mean, root = [], []
+    for box in (a, b):
+        mean.append(np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]))
+        covariance = np.diag([(box[2] - box[0]) ** 2 / 4, (box[3] - box[1]) ** 2 / 4])
+        values, vectors = np.linalg.eigh(covariance)
+        root.append(vectors @ np.diag(np.sqrt(values)) @ vectors.T)
+    squared = np.sum((mean[0] - mean[1]) ** 2) + np.linalg.norm(root[0] - root[1], "fro") ** 2
+    return math.exp(-math.sqrt(squared) / scale)
+
+
+def test_wasserstein_closeness_is_that_of_gaussians():
+    rng = np.random.default_rng(3)
+    a, b = random_boxes(rng, 9), random_boxes(rng, 9)
+    close = wasserstein(torch.from_numpy(a), torch.from_numpy(b), 12.8)
+    np.testing.assert_allclose(close, [slow_closeness(x, y, 12.8) for x, y in zip(a, b, strict=True)], atol=1e-9)
+    same = torch.from_numpy(a).requires_grad_()
+    value = wasserstein(same, torch.from_numpy(a), 12.8)
+    np.testing.assert_allclose(value.detach(), 1.0, atol=1e-6)
+    value.sum().backward()
+    assert torch.isfinite(same.grad).all()
+    far = wasserstein(torch.tensor([[0.0, 0, 8, 8]]), torch.tensor([[40.0, 0, 48, 8]]), 12.8)
+    assert 0 < float(far) < 0.1
+
+
+@pytest.mark.parametrize("config", [CONFIG, DetectionLossConfig(focal="varifocal"),
+                                    DetectionLossConfig(wasserstein=0.4, wasserstein_scale=20.0)])
+def test_loss_equals_a_loop(config):
     logits, sides = random_outputs(0)
     targets = batch([[[10, 10, 40, 44], [50, 20, 70, 60]]], [[0, 1]], [[True, True]])
-    losses = run(logits, sides, targets)
+    losses = run(logits, sides, targets, config)
     centres, strides = cells(*SIZE, STRIDES)
     boxes = decode_boxes(sides.detach(), centres, strides)[0].double().numpy()
     p = logits.detach().double().sigmoid()[0].numpy()
@@ -129,10 +158,15 @@ def test_loss_equals_a_loop():
     for i in range(len(centres)):
         for c in range(2):
             y = quality[i] if owner[i] == c else 0.0
-            classify += -(y * math.log(p[i, c]) + (1 - y) * math.log(1 - p[i, c])) * abs(y - p[i, c]) ** 2
+            weight = abs(y - p[i, c]) ** 2
+            if config.focal == "varifocal":
+                weight = y if y > 0 else 0.75 * p[i, c] ** 2
+            classify += -(y * math.log(p[i, c]) + (1 - y) * math.log(1 - p[i, c])) * weight
         if owner[i] >= 0:
             t = truths[owner[i]]
-            iou += (1 - float(giou(torch.from_numpy(boxes[i]), torch.from_numpy(t)))) * quality[i]
+            apart = 1 - float(giou(torch.from_numpy(boxes[i]), torch.from_numpy(t)))
+            apart += config.wasserstein * (1 - slow_closeness(boxes[i], t, config.wasserstein_scale) - apart)
+            iou += apart * quality[i]
             x, y = centres[i].tolist()
             total = 0.0
             for k, d in enumerate((x - t[0], y - t[1], t[2] - x, t[3] - y)):
@@ -143,6 +177,13 @@ def test_loss_equals_a_loop():
             dfl += total / 4 * quality[i]
     np.testing.assert_allclose([losses[k].item() for k in ("classify", "iou", "dfl")],
                                np.array([classify, iou, dfl]) / normaliser, rtol=2e-4)
+
+
+def test_unknown_choices_are_refused():
+    with pytest.raises(ValueError, match="loss.focal is one of quality, varifocal"):
+        DetectionLossConfig(focal="focal")
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        DetectionLossConfig(wasserstein=1.5)
 
 
 def test_shares_of_a_batch_have_the_mean_of_their_losses_in_common_with_the_whole():
