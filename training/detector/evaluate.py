@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,27 +96,41 @@ def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[l
     card, network = load_teacher(str(model))
     place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(place)
-    visible = modality(card) == "visible"
-    data: DetectionSource = (PairedCoco if visible else CocoDetection)(root, split, card.classes)
+    data: DetectionSource = (PairedCoco if modality(card) == "visible" else CocoDetection)(root, split, card.classes)
+
+    def predict(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            boxes, scores = (x[0].cpu().numpy() for x in network(torch.from_numpy(image[None]).to(place)))
+        return boxes, scores
+
+    return answers_of(predict, data, card.classes, (card.input_height, card.input_width), card.normalisation)
+
+
+def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], data: DetectionSource,
+               classes: tuple[str, ...], size: tuple[int, int], normalisation: Mapping[str, Any]
+               ) -> tuple[list[Truth], list[Detections]]:
+    """Truth and detections of a network that is not the robot's, with the steps of its pipeline around it.
+
+    ``predict`` maps a letterboxed image (C, H, W) float32 in [0, 1], thermal or red green blue, of ``size`` (height,
+    width) to boxes (N, 4) there and scores (N, classes). ``normalisation`` is that of a model card.
+    """
     config = with_values(PerceptionConfig(), FOR_METRICS)
-    thresholds = np.full(len(card.classes), config.detector.score_threshold, np.float32)
-    tone = TemporalTone(contrast_for(config.contrast, card.normalisation))
+    thresholds = np.full(len(classes), config.detector.score_threshold, np.float32)
+    tone = TemporalTone(contrast_for(config.contrast, normalisation))
     truths, found = [], []
-    for i in tqdm(range(len(data)), desc=root.name, unit="image", disable=None):
+    for i in tqdm(range(len(data)), unit="image", disable=None):
         sample = data[i]
-        truths.append(truth_of(sample, card.classes))
+        truths.append(truth_of(sample, classes))
         if isinstance(sample, PairedSample):
             planes = list(sample.visible.transpose(2, 0, 1).astype(np.float32) / 255)
         else:
             frame = ThermalFrame.from_array(sample.values, config.thermal)
             planes = [tone.update(frame).apply(frame.values)]
         height, width = planes[0].shape
-        box = Letterbox(height, width, card.input_height, card.input_width)
-        image = torch.from_numpy(np.stack([box.apply(plane) for plane in planes])[None])
-        with torch.inference_mode():
-            boxes, scores = (x[0].cpu().numpy() for x in network(image.to(place)))
+        box = Letterbox(height, width, *size)
+        boxes, scores = predict(np.stack([box.apply(plane) for plane in planes]))
         kept, sure, labels = select(boxes, scores, thresholds, config.detector.nms_iou, config.detector.max_detections)
-        found.append(Detections(box.inverse_boxes(kept), sure, labels, card.classes))
+        found.append(Detections(box.inverse_boxes(kept), sure, labels, classes))
     return truths, found
 
 

@@ -1,0 +1,119 @@
+"""YOLOv8n beside our network: trained by ultralytics on the very crops that a run of ours saw, measured as ours is.
+
+``python3 -m training.detector.peer crops choices --data data --output crops`` writes the crops, ultralytics trains on
+them in an environment of its own, ``python3 -m training.detector.peer evaluate best.onnx --data data`` measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from thermal_kd_ros.config import ContrastConfig
+from thermal_kd_ros.evaluation.detection import average_precision, duplicates
+from thermal_kd_ros.output import written_aside
+from thermal_kd_ros.tone import contrast_in_card
+from training.data.coco import CocoDetection, DataError
+from training.data.mixture import Mixture
+from training.detector.ablate import CLASSES, GRIDS
+from training.detector.evaluate import answers_of
+from training.detector.experiment import DEFAULT_DATA, Experiment
+from training.detector.train import build_part
+
+
+def write_crops(experiment: Experiment, data: Path, output: Path) -> int:
+    """Every crop of every epoch of a run as ``images/*.png`` and ``labels/*.txt`` in YOLO's layout; how many.
+
+    Ignore regions have no place in that layout: their objects are background to the peer.
+    """
+    mixture = Mixture([build_part(part, experiment, data, False) for part in experiment.parts], experiment.train_size,
+                      experiment.seed, experiment.contrast)
+    for folder in ("images", "labels"):
+        (output / folder).mkdir(parents=True, exist_ok=True)
+    number = {label: i for i, label in enumerate(experiment.classes.index(name) for name in CLASSES)}
+    height, width = experiment.train_size
+    count = 0
+    with tqdm(total=experiment.epochs * len(mixture), unit="crop", disable=None) as bar:
+        for epoch in range(experiment.epochs):
+            mixture.set_epoch(epoch)
+            mixture.mosaic_on = epoch < experiment.epochs - experiment.mosaic_off
+            for i in range(len(mixture) // experiment.batch * experiment.batch):
+                image, boxes, labels, _ = mixture[i]
+                cv2.imwrite(str(output / "images" / f"{count:06d}.png"), np.rint(image[0] * 255).astype(np.uint8))
+                rows = []
+                for (x1, y1, x2, y2), label in zip(boxes.tolist(), labels.tolist(), strict=True):
+                    if label in number:
+                        rows.append(f"{number[label]} {(x1 + x2) / 2 / width:.6f} {(y1 + y2) / 2 / height:.6f} "
+                                    f"{(x2 - x1) / width:.6f} {(y2 - y1) / height:.6f}\n")
+                (output / "labels" / f"{count:06d}.txt").write_text("".join(rows))
+                count += 1
+                bar.update()
+    with written_aside(output / "data.yaml") as aside:
+        # It wants a validation set and is told to leave it alone.
+        aside.write_text(f"path: {output.resolve()}\ntrain: images\nval: images\nnames: {json.dumps(CLASSES)}\n")
+    return count
+
+
+def decoded(output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """YOLOv8's raw output (4 + classes, N), centre and size first, to boxes (N, 4) and scores (N, classes)."""
+    centre, size = output[:2].T, output[2:4].T
+    return np.concatenate([centre - size / 2, centre + size / 2], axis=1), np.ascontiguousarray(output[4:].T)
+
+
+def evaluate_peer(model: Path, data: Path, split: str = "val") -> dict[str, float]:
+    """Average precision and duplicates of an exported peer on a COCO split; raises DataError for other files."""
+    import onnxruntime
+
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own exceptions have no common base
+        raise DataError(f"{model} cannot be opened as ONNX: {error}") from None
+    feed, result = session.get_inputs()[0], session.get_outputs()[0]
+    if len(feed.shape) != 4 or feed.shape[1] != 3 or len(result.shape) != 3 or result.shape[1] != 4 + len(CLASSES):
+        raise DataError(f"{model} takes {feed.shape} and gives {result.shape}: not a YOLOv8 of {len(CLASSES)} classes")
+
+    def predict(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return decoded(session.run(None, {feed.name: np.repeat(image, 3, axis=0)[None]})[0][0])
+
+    contrast = contrast_in_card(ContrastConfig(method="percentile"))
+    found = answers_of(predict, CocoDetection(data, split, CLASSES), CLASSES, tuple(feed.shape[2:]), contrast)
+    return average_precision(*found, CLASSES) | duplicates(*found, CLASSES)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python3 -m training.detector.peer",
+                                     description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    crops = commands.add_parser("crops", help="write the crops that a row of a comparison sees, in YOLO's layout")
+    crops.add_argument("grid", choices=GRIDS)
+    crops.add_argument("--seed", type=int, default=0)
+    crops.add_argument("--output", type=Path, required=True)
+    evaluate = commands.add_parser("evaluate", help="measure an exported YOLOv8")
+    evaluate.add_argument("model", type=Path, help="ONNX file of three classes: " + ", ".join(CLASSES))
+    evaluate.add_argument("--set", default="hit_uav", dest="folder", help="data set: folder below --data")
+    for command in (crops, evaluate):
+        command.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the data sets")
+    args = parser.parse_args(argv)
+    try:
+        if args.command == "crops":
+            base = dataclasses.replace(GRIDS[args.grid].base, seed=args.seed)
+            print(f"{write_crops(base, args.data, args.output)} crops in {args.output}")
+        else:
+            scores = evaluate_peer(args.model, args.data / args.folder)
+            print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
