@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from training.detector import ablate  # noqa: E402
 from training.detector.ablation_report import Figures, differences, plot, table  # noqa: E402
 from training.detector.experiment import DataPart, Experiment, changed  # noqa: E402
+from training.detector.tables import place  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location("pairs", Path(__file__).parents[1] / "pairs.py")
 pairs = importlib.util.module_from_spec(_spec)
@@ -78,6 +79,14 @@ def test_one_seed_and_equal_scores_can_be_drawn(tmp_path):
     same = [dataclasses.replace(entry, scores={**entry.scores, "map50": 0.5}) for entry in figures()[:1]]
     plot(tmp_path / "one.png", "one", same)
     assert (tmp_path / "one.png").exists() and "0.500 |" in table("g", "t", same, {})
+
+
+def test_the_results_page_has_a_place_for_every_table(tmp_path):
+    page = tmp_path / "RESULTS.md"
+    page.write_text(ablate.RESULTS.read_text(encoding="utf-8"), encoding="utf-8")
+    for name in ablate.GRIDS:
+        place(f"table of {name}", name, page)
+        assert f"table of {name}" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("grid", ablate.GRIDS.values(), ids=list(ablate.GRIDS))
