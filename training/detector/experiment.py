@@ -82,7 +82,7 @@ class Experiment:
     """Model file whose weights the run starts from; layers of other shapes start anew."""
     balance: float = 0.0
     """Classes in less than this part of a set's images are drawn oftener (training/data/sampling.py); 0: all alike.
-    Only for sets that tell their labels without making an image."""
+    For coco sets and pairs, which tell their labels without making an image."""
     modality: str = "thermal"
     """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
     imagenet: str = ""

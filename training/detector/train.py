@@ -62,9 +62,24 @@ def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: 
 def build_part(part: DataPart, experiment: Experiment, data: Path, visible: bool) -> Part:
     """A data set of an experiment with how often its images are drawn."""
     source, weights = build_source(part, experiment.classes, data, visible), None
-    if experiment.balance and isinstance(source, CocoDetection | PairedCoco):
+    if experiment.balance:
+        if not isinstance(source, CocoDetection | PairedCoco):
+            raise DataError(f"{part.root or part.kind}: balance takes coco sets and pairs, which tell their labels "
+                            f"without making an image; {part.kind} does not")
         weights = repeat_factors([source.boxes(i)[1] for i in range(len(source))], experiment.balance)
     return Part(source, part.repeat, part.augment, weights)
+
+
+def build_mixture(experiment: Experiment, data: Path, visible: bool = False) -> Mixture:
+    """The training images of an experiment; ``visible``: with the visible halves of its pairs."""
+    return Mixture([build_part(part, experiment, data, visible) for part in experiment.parts], experiment.train_size,
+                   experiment.seed, experiment.contrast, visible)
+
+
+def begin_epoch(mixture: Mixture, experiment: Experiment, epoch: int) -> None:
+    """Draw an epoch's order, and leave mosaic away in the last ones."""
+    mixture.set_epoch(epoch)
+    mixture.mosaic_on = epoch < experiment.epochs - experiment.mosaic_off
 
 
 def build_network(experiment: Experiment) -> Detector:
@@ -116,8 +131,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
     visible = "visible" in (experiment.modality, teacher_modality)
-    parts = [build_part(p, experiment, data, visible) for p in experiment.parts]
-    mixture = Mixture(parts, experiment.train_size, experiment.seed, experiment.contrast, visible)
+    mixture = build_mixture(experiment, data, visible)
     steps_per_epoch = len(mixture) // experiment.batch
     total = steps_per_epoch * experiment.epochs
     if total == 0:
@@ -156,8 +170,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
                disable=not processes.first)
     while step < total:
         epoch, first = divmod(step, steps_per_epoch)
-        mixture.set_epoch(epoch)
-        mixture.mosaic_on = epoch < experiment.epochs - experiment.mosaic_off
+        begin_epoch(mixture, experiment, epoch)
         # Whole batches from the step that comes next: the order is the epoch's own, also after a resume.
         batches = processes.batches(experiment.batch, first, steps_per_epoch)
         loader = DataLoader(mixture, batch_sampler=batches, num_workers=workers, collate_fn=collate)

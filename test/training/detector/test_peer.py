@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.data.mixture import Mixture  # noqa: E402
+from training.data.coco import DataError  # noqa: E402
 from training.detector import peer  # noqa: E402
 from training.detector.experiment import DataPart, Experiment  # noqa: E402
-from training.detector.train import build_part  # noqa: E402
+from training.detector.train import begin_epoch, build_mixture  # noqa: E402
 
 CATEGORIES = [{"id": 1, "name": "person"}, {"id": 2, "name": "car"}, {"id": 3, "name": "dont_care"}]
 
@@ -40,10 +40,9 @@ def test_crops_are_those_of_the_run(root, tmp_path):
                             train_size=(48, 64), epochs=2, batch=2, mosaic_off=1, seed=3)
     output = tmp_path / "crops"
     assert peer.write_crops(experiment, root, output) == 8  # two whole batches an epoch, two epochs
-    mixture = Mixture([build_part(part, experiment, root, False) for part in experiment.parts], (48, 64), 3,
-                      experiment.contrast)
-    mixture.set_epoch(1)
-    mixture.mosaic_on = False
+    mixture = build_mixture(experiment, root)
+    begin_epoch(mixture, experiment, 1)
+    assert not mixture.mosaic_on
     image, boxes, labels, _ = mixture[2]
     stored = cv2.imread(str(output / "images" / "000006.png"), cv2.IMREAD_UNCHANGED)
     np.testing.assert_allclose(stored / 255, image[0], atol=0.5 / 255 + 1e-6)
@@ -55,6 +54,8 @@ def test_crops_are_those_of_the_run(root, tmp_path):
     centre, size = rows[:, 1:3] * (64, 48), rows[:, 3:] * (64, 48)
     np.testing.assert_allclose(np.hstack([centre - size / 2, centre + size / 2]).reshape(-1, 4), wanted, atol=1e-3)
     assert "person" in (output / "data.yaml").read_text()
+    with pytest.raises(DataError, match="is not empty"):
+        peer.write_crops(experiment, root, output)
 
 
 def constant_network(path, output):
@@ -93,8 +94,8 @@ def test_other_files_are_refused(tmp_path, capsys):
     pytest.importorskip("onnxruntime")
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    assert peer.main(["evaluate", str(broken), "--data", str(tmp_path)]) == 1
+    assert peer.main(["evaluate", str(broken), "--root", str(tmp_path)]) == 1
     assert "cannot be opened as ONNX" in capsys.readouterr().err
     other = constant_network(tmp_path / "other.onnx", np.zeros((1, 84, 2), np.float32))
-    assert peer.main(["evaluate", str(other), "--data", str(tmp_path)]) == 1
+    assert peer.main(["evaluate", str(other), "--root", str(tmp_path)]) == 1
     assert "not a YOLOv8 of 3 classes" in capsys.readouterr().err

@@ -20,7 +20,14 @@ from training.data.coco import DataError  # noqa: E402
 from training.data.mixture import Mixture, Part  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
 from training.detector.teacher import load_teacher  # noqa: E402
-from training.detector.train import build_network, build_source, main, start_from, train  # noqa: E402
+from training.detector.train import (  # noqa: E402
+    build_mixture,
+    build_network,
+    build_source,
+    main,
+    start_from,
+    train,
+)
 from training.distributed import Processes  # noqa: E402
 from training.loop import learning_rate, save_state, update_ema  # noqa: E402
 
@@ -205,6 +212,16 @@ def test_two_processes_share_each_batch_and_keep_the_same_weights(tmp_path, data
     assert card.classes == ("person",)
     for name, value in weights.items():
         np.testing.assert_array_equal(value, first["weights"][name].numpy(), err_msg=name)
+
+
+def test_balance_weighs_coco_sets_and_is_refused_elsewhere(data, monkeypatch):
+    balanced = dataclasses.replace(TINY, balance=0.5)
+    assert build_mixture(TINY, data).parts[0].weights is None
+    weights = build_mixture(balanced, data).parts[0].weights
+    np.testing.assert_array_equal(weights, np.ones(16))  # the only class is in every image
+    monkeypatch.setattr("training.detector.train.build_source", lambda *_: [])
+    with pytest.raises(DataError, match="balance takes coco sets and pairs"):
+        build_mixture(balanced, data)
 
 
 def test_batches_are_shared_without_gaps_or_refused():
