@@ -47,8 +47,6 @@ BIG = LandmarkerSpec(size=SIZE, widths=(16, 40, 64), depths=(1, 1, 1))
 SMALL = LandmarkerSpec(size=SIZE, widths=(8, 20, 32), depths=(1, 1, 1))
 TURNED_DEG = 45.0
 """Rendered heads that are turned farther are not measured."""
-VARIATIONS = 2
-"""How many crops the pool holds of each pair."""
 WEIGHTS: dict[str, dict[str, float]] = {
     "FD": {"features": 1.0}, "LD": {"predictions": 1.0}, "FD+LD": {"features": 1.0, "predictions": 1.0},
     "FI": {"forward": 1.0}, "RI": {"reverse": 1.0}, "DIKD": {"forward": 1.0, "reverse": 1.0},
@@ -68,6 +66,8 @@ class Budget:
     epochs: int = 2
     teacher_epochs: int = 10
     batch: int = 32
+    variations: int = 2
+    """How many crops there are of each face; epochs take them in turn."""
     seeds: int = 3
     every: int = 6
     """Every so many frames of the real validation people."""
@@ -249,13 +249,14 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     if unknown := set(budget.only) - set(transfers()):
         raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(transfers())}")
     claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
-                   "number of pairs": budget.pairs, "every": budget.every,
+                   "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
                    "pairs": [str(path.resolve()) for path in pairs], "held-out": str(held_out.resolve()),
                    "photographs": str(photographs.resolve()), "real": str(real.resolve())})
     config = PairConfig(size=SIZE)
-    pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz", VARIATIONS)
+    pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz",
+                     budget.variations)
     extra = make_pool(PhotographCrops(load_photographs(photographs), len(pool[0][0]) // 4, 0, config),
-                      output / "photographs.npz", VARIATIONS)
+                      output / "photographs.npz", budget.variations)
     heads = HeadCache([held_out])
     crops = LandmarkCrops(heads, [], 99, CropConfig(size=SIZE))
     # In profile the outer eye corners lie on each other, and an error over their distance means nothing.
@@ -303,7 +304,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--real", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--report", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("--number", type=int, default=Budget.pairs, metavar="N",
+                        help="pairs that a row trains on; the teacher has all of them")
     parser.add_argument("--epochs", type=int, default=Budget.epochs)
+    parser.add_argument("--teacher-epochs", type=int, default=Budget.teacher_epochs)
+    parser.add_argument("--variations", type=int, default=Budget.variations, metavar="N",
+                        help="crops of each face, taken in turn by the epochs; more where there are many epochs")
     parser.add_argument("--seeds", type=int, default=Budget.seeds)
     parser.add_argument("--only", nargs="+", default=(), metavar="TRANSFER", help="such as none 'DIKD, cosine'")
     parser.add_argument("--transfers-only", action="store_true", help="without students")
@@ -315,7 +321,8 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(args.threads)
     try:
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
-               Budget(epochs=args.epochs, seeds=args.seeds, only=tuple(args.only),
+               Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
+                      variations=args.variations, seeds=args.seeds, only=tuple(args.only),
                       students=not args.transfers_only), torch.device(args.device),
                args.title)
     except (DataError, ModelError, FloatingPointError, OSError) as error:

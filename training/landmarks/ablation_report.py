@@ -52,7 +52,8 @@ def write_report(path: Path, title: str, rows: list[dict[str, Any]], facts: dict
     students = ("" if not budget.students else "### Compression (MCL): the light student, "
                 f"{size['student']}\n\n{table(rows, 'student')}\n")
     body = f"""{begin}
-Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, batch {budget.batch}, crops of 64 pixels.
+Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, {budget.variations} crops of each,
+batch {budget.batch}, 64 pixels.
 The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
 as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
 that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
