@@ -35,6 +35,9 @@ class DetectionLossConfig:
     """One of FOCAL_WEIGHTS: how much a cell's classification counts."""
     gamma: float = 2.0
     """Exponent of the focal weight."""
+    focal_gradient: bool = False
+    """Whether gradients flow through the focal weight too, as in both papers. Otherwise it is a number that scales the
+    cross-entropy's gradient, which pushes background that is nearly right down a third as hard."""
     varifocal_alpha: float = 0.75
     """Weight of background cells under ``varifocal``."""
     wasserstein: float = 0.0
@@ -119,7 +122,8 @@ def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, str
     overlap = box_iou(boxes[cell], true_boxes)
     metric = scores[cell][:, true_labels] ** config.alpha * overlap ** config.beta
     metric = torch.where(candidate, metric, torch.full_like(metric, -1.0))
-    # A truth that no prediction overlaps yet still learns: its nearest cells break the tie.
+    # Its nearest cells break the tie of a truth that no prediction overlaps yet. Their quality is 0: they learn nothing
+    # from it until a box reaches it.
     distance = ((centres[cell][:, None] - middle[None]) / strides[cell][:, None]).norm(dim=-1)
     ranked = metric - 1e-6 * distance.clamp(max=100.0)
     k = min(config.topk, len(cell))
@@ -167,11 +171,12 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
             owners.append(owner)
             qualities.append(quality)
         normaliser = average(target.sum()).clamp(min=1.0)
+    weighed = logits.sigmoid() if config.focal_gradient else scores
     if config.focal == "varifocal":
         # A positive counts as much as its quality; only background is down-weighted.
-        focal = torch.where(target > 0, target, config.varifocal_alpha * scores.pow(config.gamma))
+        focal = torch.where(target > 0, target, config.varifocal_alpha * weighed.pow(config.gamma))
     else:
-        focal = (target - scores).abs().pow(config.gamma)
+        focal = (target - weighed).abs().pow(config.gamma)
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     classify = (bce * focal * weight).sum() / normaliser
 

@@ -1,7 +1,10 @@
 """Boxes as regions of pyramid features: which level a box belongs to, and its pooled features.
 
-Levels: Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, eq. 1, k = floor(4 + log2(s / 224)) with
-s the root of the box's area, clamped to the levels there are. Pooling: RoIAlign, He et al., "Mask R-CNN", ICCV 2017.
+Levels: Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, eq. 1, k = floor(k0 + log2(s / s0)) with
+s the root of the box's area, clamped to the levels there are. There a box of 224 pixels belongs to stride 16; here one of
+64 does, as in FCOS (Tian et al., ICCV 2019, 3.2: 64 and 128 pixels part strides 8, 16 and 32), whose one-stage heads are
+like ours. With 224 every object of canvases up to 224 pixels would belong to the finest level.
+Pooling: RoIAlign, He et al., "Mask R-CNN", ICCV 2017.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ import torch
 from torchvision.ops import roi_align
 
 from training.losses.detection import Targets
+
+CANONICAL = 64.0
+"""Pixels (root of a box's area) from which on objects belong to the level of stride 16."""
 
 
 def rois_of(targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,8 +32,7 @@ def rois_of(targets: Targets) -> tuple[torch.Tensor, torch.Tensor]:
 def level_of(rois: torch.Tensor, strides: tuple[int, ...]) -> torch.Tensor:
     """Index (K,) into ``strides``, fine to coarse and doubling, of the level of each roi (K, 5)."""
     size = (rois[:, 3:] - rois[:, 1:3]).clamp(min=1e-6).prod(1).sqrt()
-    # 224 pixels belong to level 4, whose stride is 16.
-    level = torch.floor(4 + torch.log2(size / 224.0)) - (strides[0].bit_length() - 1)
+    level = torch.floor(4 + torch.log2(size / CANONICAL)) - (strides[0].bit_length() - 1)
     return level.long().clamp(0, len(strides) - 1)
 
 

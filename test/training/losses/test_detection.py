@@ -179,6 +179,30 @@ def test_loss_equals_a_loop(config):
                                np.array([classify, iou, dfl]) / normaliser, rtol=2e-4)
 
 
+@pytest.mark.parametrize("focal", ["quality", "varifocal"])
+@pytest.mark.parametrize("through", [True, False])
+def test_gradients_flow_through_the_focal_weight_where_that_is_asked_for(focal, through):
+    logits, sides = random_outputs(0)
+    targets = batch([[[10, 10, 40, 44], [50, 20, 70, 60]]], [[0, 1]], [[True, True]])
+    run(logits, sides, targets, DetectionLossConfig(focal=focal, focal_gradient=through))["classify"].backward()
+    centres, strides = cells(*SIZE, STRIDES)
+    x = logits.detach().double()[0].numpy()
+    p = 1 / (1 + np.exp(-x))
+    owner, quality = slow_assign(p, decode_boxes(sides.detach(), centres, strides)[0].double().numpy(),
+                                 centres.double().numpy(), strides.double().numpy(), targets.boxes[0].double().numpy(),
+                                 [0, 1], CONFIG)
+    y = np.where(np.asarray(owner)[:, None] == np.arange(2), np.asarray(quality)[:, None], 0.0)
+
+    def loss(x, held):
+        p = 1 / (1 + np.exp(-x))
+        w = p if through else held
+        weight = abs(y - w) ** 2 if focal == "quality" else np.where(y > 0, y, 0.75 * w ** 2)
+        return -(y * np.log(p) + (1 - y) * np.log(1 - p)) * weight / max(1.0, quality.sum())
+
+    slope = (loss(x + 1e-5, p) - loss(x - 1e-5, p)) / 2e-5
+    np.testing.assert_allclose(logits.grad[0], slope, rtol=2e-3, atol=1e-6)
+
+
 def test_unknown_choices_are_refused():
     with pytest.raises(ValueError, match="loss.focal is one of quality, varifocal"):
         DetectionLossConfig(focal="focal")

@@ -21,11 +21,16 @@ def test_only_solid_objects_become_rois():
 
 
 def test_levels_follow_the_formula():
-    sides = [3, 40, 111, 112.5, 150, 223, 225, 400, 2000]
+    sides = [3, 31, 33, 63, 64.5, 100, 127, 129, 400, 2000]
     rois = torch.tensor([[0.0, 5, 5, 5 + s * 2, 5 + s / 2] for s in sides])
-    expected = [min(max(math.floor(4 + math.log2(s / 224)), 3), 5) - 3 for s in sides]
+    expected = [min(max(math.floor(4 + math.log2(s / 64)), 3), 5) - 3 for s in sides]
     assert level_of(rois, STRIDES).tolist() == expected and set(expected) == {0, 1, 2}
     assert level_of(rois, (4, 8, 16, 32))[0] == 0
+
+
+def test_the_largest_objects_of_a_small_canvas_belong_to_the_coarsest_level():
+    whole, part = torch.tensor([[0.0, 0, 0, 256, 192]]), torch.tensor([[0.0, 10, 10, 90, 90]])
+    assert level_of(whole, STRIDES).tolist() == [2] and level_of(part, STRIDES).tolist() == [1]
 
 
 def bilinear(plane, y, x):
