@@ -37,12 +37,13 @@ class CocoDetection:
     ``absent`` names classes that the set does not label because none is in it: they are background here. The other
     classes that it does not label give no loss. Boxes of categories that the model does not have are ignore regions,
     but for those in ``background``, and so are the crowds (``iscrowd``) of any category, which COCO does not judge.
+    Without ``classes`` the set's own categories are the classes.
 
     Raises DataError for a missing file, unusable json, a split that shares no class with the model, and an image that
     cannot be read or has another size than the json says.
     """
 
-    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = (),
+    def __init__(self, root: Path, split: str, classes: tuple[str, ...] | None = None, absent: tuple[str, ...] = (),
                  background: tuple[str, ...] = ()) -> None:
         self.folder = root / split
         path = root / f"{split}.json"
@@ -56,6 +57,9 @@ class CocoDetection:
         if not images:
             raise DataError(f"{path} lists no image")
         names = {entry["id"]: entry["name"] for entry in categories}
+        if classes is None:
+            classes = tuple(name for name in dict.fromkeys(names.values()) if name not in IGNORED_CLASSES)
+        self.classes = classes
         self.labelled = np.array([name in names.values() for name in classes])
         self.labelled |= np.array([name in absent for name in classes])
         if not self.labelled.any():

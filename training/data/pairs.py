@@ -89,9 +89,10 @@ class PairedCoco:
     Raises DataError for what CocoDetection refuses, and for unpaired files.
     """
 
-    def __init__(self, root: Path, split: str, classes: tuple[str, ...], absent: tuple[str, ...] = (),
+    def __init__(self, root: Path, split: str, classes: tuple[str, ...] | None = None, absent: tuple[str, ...] = (),
                  background: tuple[str, ...] = ()) -> None:
         self._thermal = CocoDetection(root, split, classes, absent, background)
+        self.classes = self._thermal.classes
         names = [entry["file_name"] for entry in self._thermal.images]
         self._visible = match_stems(names, root / f"{split}_visible")
 

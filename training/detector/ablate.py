@@ -2,14 +2,14 @@
 
 ``python3 -m training.detector.ablate roadscene --data runs/data --output runs/ablation``
 
-Every run and its figures stay in the output folder: a killed comparison goes on where it stopped. Writes the table into
-RESULTS.md and a plot beside it.
+Every run and its figures stay in the output folder: a killed comparison goes on where it stopped. Writes a table of all
+runs in that folder into RESULTS.md and a plot beside it; with ``--set``, which makes it another comparison, only where
+``--results`` says.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from dataclasses import dataclass, field
@@ -118,13 +118,22 @@ GRIDS: dict[str, Grid] = {
 class Comparison:
     """The runs of a grid in a folder, and the figures that they gave."""
 
-    def __init__(self, grid: Grid, output: Path, data: Path, device: torch.device, imagenet: str = "") -> None:
+    def __init__(self, grid: Grid, output: Path, data: Path, device: torch.device, imagenet: str = "",
+                 values: dict[str, Any] | None = None) -> None:
         self.grid, self.output, self.data, self.device = grid, output, data, device
-        self.imagenet = imagenet
+        self.imagenet, self.values = imagenet, values or {}
+
+    def experiment(self, changes: dict[str, Any]) -> Experiment:
+        """The grid's base with changes, and what was set for every run."""
+        return changed(self.grid.base, {**changes, **self.values})
+
+    def folder(self, label: str) -> Path:
+        """Where a run is kept."""
+        return self.output / label.replace(",", "").replace(" ", "_")
 
     def model(self, label: str, experiment: Experiment) -> tuple[Path, dict[str, float]]:
         """Model file and scores of a run; trained and measured now unless that was done before."""
-        folder = self.output / label.replace(",", "").replace(" ", "_")
+        folder = self.folder(label)
         done = folder / "scores.json"
         path = folder / f"{experiment.name}.safetensors"
         if done.exists():
@@ -144,21 +153,26 @@ class Comparison:
         """What every row starts from."""
         if not self.grid.start:
             return {}
-        path, _ = self.model("start", changed(self.grid.base, {**self.grid.start, "name": "start"}))
+        path, _ = self.model("start", self.experiment({**self.grid.start, "name": "start"}))
         return {"start": str(path)}
 
     def teacher(self, name: str) -> tuple[Path, dict[str, float]]:
         """A teacher's file and its own scores."""
         changes = {**self.grid.teachers[name], "name": f"teacher_{name}", "imagenet": self.imagenet}
-        return self.model(f"teacher {name}", changed(self.grid.base, changes))
+        return self.model(f"teacher {name}", self.experiment(changes))
 
     def row(self, name: str, seed: int) -> Figures:
         """One row with one seed."""
         changes = {**self.start(), **self.grid.rows[name], "seed": seed}
         if "distill.teacher" in changes:
             changes["distill.teacher"] = str(self.teacher(changes["distill.teacher"])[0])
-        _, scores = self.model(f"{name}/{seed}", changed(self.grid.base, changes))
+        _, scores = self.model(f"{name}/{seed}", self.experiment(changes))
         return Figures(name, seed, scores)
+
+    def finished(self) -> list[Figures]:
+        """The figures of all rows and seeds in the folder; raises DataError for a run of another experiment."""
+        return [self.row(name, seed) for name in self.grid.rows
+                for seed in sorted(int(path.parent.name) for path in self.folder(name).glob("*/scores.json"))]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -173,7 +187,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values",
                         help="change any field of every run, e.g. epochs=40")
     parser.add_argument("--imagenet", default="", help="MobileNetV2 weights of the teachers; without: from scratch")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file whose section is written anew")
+    parser.add_argument("--results", type=Path, help="page whose table is written anew; without --set: RESULTS.md")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
@@ -185,15 +199,22 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
+    page = args.results or (None if args.values else RESULTS)
     try:
-        grid = dataclasses.replace(grid, base=changed(grid.base, parse_changes(args.values)))
-        comparison = Comparison(grid, args.output / args.grid, args.data, torch.device(args.device), args.imagenet)
-        figures = [comparison.row(name, seed) for seed in args.seeds for name in rows]
-        used = sorted({grid.rows[name]["distill.teacher"] for name in rows if "distill.teacher" in grid.rows[name]})
+        comparison = Comparison(grid, args.output / args.grid, args.data, torch.device(args.device), args.imagenet,
+                                parse_changes(args.values))
+        for seed in args.seeds:
+            for name in rows:
+                comparison.row(name, seed)
+        figures = comparison.finished()
+        shown = {entry.row for entry in figures}
+        used = sorted({row["distill.teacher"] for name, row in grid.rows.items()
+                       if name in shown and "distill.teacher" in row})
         teachers = {name: comparison.teacher(name)[1] for name in used}
-        text = table(args.grid, title, figures, teachers)
-        plot(args.results.parent / f"ablation_{args.grid}.png", title, figures)
-        place(text, args.grid, args.results)
+        text = table(args.grid, title, figures, teachers, args.values)
+        if page is not None:
+            plot(page.parent / f"ablation_{args.grid}.png", title, figures)
+            place(text, args.grid, page)
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,15 +37,17 @@ def differences(figures: list[Figures], row: str, score: str) -> list[float]:
     return [entry.scores[score] - base[entry.seed] for entry in figures if entry.row == row and entry.seed in base]
 
 
-def table(name: str, title: str, figures: list[Figures], teachers: dict[str, dict[str, float]]) -> str:
-    """A Markdown table, a row per line with the command that gives it."""
+def table(name: str, title: str, figures: list[Figures], teachers: dict[str, dict[str, float]],
+          assignments: Sequence[str] = ()) -> str:
+    """A Markdown table, a row per line with the command that gives it; ``assignments`` are those of its ``--set``."""
+    changes = "".join(f" --set {assignment}" for assignment in assignments)
     rows: dict[str, list[str]] = {}
     for row in dict.fromkeys(entry.row for entry in figures):
         mine = [entry for entry in figures if entry.row == row]
         values = [mean_and_spread([entry.scores[score] for entry in mine]) for score in SCORES]
         gain = "" if row == "base" else _signed(differences(figures, row, "map50"))
         seeds = " ".join(str(entry.seed) for entry in mine)
-        rows[row] = [seeds, *values, gain, f"`ablate {name} --seeds {seeds} --rows \"{row}\"`"]
+        rows[row] = [seeds, *values, gain, f"`ablate {name} --seeds {seeds} --rows \"{row}\"{changes}`"]
     for teacher, scores in teachers.items():
         rows[f"*{teacher} teacher itself*"] = ["0", *(f"{scores[score]:.3f}" for score in SCORES), "", ""]
     return markdown([title, "seeds", *SCORES.values(), "mAP50 - base", "command"], rows)

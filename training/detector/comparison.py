@@ -152,16 +152,24 @@ class CrossKd(nn.Module):
         sides: list[torch.Tensor] = []
         for i, (level, other, adapt) in enumerate(zip(levels, goal, self.adapt, strict=True)):
             for branch, rows in (("classify", logits), ("regress", sides)):
-                mine = getattr(student.heads[i], branch)[0](level.float())
+                # Before their activations, because a change of scale would lead where an activation never does.
+                block, last = getattr(teacher.heads[i], branch)
+                mine = _unactivated(getattr(student.heads[i], branch)[0], level.float())
                 with torch.no_grad():
-                    theirs = getattr(teacher.heads[i], branch)[0](other.float())
-                crossed = getattr(teacher.heads[i], branch)[1](align_scale(adapt(mine.float()), theirs.float()))
+                    theirs = _unactivated(block, other.float())
+                crossed = last(block[2](align_scale(adapt(mine.float()), theirs.float())))
                 rows.append(crossed.float().flatten(2).transpose(1, 2))
         crossed_logits = torch.cat(logits, 1)
         crossed_sides = torch.cat(sides, 1).unflatten(2, (4, teacher.spec.bins))
         boxes = decode_boxes(crossed_sides, centres, strides)
         goal_boxes = decode_boxes(teacher_sides, centres, strides)
         return quality_focal(crossed_logits, teacher_logits) + box_overlap(boxes, goal_boxes, teacher_logits)
+
+
+def _unactivated(block: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+    """A ConvBlock's output before its activation."""
+    convolution, norm, _ = block
+    return norm(convolution(x))
 
 
 METHODS = {"ckd": Ckd, "crd": Crd, "wcord": Wcord, "gkd": Gkd, "embed": Embed, "cwd": Cwd, "crosskd": CrossKd}

@@ -49,7 +49,7 @@ ROWS = (
 def objects(model: Path, row: Row, root: Path, method: str, step: int) -> np.ndarray:
     """mAP50 of all images and of their parts, see ``tables.map50``."""
     perception = for_measuring(model, {"contrast.method": method, "engine.threads": 1})
-    data = CocoDetection(root / row.data, "val", perception.class_names)
+    data = CocoDetection(root / row.data, "val")
     classes = row.classes or shared_classes(perception.class_names, data)
     return map50(*answers(perception, data, step, row.bits), classes)
 

@@ -84,9 +84,8 @@ def _score(model: Path, data: CocoDetection, row: Row, step: int, correction: di
 
 def rows_of(model: Path, row: Row, root: Path, faults: Faults, step: int) -> dict[str, str]:
     """The table's column of one data set: {what: score}."""
-    plain = for_measuring(model, {})
-    clean = CocoDetection(root / row.data, "val", plain.class_names)
-    faulty = Faulty(faults, root / row.data, "val", plain.class_names)
+    clean = CocoDetection(root / row.data, "val")
+    faulty = Faulty(faults, root / row.data, "val")
     sizes = {(entry["height"], entry["width"]) for entry in clean.images}
     cases: list[tuple[str, CocoDetection, dict[str, object]]] = [
         ("as recorded", clean, {}),

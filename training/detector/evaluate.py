@@ -29,7 +29,6 @@ from thermal_kd_ros.results import Detections
 from thermal_kd_ros.tone import TemporalTone, contrast_for
 from training.card import record
 from training.data.coco import CocoDetection, DataError, Sample
-from training.data.mixture import DetectionSource
 from training.data.pairs import PairedCoco, PairedSample
 from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
@@ -45,11 +44,16 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     DataError for ``classes`` that one of the two does not know: their figure would be 0 or left out in silence.
     """
     card = read_card(model)
-    data = CocoDetection(root, split, card.classes)
+    # With all categories of the set: a truck taken for a car is wrong whether or not the model has a class for trucks.
+    # Were their boxes ignore regions, as in training, models with fewer classes would be measured on an easier set.
+    data = CocoDetection(root, split)
     shared = shared_classes(card.classes, data)
     chosen = classes or shared
     if unknown := sorted(set(chosen) - set(shared)):
         raise DataError(f"no figure for {', '.join(unknown)}: {card.name} and {root.name} share {', '.join(shared)}")
+    if not chosen:
+        raise DataError(f"{card.name} knows {', '.join(card.classes)}, {root.name} labels {', '.join(data.classes)}: "
+                        "nothing to measure")
     if is_teacher(card):
         found = teacher_answers(model, root, split, device)
     else:
@@ -65,12 +69,12 @@ def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
 
 def shared_classes(known: tuple[str, ...], data: CocoDetection) -> tuple[str, ...]:
     """Those of a detector's classes that a data set labels."""
-    return tuple(name for name, labelled in zip(known, data.labelled, strict=True) if labelled)
+    return tuple(name for name in known if name in data.classes)
 
 
-def truth_of(sample: Sample | PairedSample, known: tuple[str, ...]) -> Truth:
+def truth_of(sample: Sample | PairedSample, classes: tuple[str, ...]) -> Truth:
     """A sample's boxes with the names of their classes."""
-    names = tuple(known[label] if label >= 0 else "" for label in sample.labels)
+    names = tuple(classes[label] if label >= 0 else "" for label in sample.labels)
     return Truth(sample.boxes, names, sample.labels < 0)
 
 
@@ -79,10 +83,10 @@ def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, b
     """Truth and detections of every ``step``-th image of a data set, or of those that have ``bits`` bits."""
     truths: list[Truth] = []
     found: list[Detections] = []
-    known, waiting = perception.class_names, []
+    waiting: list[ThermalFrame] = []
     samples = tqdm(_samples(data, step, bits), desc=data.folder.parent.name, unit="image", disable=None)
     for sample in samples:
-        truths.append(truth_of(sample, known))
+        truths.append(truth_of(sample, data.classes))
         waiting.append(ThermalFrame.from_array(sample.values, perception.config.thermal))
         if len(waiting) == batch:
             found += [result.detections for result in perception.process(waiting)]
@@ -96,7 +100,7 @@ def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[l
     card, network = load_teacher(str(model))
     place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(place)
-    data: DetectionSource = (PairedCoco if modality(card) == "visible" else CocoDetection)(root, split, card.classes)
+    data = (PairedCoco if modality(card) == "visible" else CocoDetection)(root, split)
 
     def predict(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
@@ -106,13 +110,13 @@ def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[l
     return answers_of(predict, data, card.classes, (card.input_height, card.input_width), card.normalisation)
 
 
-def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], data: DetectionSource,
+def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], data: CocoDetection | PairedCoco,
                classes: tuple[str, ...], size: tuple[int, int], normalisation: Mapping[str, Any]
                ) -> tuple[list[Truth], list[Detections]]:
     """Truth and detections of a network that is not the robot's, with the steps of its pipeline around it.
 
     ``predict`` maps a letterboxed image (C, H, W) float32 in [0, 1], thermal or red green blue, of ``size`` (height,
-    width) to boxes (N, 4) there and scores (N, classes). ``normalisation`` is that of a model card.
+    width) to boxes (N, 4) there and scores (N, ``classes``). ``normalisation`` is that of a model card.
     """
     config = with_values(PerceptionConfig(), FOR_METRICS)
     thresholds = np.full(len(classes), config.detector.score_threshold, np.float32)
@@ -120,7 +124,7 @@ def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], d
     truths, found = [], []
     for i in tqdm(range(len(data)), unit="image", disable=None):
         sample = data[i]
-        truths.append(truth_of(sample, classes))
+        truths.append(truth_of(sample, data.classes))
         if isinstance(sample, PairedSample):
             planes = list(sample.visible.transpose(2, 0, 1).astype(np.float32) / 255)
         else:
@@ -156,6 +160,8 @@ def main(argv: list[str] | None = None) -> int:
     add_assignments(parser)
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
+    if args.write_card and (args.assignments or args.step != 1 or args.bits):
+        parser.error("a card holds figures of whole sets with the defaults: leave out --set, --step and --bits")
     try:
         scores = evaluate_network(resolve(args.model), args.root / args.data, args.split,
                                   tuple(args.classes) if args.classes else None, args.device,
@@ -165,10 +171,6 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
     if args.write_card:
-        if args.assignments or args.step != 1 or args.bits:
-            print("error: a card holds figures of whole sets with the defaults: leave out --set, --step and --bits",
-                  file=sys.stderr)
-            return 2
         classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
         averaged = f" over {', '.join(args.classes)}" if args.classes else ""
         path = resolve(args.model)

@@ -90,7 +90,7 @@ def evaluate_peer(model: Path, data: Path, split: str = "val") -> dict[str, floa
         return decoded(session.run(None, {feed.name: np.repeat(image, 3, axis=0)[None]})[0][0])
 
     contrast = contrast_in_card(ContrastConfig(method="percentile"))
-    found = answers_of(predict, CocoDetection(data, split, CLASSES), CLASSES, tuple(feed.shape[2:]), contrast)
+    found = answers_of(predict, CocoDetection(data, split), CLASSES, tuple(feed.shape[2:]), contrast)
     return average_precision(*found, CLASSES) | duplicates(*found, CLASSES)
 
 

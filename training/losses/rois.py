@@ -1,9 +1,9 @@
 """Boxes as regions of pyramid features: which level a box belongs to, and its pooled features.
 
-Levels: Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, eq. 1, k = floor(k0 + log2(s / s0)) with
-s the root of the box's area, clamped to the levels there are. There a box of 224 pixels belongs to stride 16; here one of
-64 does, as in FCOS (Tian et al., ICCV 2019, 3.2: 64 and 128 pixels part strides 8, 16 and 32), whose one-stage heads are
-like ours. With 224 every object of canvases up to 224 pixels would belong to the finest level.
+Levels: Lin et al., "Feature Pyramid Networks", CVPR 2017, eq. 1, k = floor(k0 + log2(s / s0)) with
+s the root of the box's area, clamped to the levels there are. There a box of 224 pixels belongs to stride 16; here one
+of 64 does, as in FCOS (Tian et al., ICCV 2019, 3.2: 64 and 128 pixels part strides 8, 16 and 32), whose one-stage heads
+are like ours. With 224 every object of canvases up to 224 pixels would belong to the finest level.
 Pooling: RoIAlign, He et al., "Mask R-CNN", ICCV 2017.
 """
 

@@ -53,10 +53,20 @@ def test_a_comparison_goes_on_and_writes_its_table_and_plot(tmp_path, monkeypatc
     scores = json.loads((tmp_path / "runs" / "tiny" / "base" / "0" / "scores.json").read_text())["scores"]
     assert {"map50", "map", "ap_small", "duplicate_rate"} <= set(scores)
     assert "| base | 0 1 |" in text and '--seeds 0 1 --rows "contrast"' in text
+    assert "| pkd, thermal | 0 |" in text and "*thermal teacher itself*" in text  # a row alone leaves the others there
     assert (tmp_path / "ablation_tiny.png").stat().st_size > 5000
     capsys.readouterr()
     assert ablate.main([*arguments, "--seeds", "0", "--set", "lr=0.01"]) == 1
     assert "another experiment" in capsys.readouterr().err
+    # What is set goes for starts and teachers too, is told with each row, and leaves the published table alone.
+    published = tmp_path / "published.md"
+    published.write_text(text)
+    monkeypatch.setattr(ablate, "RESULTS", published)
+    del arguments[5:7]
+    arguments[2] = str(tmp_path / "other")
+    assert ablate.main([*arguments, "--seeds", "0", "--rows", "pkd, thermal", "--set", "lr=0.01"]) == 0
+    assert '--rows "pkd, thermal" --set lr=0.01' in capsys.readouterr().out and published.read_text() == text
+    assert len(trained) == 11 and all(experiment.lr == 0.01 for experiment in trained[-4:])
 
 
 def figures():

@@ -95,6 +95,25 @@ def test_nothing_switched_on_is_the_detection_loss_alone():
     assert not list(run.distillation.parameters()) and not run.distillation.state_dict()
 
 
+def test_crosskd_shows_a_teachers_last_layers_only_what_its_activation_lets_through():
+    nets = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        nets.append(Detector(dataclasses.replace(TINY.spec(), activation="relu")).eval())
+    student, teacher = nets
+    seen = []
+    for head in teacher.heads:
+        for branch in (head.classify, head.regress):
+            branch[1].register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0].detach()))
+    levels = [net.pyramid(FULL[0][:, :1]) for net in nets]
+    crossed = METHODS["crosskd"](student, teacher)
+    assert crossed(*levels, torch.zeros(0, 5)).item() > 0
+    assert len(seen) == 4 * len(teacher.heads) and all((value >= 0).all() and (value > 0).any() for value in seen)
+    # A student that is the teacher has nothing to learn.
+    same = METHODS["crosskd"](teacher, teacher)(levels[1], levels[1], torch.zeros(0, 5))
+    assert same.item() == pytest.approx(0.0, abs=1e-4)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("content", [FULL, ONE, EMPTY], ids=["full", "one", "empty"])
 def test_every_loss_is_finite_and_gives_every_weight_a_gradient(method, content):
