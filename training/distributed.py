@@ -74,3 +74,9 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
     total = value.detach().clone()
     distributed.all_reduce(total)
     return total / distributed.get_world_size()
+
+
+def same_everywhere(value: torch.Tensor) -> bool:
+    """Whether all processes of the run have the same finite scalar; all get the same answer."""
+    mean = mean_over_processes(value.double())
+    return bool(mean_over_processes((value.double() - mean).square()) == 0)

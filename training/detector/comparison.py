@@ -174,10 +174,3 @@ def _unactivated(block: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
 
 METHODS = {"ckd": Ckd, "crd": Crd, "wcord": Wcord, "gkd": Gkd, "embed": Embed, "cwd": Cwd, "crosskd": CrossKd}
 """Comparison losses by the name that an experiment gives."""
-
-
-def build_comparison(method: str, student: Detector, teacher: Detector) -> nn.Module:
-    """The module of a method; raises ValueError naming the known ones."""
-    if method not in METHODS:
-        raise ValueError(f"unknown comparison loss '{method}'; known: {', '.join(METHODS)}")
-    return METHODS[method](student, teacher)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from thermal_kd_ros.models.detector import Detector, DetectorSpec
-from training.detector.comparison import build_comparison
+from training.detector.comparison import METHODS
 from training.losses.detection import Targets
 from training.losses.pyramid_alignment import ALIGN, REGIONS, pyramid_alignment
 from training.losses.roi_contrast import BACKGROUND, EmbeddingQueue, background, capped, jittered, supervised_contrast
@@ -62,10 +62,15 @@ class DistillConfig:
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "
                              f"'{self.align}' and '{self.region}'")
-        if self.lambda_method > 0 and not self.method:
-            raise ValueError("lambda_method is the weight of a method: name one, such as method=cwd")
+        if self.method and self.method not in METHODS:
+            raise ValueError(f"unknown comparison loss '{self.method}'; known: {', '.join(METHODS)}")
+        if (self.lambda_method > 0) != bool(self.method):
+            raise ValueError("method names a loss and lambda_method is its weight: one without the other does nothing; "
+                             "give both, such as method=cwd and lambda_method=0.2")
         if self.needs_teacher and not self.teacher:
             raise ValueError("lambda_cms and lambda_method need a teacher: give its model file")
+        if self.teacher and not self.needs_teacher:
+            raise ValueError("a teacher without lambda_cms or lambda_method teaches nothing: give one of these weights")
 
     @property
     def needs_teacher(self) -> bool:
@@ -154,7 +159,7 @@ class Distillation(nn.Module):
             if config.lambda_cms:
                 self.adapters = Adapters(spec.pyramid_channels, teacher.spec.pyramid_channels, config.adapter)
             if config.method and config.lambda_method:
-                self.comparison = build_comparison(config.method, student, teacher)
+                self.comparison = METHODS[config.method](student, teacher)
 
     def forward(self, levels: list[torch.Tensor], goal: list[torch.Tensor] | None, targets: Targets,
                 size: tuple[int, int], progress: float, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -30,6 +30,9 @@ TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": 
                            "pyramid_channels": (48, 64, 96)}
 """The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
 
+MODALITIES = ("thermal", "visible")
+"""What a network can look at."""
+
 DEFAULT_DATA = Path("data")
 """Where the data sets are looked for unless told otherwise."""
 
@@ -90,6 +93,14 @@ class Experiment:
     distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
     contrast: ContrastConfig = ContrastConfig(method="percentile")
+
+    def __post_init__(self) -> None:
+        if self.architecture not in (*ARCHITECTURES, "teacher"):
+            raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}, teacher, not '{self.architecture}'")
+        if self.modality not in MODALITIES:
+            raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
+        if self.batch < 1 or self.epochs < 1:
+            raise ValueError(f"batch and epochs are at least 1, not {self.batch} and {self.epochs}")
 
     def spec(self) -> DetectorSpec:
         """The network."""
@@ -246,6 +257,8 @@ def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
         value = float(value)
     elif isinstance(old, tuple) and isinstance(value, list):
         value = tuple(value)
+        if strange := [entry for entry in value if old and type(entry) is not type(old[0])]:
+            raise ValueError(f"{name} takes a list of {type(old[0]).__name__}, not {strange[0]!r}")
     if type(value) is not type(old):
         raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
     return dataclasses.replace(holder, **{path[0]: value})

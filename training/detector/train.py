@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -31,9 +32,12 @@ from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, DataPart, Experiment, changed, load, parse_changes
 from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
-from training.distributed import Processes, joined, synchronised
+from training.distributed import Processes, joined, same_everywhere, synchronised
 from training.loop import learning_rate, parameter_groups, save_state, update_ema
 from training.losses.detection import Targets
+
+CLASS_LAYERS = re.compile(r"heads\.\d+\.classify\.1\.(weight|bias)")
+"""Tensors of which each row belongs to a class."""
 
 
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
@@ -94,23 +98,40 @@ def build_network(experiment: Experiment) -> Detector:
             features.load_imagenet(Path(experiment.imagenet).expanduser())
         network = Detector(experiment.spec(), features)
     if experiment.start:
-        print(f"started from {experiment.start}: {start_from(network, experiment.start)}")
+        print(f"started from {experiment.start}: {start_from(network, experiment.start, experiment.classes)}")
     return network
 
 
-def start_from(model: Detector, name: str) -> str:
-    """Start from a model file, and say how: grown from a smaller detector, or with the tensors that agree in shape."""
+def start_from(model: Detector, name: str, classes: tuple[str, ...]) -> str:
+    """Start from a model file, and say how: grown from a smaller detector, or with the tensors that agree in shape.
+
+    ``classes`` are the model's; the rows of the class layers are taken by the names of their classes. Raises ModelError
+    for a file of another task or one of which nothing fits.
+    """
     card, weights = read(resolve(name))
-    if card.task == "detection" and not teachers.is_teacher(card) and isinstance(model.backbone, Backbone):
+    if card.task != "detection":
+        raise ModelError(f"{name}: a detector cannot start from a model for {card.task}")
+    if card.classes == classes and not teachers.is_teacher(card) and isinstance(model.backbone, Backbone):
         _, old = teachers.load_teacher(name)
         if old.spec != model.spec and can_grow(old.spec, model.spec):
             grow(model, old)
             return "grown"
     own = model.state_dict()
-    taken = {key: torch.from_numpy(value.copy()) for key, value in weights.items()
-             if key in own and own[key].shape == value.shape}
+    taken = {}
+    for key, value in weights.items():
+        tensor = torch.from_numpy(value.copy())
+        if key in own and CLASS_LAYERS.fullmatch(key) and own[key].shape[1:] == tensor.shape[1:]:
+            known = [label for label in classes if label in card.classes]
+            rows = own[key].clone()
+            rows[[classes.index(label) for label in known]] = tensor[[card.classes.index(label) for label in known]]
+            tensor = rows
+        if key in own and own[key].shape == tensor.shape:
+            taken[key] = tensor
+    if not taken:
+        raise ModelError(f"{name}: none of its {len(weights)} tensors fits this network")
     model.load_state_dict(taken, strict=False)
-    return f"{len(taken)} of {len(own)} tensors"
+    new = [label for label in classes if label not in card.classes]
+    return f"{len(taken)} of {len(own)} tensors" + (f", {', '.join(new)} from scratch" if new else "")
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:
@@ -157,6 +178,9 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
             scaler.load_state_dict(state["scaler"])
         step = state["step"]
         print(f"goes on at step {step} of {total}")
+    if not same_everywhere(torch.tensor(float(step), device=device)):
+        raise DataError(f"this process would begin at step {step}, others elsewhere: only the first one writes "
+                        f"{state_path}, so {output} must be a folder that all machines share, or be copied to them")
 
     def save() -> None:
         if processes.first:

@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
 from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
+from training import distributed  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.mixture import Mixture, Part  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402
@@ -233,6 +234,31 @@ def test_batches_are_shared_without_gaps_or_refused():
         Processes(0, 3).batches(8, 0, 1)
 
 
+@pytest.mark.parametrize("setting, told", [
+    ("batch=0", "batch and epochs are at least 1"), ("epochs=0", "batch and epochs are at least 1"),
+    ("architecture=foo", "architecture is one of nano"), ("modality=visable", "modality is one of thermal, visible"),
+    ("parts=[1]", "parts takes a list of DataPart"), ("distill.method=cwd", "one without the other"),
+    ("distill.teacher=detector_nano", "teaches nothing"), ("distill.lambda_method=1", "one without the other")])
+def test_settings_that_cannot_work_are_told_in_one_line(tmp_path, data, capsys, setting, told):
+    assert main(["nano", "--output", str(tmp_path / "run"), "--data", str(data), "--set", setting]) == 1
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+    assert not (tmp_path / "run" / "state.pt").exists()
+
+
+def test_processes_that_begin_elsewhere_are_noticed(monkeypatch):
+    assert distributed.same_everywhere(torch.tensor(7.0))
+    steps = torch.tensor([0.0, 5.0, 10.0])
+
+    def over(others):
+        """Means over three processes, of which this one is the second, at the mean step."""
+        means = iter((others.mean(), (others - others.mean()).square().mean()))
+        return lambda value: next(means)
+
+    monkeypatch.setattr(distributed, "mean_over_processes", over(steps))
+    assert not distributed.same_everywhere(steps[1])
+
+
 def test_the_learning_rate_warms_up_and_falls_to_its_end():
     experiment = Experiment(warmup_steps=10)
     rates = [learning_rate(step, 1000, experiment) for step in range(1001)]
@@ -249,15 +275,22 @@ def test_the_average_follows_the_weights():
     torch.testing.assert_close(average.weight, 0.9 * start_weight + 0.1 * model.weight)
 
 
-def test_start_from_takes_what_fits(tmp_path, data):
+def test_start_from_takes_what_fits_and_classes_by_their_names(tmp_path, data):
     path = train(Experiment(**{**TINY.__dict__, "epochs": 1}), tmp_path / "run", data, torch.device("cpu"), 0)
+    weights = read(path)[1]
     wider = Detector(DetectorSpec(classes=3, **ARCHITECTURES["face"]))
-    taken = start_from(wider, str(path))
-    # All but the class layer of each level (weight and bias).
+    before = wider.state_dict()["heads.0.classify.1.bias"].clone()
     total = len(wider.state_dict())
-    assert taken == f"{total - 2 * len(wider.heads)} of {total} tensors"
+    said = start_from(wider, str(path), ("car", "person", "dog"))
+    assert said == f"{total} of {total} tensors, car, dog from scratch"
+    after = wider.state_dict()
+    np.testing.assert_array_equal(after["heads.0.classify.1.weight"][1], weights["heads.0.classify.1.weight"][0])
+    np.testing.assert_array_equal(after["heads.0.classify.1.bias"][[0, 2]], before[[0, 2]])
+    np.testing.assert_array_equal(after["heads.0.regress.1.weight"], weights["heads.0.regress.1.weight"])
     with pytest.raises(ModelError, match="neither"):
-        start_from(wider, "nothing_there")
+        start_from(wider, "nothing_there", ("person",))
+    with pytest.raises(ModelError, match="a model for landmarks"):
+        start_from(wider, "landmarks_light", ("person",))
 
 
 def test_a_larger_network_starts_as_the_smaller_one():
