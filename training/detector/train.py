@@ -34,6 +34,7 @@ from training.detector.objective import Objective
 from training.distributed import Processes, joined, synchronised
 from training.loop import learning_rate, parameter_groups, save_state, update_ema
 from training.losses.detection import Targets
+from training.provenance import Provenance, of_models
 
 
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
@@ -130,6 +131,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teachers.check_teacher(card, experiment.spec(), experiment.classes)
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
+    origin = provenance(experiment)
     visible = "visible" in (experiment.modality, teacher_modality)
     mixture = build_mixture(experiment, data, visible)
     steps_per_epoch = len(mixture) // experiment.batch
@@ -203,7 +205,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         bar.set_postfix({key: line[key] for key in sums})
         if processes.first:
             # Before the state: a run that dies between the two repeats its last steps and writes the model then.
-            write_model(experiment, average, output / f"{experiment.name}.safetensors")
+            write_model(experiment, average, output / f"{experiment.name}.safetensors", origin)
         save()
         if processes.first:
             with open(output / "log.jsonl", "a") as log:
@@ -212,8 +214,14 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     return output / f"{experiment.name}.safetensors"
 
 
-def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tuple[dict[str, object], ...] = ()
-                ) -> None:
+def provenance(experiment: Experiment) -> Provenance:
+    """Of the parts of an experiment, of the model that it starts from and of its teacher."""
+    parts = (Provenance((part.licence,), part.terms) for part in experiment.parts)
+    distill = experiment.distill
+    return Provenance().merged(*parts, of_models(experiment.start, distill.teacher if distill.needs_teacher else ""))
+
+
+def write_model(experiment: Experiment, model: Detector, path: Path, origin: Provenance) -> None:
     """The averaged network as a model file with its card."""
     architecture: dict[str, object] = experiment.spec().to_dict()
     notes = f"experiment {experiment.name}, seed {experiment.seed}, {experiment.epochs} epochs"
@@ -224,9 +232,8 @@ def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tu
         name=experiment.name, task="detection", architecture=architecture,
         input_height=experiment.input_size[0], input_width=experiment.input_size[1], classes=experiment.classes,
         normalisation=contrast_in_card(experiment.contrast),
-        parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0",
-        data=tuple(part.licence for part in experiment.parts), metrics=metrics,
-        notes=notes)
+        parameters=sum(p.numel() for p in model.parameters()), licence=origin.licence,
+        data=origin.data, notes=notes)
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
 
 
