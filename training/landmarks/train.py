@@ -3,7 +3,7 @@
 ``python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks``
 
 With ``--adapt <driver_faces>`` half of the crops are real faces of that set's people ``1_*``, which is for research
-only: so is the model then, and its card says so.
+only: so is the model then, and its card says so. ``--adapt-layout`` takes other sets of faces, each with its own terms.
 
 A run that was killed goes on where it stopped when the same command is given again.
 """
@@ -23,7 +23,7 @@ from training.data.head_cache import HeadCache
 from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import LandmarkCrops
 from training.device import usable_device
-from training.landmarks.adaptation import LAYOUTS, real_faces
+from training.landmarks.adaptation import FIVE_POINTS, LAYOUTS, real_faces
 from training.landmarks.fit import (
     BACKGROUNDS_LICENCE,
     HEADS_LICENCE,
@@ -80,11 +80,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
     parser.add_argument("--adapt", type=Path, nargs="+", metavar="FOLDER",
                         help="also train on real faces; their terms then hold for the model")
+    parser.add_argument("--adapt-layout", choices=(*LAYOUTS, FIVE_POINTS),
+                        help="what lies there: driver_faces (the default), the training set of SF-TL54, or T-FAKE (two "
+                        "folders: of labels, of thermal images); TFW's 5 points are too few")
     add_options(parser, PlainSettings())
     args = parser.parse_args(argv)
 
     def stage() -> Path:
-        settings = PlainSettings(adapt="driver" if args.adapt else "", **chosen(args))  # type: ignore[arg-type]
+        layout = args.adapt_layout or ("driver" if args.adapt else "")
+        settings = PlainSettings(adapt=layout, **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.heads, args.output, args.data, usable_device(args.device), args.workers, args.adapt)
 
     return run(stage)

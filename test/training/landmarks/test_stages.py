@@ -277,6 +277,44 @@ def test_a_broken_label_found_by_a_worker_is_told_without_its_traceback(cache, d
     assert f"error: {sequence}" in error and "line 1: 3 values" in error and "Traceback" not in error
 
 
+@pytest.mark.parametrize("layout", ["sf_tl54", "t_fake"])
+def test_a_network_is_adapted_to_the_published_sets(layout, cache, tmp_path):
+    """A tiny tree as its authors publish it; the state tells that its faces were trained on."""
+    rng = np.random.default_rng(4)
+    picture, points = rng.integers(0, 255, (96, 96), np.uint8), rng.uniform(20, 80, (70, 2))
+    points[[8, 27]] = (50, 80), (50, 40)
+    if layout == "sf_tl54":
+        folder = tmp_path / "set" / "gray" / "train"
+        (folder / "json").mkdir(parents=True)
+        (folder / "images").mkdir()
+        cv2.imwrite(str(folder / "images" / "1_1.png"), picture)
+        shapes = [{"label": "face", "points": [[10, 10], [90, 90]]}, {"label": "all", "points": points[:54].tolist()}]
+        (folder / "json" / "1_1.json").write_text(json.dumps({"shapes": shapes}))
+        folders = [tmp_path / "set"]
+    else:
+        folders = [tmp_path / "colour", tmp_path / "cold"]
+        for folder in folders:
+            folder.mkdir()
+        np.savetxt(folders[0] / "000001_ldmks.txt", points)
+        cv2.imwrite(str(folders[1] / "000001_thermal.png"), picture)
+    chosen = settings(train.PlainSettings, CropConfig, adapt=layout)
+    path = train.train(chosen, [cache], tmp_path / "out", None, CPU, 0, folders)
+    card = read(path)[0]
+    assert card.data[-1].startswith({"sf_tl54": "SF-TL54", "t_fake": "T-FAKE"}[layout])
+    assert card.licence == {"sf_tl54": "research only", "t_fake": "CC BY-NC-SA 4.0"}[layout]
+    steps = [json.loads(line)["step"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert steps == [4, 8]  # twice the ten heads in batches of five
+
+
+def test_sets_that_do_not_fit_are_told(cache, tmp_path, capsys):
+    for more, said in ((("--adapt-layout", "tfw", "--adapt", tmp_path), "TFW labels 5 points"),
+                       (("--adapt-layout", "t_fake", "--adapt", tmp_path), "and the folder of <id>_thermal.png"),
+                       (("--adapt-layout", "sf_tl54", "--adapt", tmp_path), "expected SF-TL54's"),
+                       (("--adapt-layout", "sf_tl54"), "by --adapt, 0 given")):
+        assert command(train, cache, tmp_path / "out", *more) == 1
+        assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def taught_thermal(cache, taught, tmp_path):
     return transfer.train(settings(transfer.TransferSettings, PairConfig), [cache], str(taught), tmp_path / "thermal",
                           None, CPU, 0)
