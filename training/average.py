@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
+from training.provenance import of_card
 
 
 def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None:
@@ -34,7 +35,7 @@ def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None
         raise ModelError(f"{second}: its licence ({other_card.licence}) is not that of {first} ({card.licence})")
     mean = {name: ((1 - share) * value.astype(np.float64) + share * other[name]).astype(value.dtype)
             for name, value in weights.items()}
-    data = tuple(dict.fromkeys((*card.data, *other_card.data)))
+    data = of_card(card).merged(of_card(other_card)).data
     notes = f"{card.notes}; averaged with {share:g} of {other_card.name} ({other_card.notes})"
     write(output, replace(card, data=data, notes=notes, metrics=()), mean)
 

@@ -52,6 +52,18 @@ def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, deca
             a.copy_(b)
 
 
+def told(error: Exception) -> str:
+    """An error's message alone, also if it was raised in a process that prepares data.
+
+    PyTorch's DataLoader hands it on with that process's traceback before it.
+    """
+    text = str(error)
+    if "\nOriginal Traceback" not in text:
+        return text
+    name, colon, message = text.strip().splitlines()[-1].partition(": ")
+    return message if colon else name
+
+
 def save_state(path: Path, state: dict[str, object]) -> None:
     """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
     temporary = path.with_suffix(".part")

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
 """Category names that mark regions without a judgement: neither a target nor background."""
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+_ID = (lambda value: isinstance(value, int | str), "a number")
+_SIZE = (lambda value: _number(value) and value > 0, "a number of pixels")
+_NAME = (lambda value: isinstance(value, str), "a text")
+_BOX = (lambda value: isinstance(value, list) and len(value) == 4 and all(map(_number, value)),
+        "four numbers: x, y, width, height")
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "id": _ID, "image_id": _ID, "category_id": _ID, "width": _SIZE, "height": _SIZE, "name": _NAME, "file_name": _NAME,
+    "filename": _NAME, "bbox": _BOX}
+"""What the values of entries must be, and how that is said."""
 
 
 class DataError(ValueError):
@@ -39,8 +57,8 @@ class CocoDetection:
     but for those in ``background``, and so are the crowds (``iscrowd``) of any category, which COCO does not judge.
     Without ``classes`` the set's own categories are the classes.
 
-    Raises DataError for a missing file, unusable json, a split that shares no class with the model, and an image that
-    cannot be read or has another size than the json says.
+    Raises DataError for a missing file, unusable json or entries of it, a split that shares no class with the model,
+    and an image that cannot be read or has another size than the json says.
     """
 
     def __init__(self, root: Path, split: str, classes: tuple[str, ...] | None = None, absent: tuple[str, ...] = (),
@@ -56,7 +74,7 @@ class CocoDetection:
             raise DataError(f"{path} is not COCO json: {error}") from None
         if not images:
             raise DataError(f"{path} lists no image")
-        names = {entry["id"]: entry["name"] for entry in categories}
+        names = dict(fields(path, "category", categories, "id", "name"))
         if classes is None:
             classes = tuple(name for name in dict.fromkeys(names.values()) if name not in IGNORED_CLASSES)
         self.classes = classes
@@ -65,20 +83,19 @@ class CocoDetection:
         if not self.labelled.any():
             raise DataError(f"{path} labels {sorted(names.values())}, none of the model's classes {list(classes)}")
         index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}
-        rows: dict[int, list[tuple[list[float], int]]] = {entry["id"]: [] for entry in images}
-        for annotation in annotations:
-            try:
-                name, own, box = names[annotation["category_id"]], rows[annotation["image_id"]], annotation["bbox"]
-            except KeyError as error:
-                raise DataError(f"{path}: annotation {annotation.get('id')} has no bbox, or names an image or category "
-                                f"that is not listed ({error})") from None
+        sizes = fields(path, "image", images, "id", "width", "height", "file_name")
+        rows: dict[int, list[tuple[list[float], int]]] = {i: [] for i, *_ in sizes}
+        for annotation, (box, *_) in zip(
+                annotations, fields(path, "annotation", annotations, "bbox", "category_id", "image_id"), strict=True):
+            name = listed(path, annotation, names, "category_id")
+            own = listed(path, annotation, rows, "image_id")
             if name not in background:
                 own.append((box, -1 if annotation.get("iscrowd") else index.get(name, -1)))
         self.images = images
         self._boxes: list[np.ndarray] = []
         self._labels: list[np.ndarray] = []
-        for entry in images:
-            boxes, labels = clean_boxes(rows[entry["id"]], entry["width"], entry["height"])
+        for i, width, height, _ in sizes:
+            boxes, labels = clean_boxes(rows[i], width, height)
             self._boxes.append(boxes)
             self._labels.append(labels)
 
@@ -97,6 +114,31 @@ class CocoDetection:
             raise DataError(f"{path} is {values.shape[1]} x {values.shape[0]} pixels, its boxes are for "
                             f"{expected[1]} x {expected[0]}")
         return Sample(values, self._boxes[i], self._labels[i], self.labelled)
+
+
+def fields(path: Path, kind: str, entries: Any, *names: str) -> list[tuple[Any, ...]]:
+    """The named values of every entry of a json list; raises DataError naming file, entry and what is not right."""
+    if not isinstance(entries, list):
+        raise DataError(f"{path}: its {kind} entries are no list")
+    return [tuple(_field(path, kind, i, entry, name) for name in names) for i, entry in enumerate(entries)]
+
+
+def _field(path: Path, kind: str, i: int, entry: Any, name: str) -> Any:
+    known = isinstance(entry, dict)
+    good, what = _KINDS[name]
+    if known and name in entry and good(entry[name]):
+        return entry[name]
+    which = entry["id"] if known and "id" in entry else f"at place {i + 1} of the list"
+    found = f"has the '{name}' {entry[name]!r:.60}" if known and name in entry else f"has no '{name}'"
+    raise DataError(f"{path}: {kind} {which} {found}; wanted is {what}")
+
+
+def listed(path: Path, annotation: dict[str, Any], known: Mapping[Any, Any], name: str) -> Any:
+    """What an annotation means by the number ``name``; raises DataError if that is not listed."""
+    if annotation[name] not in known:
+        raise DataError(f"{path}: annotation {annotation.get('id')} has a '{name}' that is not listed "
+                        f"({annotation[name]})")
+    return known[annotation[name]]
 
 
 def read_raster(path: Path, flags: int) -> np.ndarray:

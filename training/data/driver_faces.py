@@ -60,6 +60,8 @@ class DriverFaces:
     """
 
     def __init__(self, root: Path, person: str, step: int = 1) -> None:
+        if step < 1:
+            raise DataError(f"--step {step}: take every frame (1), or every so many")
         images = sorted(root.glob(f"{person}_*/Jpg/*.jpg"))
         if not images:
             raise DataError(f"{root} has no sequences {person}_*/Jpg/*.jpg")

@@ -9,9 +9,7 @@ cross-modal distillation; the photographs of that folder texture the skin (``--v
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +18,14 @@ import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.faces import face_box
+from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
 from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
 from training.data.face_wear import worn
+from training.outputs import check_place
 
 PATCH = 192
 """Side of a rendered patch, pixels; the middle of the face lies half of this from the left, top and right."""
@@ -234,7 +234,9 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
     Arrays: ``patches`` (N, size, size) uint16 centikelvin, 0 outside the head; ``points``, ``surface_points``
     (N, 54, 2); ``visible`` (N, 54); ``axes`` (N, 3, 2); ``pose`` (N, 3) degrees; ``ambient`` (N,) °C; with
     ``visible`` also ``colours`` (N, size, size, 3) uint8, with skin from the folder ``photographs`` if given.
+    Raises DataError, or OSError where the archive cannot be written, which is tried first.
     """
+    check_place(output)
     load_head(assets / "ict_face.npz")  # fails here, not in the workers
     if photographs:
         load_photographs(photographs)
@@ -243,11 +245,9 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
         jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient") + ("colours",) * visible
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=output.parent, suffix=".npz", delete=False) as file:
-        columns = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    columns = {name: np.stack(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    with written_aside(output) as aside, open(aside, "wb") as file:  # given a name, NumPy may add its own ending
         np.savez(file, **columns)  # type: ignore[arg-type]
-    os.replace(file.name, output)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -265,10 +265,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
     photographs = Path(args.visible) if args.visible and args.visible != "none" else None
+    if args.count < 1 or args.processes < 1:
+        parser.error("--count and --processes are at least 1")
     try:
         render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
                      photographs, BUST if args.bust else PATCH)
-    except DataError as error:
+    except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

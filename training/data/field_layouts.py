@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from training.data.coco import DataError, Sample, read_raster
+from training.data.coco import DataError, Sample, fields, listed, read_raster
 from training.data.pairs import PairedSample, match_stems
 
 Row = tuple[str, tuple[float, float, float, float]]
@@ -185,24 +185,26 @@ class HitUav:
         try:
             content = json.loads(path.read_text())
             rows = content["annotation"] if "annotation" in content else content["annotations"]
-            named = {entry["id"]: entry["name"] for entry in content["categories"]}
-            self._images = [(root / "normal_json" / split / entry["filename"], entry["width"], entry["height"])
-                            for entry in content["images"]]
-            order = {entry["id"]: i for i, entry in enumerate(content["images"])}
+            images, categories = content["images"], content["categories"]
         except FileNotFoundError:
             raise DataError(f"{path} is missing: the root of HIT-UAV holds normal_json/annotations/") from None
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not HIT-UAV's json: {error}") from None
+        named = dict(fields(path, "category", categories, "id", "name"))
+        listing = fields(path, "image", images, "id", "filename", "width", "height")
+        self._images = [(root / "normal_json" / split / name, width, height) for _, name, width, height in listing]
+        order = {number: i for i, (number, *_) in enumerate(listing)}
         self.labelled = np.array([name in self.names.values() for name in classes])
         if not self.labelled.any():
             raise DataError(f"{path} labels none of the model's classes {list(classes)}")
         index = {name: i for i, name in enumerate(classes)} | {IGNORE: -1}
         self._rows: list[list[tuple[tuple[float, float, float, float], int]]] = [[] for _ in self._images]
-        for row in rows:
-            label = self.names.get(named[row["category_id"]], "")
+        for row, ((x, y, w, h), *_) in zip(rows, fields(path, "annotation", rows, "bbox", "category_id", "image_id"),
+                                           strict=True):
+            label = self.names.get(listed(path, row, named, "category_id"), "")
+            place = listed(path, row, order, "image_id")
             if label in index:
-                x, y, w, h = row["bbox"]
-                self._rows[order[row["image_id"]]].append(((x, y, x + w, y + h), index[label]))
+                self._rows[place].append(((x, y, x + w, y + h), index[label]))
 
     def __len__(self) -> int:
         return len(self._images)

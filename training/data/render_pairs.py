@@ -4,7 +4,8 @@
 
 Writes <output>/train/ and val/ (thermal, 16-bit PNG in centikelvin; a share of them as 8-bit pictures as cameras show
 them), <output>/train_visible/ and val_visible/ (JPEG of the same name), and train.json and val.json in COCO's layout,
-whose boxes hold in both. Rendering goes on where a killed run stopped.
+whose boxes hold in both. Rendering goes on where a killed run stopped, and another ``--seed`` adds other scenes: the
+json lists all pairs of the folder.
 """
 
 from __future__ import annotations
@@ -65,18 +66,33 @@ def write_pair(pair: RenderedPair, output: Path, split: str, name: str) -> None:
 
 
 def render_split(output: Path, split: str, count: int, seed: int, cast: Cast, display_share: float) -> None:
-    """Render what is missing of a split, then write its json. Raises OSError where it cannot be written."""
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
+    """Render what is missing of a split, then list all its pairs. Raises OSError where it cannot be written."""
     first = seed + (_VAL_SEED if split == "val" else 0)
     for own in tqdm(range(first, first + count), desc=split, unit="pair"):
         name = f"{own:07d}"
-        sidecar = output / split / f"{name}.json"
-        if not sidecar.exists():
+        if not complete(output, split, name):
             write_pair(render_pair(own, cast, display_share), output, split, name)
+    list_pairs(output, split)
+
+
+def complete(output: Path, split: str, name: str) -> bool:
+    """Whether both images of a pair are there, with the sidecar that vouches for them."""
+    return all(path.is_file() for path in (output / split / f"{name}.json", output / split / f"{name}.png",
+                                           output / f"{split}_visible" / f"{name}.jpg"))
+
+
+def list_pairs(output: Path, split: str) -> None:
+    """Write a split's json: every pair that is complete in the folder, by its seed, whichever run rendered it."""
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for sidecar in sorted((output / split).glob("*.json"), key=lambda path: (len(path.stem), path.stem)):
+        name = sidecar.stem
+        if not (name.isdecimal() and complete(output, split, name)):
+            continue
         content = json.loads(sidecar.read_text())
-        images.append({"id": own, "file_name": f"{name}.png", "width": content["width"], "height": content["height"]})
-        annotations += [{"id": len(annotations) + i + 1, "image_id": own, **row}
+        images.append({"id": int(name), "file_name": f"{name}.png", "width": content["width"],
+                       "height": content["height"]})
+        annotations += [{"id": len(annotations) + i + 1, "image_id": int(name), **row}
                         for i, row in enumerate(content["annotations"])]
     with written_aside(output / f"{split}.json") as path:
         path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [
@@ -105,9 +121,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_pairs",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=2000, help="training pairs")
-    parser.add_argument("--val", type=int, default=None, help="validation pairs; default a sixteenth of --count")
-    parser.add_argument("--seed", type=int, default=0, help="first scene: another seed continues with other scenes")
+    parser.add_argument("--count", type=int, default=2000, help="training scenes to render from --seed on")
+    parser.add_argument("--val", type=int, default=None, help="validation scenes; default a sixteenth of --count")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="first scene; another seed adds its scenes to those in the folder")
     parser.add_argument("--assets", type=Path, default=None,
                         help="folder with human.npz and vehicles.npz; without it simple stand-ins are drawn")
     parser.add_argument("--bodies", type=int, default=200, help="different posed, dressed people")

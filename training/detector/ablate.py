@@ -25,8 +25,10 @@ from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
-from training.detector.tables import place
+from training.detector.tables import around, place
 from training.detector.train import train
+from training.device import usable_device, use_threads
+from training.loop import told
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 CLASSES = ("person", "bicycle", "car")
@@ -49,7 +51,8 @@ class Grid:
 
 
 _SHORT = AugmentConfig(scale=(0.6, 1.5), mosaic=0.0, polarity=0.08)
-_ROADSCENE = DataPart("pairs", "roadscene", 1.0, augment=_SHORT, licence="RoadScene with FLIR's boxes, FLIR's terms")
+_ROADSCENE = DataPart("pairs", "roadscene", 1.0, augment=_SHORT, licence="RoadScene with FLIR's boxes",
+                      terms="FLIR's terms of use, not to be passed on")
 _RENDERED = DataPart("pairs", "pairs", 1.0, augment=_SHORT, licence="rendered pairs, Apache-2.0")
 _TEACHER = {"architecture": "teacher", "start": "", "epochs": 6}
 _CONTRAST = {"distill.lambda_rcs": 0.2}
@@ -191,8 +194,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
     grid = GRIDS[args.grid]
     title = ", ".join([grid.title, *args.values])
     unknown = sorted(set(args.rows or ()) - set(grid.rows))
@@ -201,7 +202,10 @@ def main(argv: list[str] | None = None) -> int:
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
     page = args.results or (None if args.values else RESULTS)
     try:
-        comparison = Comparison(grid, args.output / args.grid, args.data, torch.device(args.device), args.imagenet,
+        use_threads(args.threads)
+        if page is not None:
+            around(args.grid, page)
+        comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
                                 parse_changes(args.values))
         for seed in args.seeds:
             for name in rows:
@@ -216,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
             plot(page.parent / f"ablation_{args.grid}.png", title, figures)
             place(text, args.grid, page)
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return 1
     print(text)
     return 0

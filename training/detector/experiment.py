@@ -14,6 +14,7 @@ from training.data.augment import AugmentConfig
 from training.detector.distillation import DistillConfig
 from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
+from training.provenance import OPEN
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "nano": {"strides": (8, 16, 32), "pyramid_channels": (48, 64, 96), "activation": "relu"},
@@ -51,6 +52,9 @@ class DataPart:
     """Classes that are not labelled because none is in the set: background there, not unknown."""
     augment: AugmentConfig = AugmentConfig()
     licence: str = ""
+    """The source and its licence, for the model's card."""
+    terms: str = OPEN
+    """Licence of weights that were trained on it."""
     options: dict[str, Any] = field(default_factory=dict)
     background: tuple[str, ...] = ()
     """Labelled categories that the model does not have and should learn as background; others are ignored."""
@@ -108,8 +112,11 @@ class Experiment:
         return DetectorSpec(classes=len(self.classes), **values)
 
     def to_json(self) -> str:
-        """All values, for logs and comparisons."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """All values that decide what is learnt, for logs and comparisons: a run goes on whatever its data's terms."""
+        values = dataclasses.asdict(self)
+        for part in values["parts"]:
+            del part["terms"]
+        return json.dumps(values, sort_keys=True)
 
 
 _AERIAL = AugmentConfig(vertical_flip=0.5, rotate_deg=15.0)

@@ -16,6 +16,7 @@ from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector.experiment import DEFAULT_DATA
+from training.outputs import check_place
 
 PARTS = 5
 """The images are dealt out to so many parts, each of which gives a difference."""
@@ -42,16 +43,29 @@ def markdown(columns: list[str], rows: dict[str, list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def place(text: str, name: str, page: Path) -> None:
-    """Put text between ``<!-- name: begin -->`` and ``<!-- name: end -->`` of a page; raises DataError."""
+def around(name: str, page: Path) -> tuple[str, str]:
+    """What stands up to ``<!-- name: begin -->`` and from ``<!-- name: end -->`` on in a page, with these marks.
+
+    Raises DataError if the page lacks them or cannot be read. To be called before a long measurement too.
+    """
     begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
-    content = page.read_text(encoding="utf-8")
+    try:
+        content = page.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{page} cannot be read: {getattr(error, 'strerror', None) or error}; give a page that has the "
+                        f"lines '{begin}' and '{end}'") from None
     before, found, rest = content.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise DataError(f"{page}: has no lines '{begin}' and '{end}' between which the table belongs")
+    return before + begin, end + after
+
+
+def place(text: str, name: str, page: Path) -> None:
+    """Put text between ``<!-- name: begin -->`` and ``<!-- name: end -->`` of a page; raises DataError or OSError."""
+    before, after = around(name, page)
     with written_aside(page) as aside:
-        aside.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+        aside.write_text(f"{before}\n\n{text}\n\n{after}", encoding="utf-8")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -70,11 +84,14 @@ def every(step: int) -> str:
 def publish(make: Callable[[], str], name: str, page: Path | None) -> int:
     """Print what ``make`` returns, and put it into ``page`` as table ``name``; a user's mistake is told in one line."""
     try:
+        if page is not None:
+            around(name, page)
+            check_place(page)
         table = make()
         print(table)
         if page is not None:
             place(table, name, page)
-    except (DataError, ModelError, ValueError) as error:
+    except (DataError, ModelError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -32,9 +32,11 @@ from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, DataPart, Experiment, changed, load, parse_changes
 from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
+from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
-from training.loop import learning_rate, parameter_groups, save_state, update_ema
+from training.loop import learning_rate, parameter_groups, save_state, told, update_ema
 from training.losses.detection import Targets
+from training.provenance import Provenance, of_models
 
 CLASS_LAYERS = re.compile(r"heads\.\d+\.classify\.1\.(weight|bias)")
 """Tensors of which each row belongs to a class."""
@@ -151,6 +153,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teachers.check_teacher(card, experiment.spec(), experiment.classes)
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
+    origin = provenance(experiment)
     visible = "visible" in (experiment.modality, teacher_modality)
     mixture = build_mixture(experiment, data, visible)
     steps_per_epoch = len(mixture) // experiment.batch
@@ -227,7 +230,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         bar.set_postfix({key: line[key] for key in sums})
         if processes.first:
             # Before the state: a run that dies between the two repeats its last steps and writes the model then.
-            write_model(experiment, average, output / f"{experiment.name}.safetensors")
+            write_model(experiment, average, output / f"{experiment.name}.safetensors", origin)
         save()
         if processes.first:
             with open(output / "log.jsonl", "a") as log:
@@ -236,8 +239,14 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     return output / f"{experiment.name}.safetensors"
 
 
-def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tuple[dict[str, object], ...] = ()
-                ) -> None:
+def provenance(experiment: Experiment) -> Provenance:
+    """Of the parts of an experiment, of the model that it starts from and of its teacher."""
+    parts = (Provenance((part.licence,), part.terms) for part in experiment.parts)
+    distill = experiment.distill
+    return Provenance().merged(*parts, of_models(experiment.start, distill.teacher if distill.needs_teacher else ""))
+
+
+def write_model(experiment: Experiment, model: Detector, path: Path, origin: Provenance) -> None:
     """The averaged network as a model file with its card."""
     architecture: dict[str, object] = experiment.spec().to_dict()
     notes = f"experiment {experiment.name}, seed {experiment.seed}, {experiment.epochs} epochs"
@@ -248,9 +257,8 @@ def write_model(experiment: Experiment, model: Detector, path: Path, metrics: tu
         name=experiment.name, task="detection", architecture=architecture,
         input_height=experiment.input_size[0], input_width=experiment.input_size[1], classes=experiment.classes,
         normalisation=contrast_in_card(experiment.contrast),
-        parameters=sum(p.numel() for p in model.parameters()), licence="Apache-2.0",
-        data=tuple(part.licence for part in experiment.parts), metrics=metrics,
-        notes=notes)
+        parameters=sum(p.numel() for p in model.parameters()), licence=origin.licence,
+        data=origin.data, notes=notes)
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
 
 
@@ -271,26 +279,29 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare images")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
     changes = {key: value for key in ("epochs", "seed", "start", "lr") if (value := getattr(args, key)) is not None}
-    device = torch.device(args.device)
     try:
+        use_threads(args.threads)
+        device = usable_device(args.device)
         experiment = changed(load(args.experiment, changes), parse_changes(args.values))
         with joined(device) as processes:
             path = train(experiment, args.output, args.data, device, args.workers, processes)
+        if processes.first:
+            print(f"model: {path}")
+            show_figures(experiment, path, args.data)
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return 1
-    if not processes.first:
-        return 0
-    print(f"model: {path}")
+    return 0
+
+
+def show_figures(experiment: Experiment, model: Path, data: Path) -> None:
+    """Print the figures of a trained model on the validation splits of its data."""
     for part in experiment.parts:
         # Sets that only show what the classes are not, or that have no validation split, give no figures.
         measurable = part.kind in ("coco", "pairs") and not set(experiment.classes) <= set(part.absent)
-        if measurable and (args.data / part.root / "val.json").is_file():
-            print(part.root, evaluate_network(path, args.data / part.root, "val"))
-    return 0
+        if measurable and (data / part.root / "val.json").is_file():
+            print(part.root, evaluate_network(model, data / part.root, "val"))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import write_report
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import (
@@ -38,9 +39,20 @@ from training.landmarks.evaluate import (
     sample_predictions,
     summary,
 )
-from training.landmarks.fit import Settings, Terms, build, fit, load_network, task_loss
+from training.landmarks.fit import (
+    HEADS_LICENCE,
+    Settings,
+    Sources,
+    Terms,
+    build,
+    fit,
+    load_network,
+    task_loss,
+)
+from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
 from training.landmarks.transfer import Transfer, TransferSettings, started_from
 from training.losses.schedules import DecaySchedule
+from training.provenance import Provenance, of_models
 
 SIZE = 64
 BIG = LandmarkerSpec(size=SIZE, widths=(16, 40, 64), depths=(1, 1, 1))
@@ -75,6 +87,11 @@ class Budget:
     """Names of the transfers to run; none: all."""
     students: bool = True
     """Whether students are compressed from them."""
+
+    def __post_init__(self) -> None:
+        counts = ("pairs", "epochs", "teacher_epochs", "batch", "variations", "seeds", "every")
+        if wrong := [f"{name} {getattr(self, name)}" for name in counts if getattr(self, name) < 1]:
+            raise ValueError(f"a budget has at least one of each: {', '.join(wrong)}")
 
 
 class Pool(Dataset[tuple[np.ndarray, ...]]):
@@ -198,8 +215,14 @@ def train_teacher(bench: Bench, photographs: list[tuple[np.ndarray, ...]]) -> Pa
             prediction = model(batch[0])
         return task_loss(prediction, batch[1], settings.likelihood)
 
+    sources = Sources(origin=Provenance((HEADS_LICENCE, PHOTOGRAPHS_LICENCE)))
     return fit(settings, build(settings, bench.device), Pool(variations), objective, bench.output / "teacher",
-               bench.device, 0, ())
+               bench.device, 0, sources)
+
+
+def taught_by(*teachers: Path) -> Sources:
+    """What a row's network learns from; ``claim`` sees to it that the folder's data stay the same."""
+    return Sources(origin=Provenance((HEADS_LICENCE,)).merged(of_models(*map(str, teachers))))
 
 
 def transfers() -> dict[str, dict[str, object]]:
@@ -220,7 +243,7 @@ def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, te
     network = network.to(bench.device)
     output = bench.output / f"transfer-{method.replace(', ', '-')}-{seed}"
     model = started_from(build(settings, bench.device), network)
-    return fit(settings, model, bench.some(4), Transfer(settings, network), output, bench.device, 0, ())
+    return fit(settings, model, bench.some(4), Transfer(settings, network), output, bench.device, 0, taught_by(teacher))
 
 
 def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path:
@@ -236,11 +259,11 @@ def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path
                 prediction = model(batch[0])
             return task_loss(prediction, batch[1], settings.likelihood)
 
-        return fit(settings, model, thermal, objective, output, bench.device, 0, ())
+        return fit(settings, model, thermal, objective, output, bench.device, 0, taught_by())
     _, big = load_network(str(teacher))
     adapters = Adapters(SMALL, big.spec).to(bench.device)
     compression = Compression(settings, big.to(bench.device), adapters)
-    return fit(settings, model, thermal, compression, output, bench.device, 0, (), extra=adapters)
+    return fit(settings, model, thermal, compression, output, bench.device, 0, taught_by(teacher), extra=adapters)
 
 
 def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
@@ -317,15 +340,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
     try:
+        use_threads(args.threads)
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),
-                      students=not args.transfers_only), torch.device(args.device),
+                      students=not args.transfers_only), usable_device(args.device),
                args.title)
-    except (DataError, ModelError, FloatingPointError, OSError) as error:
+    except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

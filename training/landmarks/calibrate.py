@@ -2,8 +2,9 @@
 
 ``python3 -m training.landmarks.calibrate runs/landmarks/landmarks_light.safetensors --heads held_out.npz --data data``
 
-Each point's sigma gets the factor under which its confidence is most likely to be true. The factor goes into the bias
-of the layer that gives ln sigma, so nothing changes at run time; the points do not move. The card tells of it.
+Sigma of each point and its mirror image gets the factor under which their confidence, in the robot's mean of a crop and
+its mirror image, is most likely to be true. The factor goes into the bias of the layer that gives ln sigma, so nothing
+changes at run time; the points do not move. The card tells of it, and keeps no figures that were measured before.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from thermal_kd_ros.config import FaceConfig
+from thermal_kd_ros.faces import mean_of_both, with_mirror_images
+from thermal_kd_ros.layouts import LAYOUTS, Layout
 from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
 from training.card import record
 from training.data.coco import DataError
@@ -26,21 +30,29 @@ from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.landmarks.evaluate import Predictions, load, summary
 from training.landmarks.reliability import sigma_scale
+from training.outputs import check_place
 
 _BIAS = "spread.bias"
 _ON = "rendered held-out heads"
 
 
-def predictions(name: str, crops: LandmarkCrops) -> Predictions:
-    """A network's predictions on all crops, in crop pixels; the face's side is that of the box in the crop."""
-    _, network = load(name)
+def predictions(name: str, crops: LandmarkCrops, mirror: bool = FaceConfig().mirror) -> Predictions:
+    """Predictions on all crops as the run-time pipeline makes them, in crop pixels.
+
+    The face's side is that of the box in the crop.
+    """
+    card, network = load(name)
     points, truth, sigma = [], [], []
     with torch.inference_mode():
         for start in range(0, len(crops), 64):
             images, target = zip(*(crops[i] for i in range(start, min(start + 64, len(crops)))), strict=True)
-            found, spread = network(torch.from_numpy(np.stack(images)))
-            points.append(found.numpy())
-            sigma.append(spread.numpy())
+            values = np.stack(images)
+            both = with_mirror_images(values) if mirror else values
+            found, spread = (output.numpy() for output in network(torch.from_numpy(both)))
+            if mirror:
+                found, spread = mean_of_both(found, spread, LAYOUTS[card.layout], card.input_width)
+            points.append(found)
+            sigma.append(spread)
             truth.append(np.stack(target))
     places = np.concatenate(truth).astype(np.float64)
     boxes = np.array([face_box(face) for face in places])
@@ -48,9 +60,20 @@ def predictions(name: str, crops: LandmarkCrops) -> Predictions:
     return Predictions(np.concatenate(points).astype(np.float64), places, np.concatenate(sigma), side)
 
 
+def factors_of(found: Predictions, layout: Layout) -> np.ndarray:
+    """(K,) factors for sigma, the same for a point and its mirror image.
+
+    Sigma is the mean of a point's and, in the mirrored crop, of its partner's: only a common factor scales that mean.
+    """
+    distance, partner = np.linalg.norm(found.points - found.truth, axis=2), list(layout.mirror)
+    return sigma_scale(np.concatenate([distance, distance[:, partner]]),
+                       np.concatenate([found.sigma, found.sigma[:, partner]]), np.tile(found.side, 2))
+
+
 def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tuple[dict[str, float], dict[str, float]]:
     """Calibrate a model file in place on the odd heads; returns the figures before and after, on the even ones."""
     path = resolve(name)
+    check_place(path)
     card, weights = read(path)
     if _BIAS not in weights:
         raise ModelError(f"{path} has no layer '{_BIAS}': only landmark networks of this project can be calibrated")
@@ -58,14 +81,18 @@ def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tup
     found = predictions(name, crops)
     before = summary(part(found, 0))
     fitted = part(found, 1)
-    distance = np.linalg.norm(fitted.points - fitted.truth, axis=2)
-    factors = sigma_scale(distance, fitted.sigma, fitted.side)
+    factors = factors_of(fitted, LAYOUTS[card.layout])
     shifted = {**weights, _BIAS: (weights[_BIAS] + np.log(factors)).astype(weights[_BIAS].dtype)}
-    write(path, replace(card, notes=f"{card.notes}; sigma calibrated on {len(distance)} rendered held-out heads: "
-                                    f"factors {factors.min():.2f} to {factors.max():.2f}"), shifted)
+    notes = (f"{card.notes}; sigma calibrated on {len(fitted.side)} rendered held-out heads: factors "
+             f"{factors.min():.2f} to {factors.max():.2f}")
+    # The figures there were measured with the former sigma.
+    write(path, replace(card, notes=notes, metrics=()), shifted)
     after = summary(part(predictions(name, crops), 0))
     names = ("confidence_error_correlation", "risk_area_percent", "calibration_error")
-    record(path, _ON, {key: after[key] for key in names}, f"python3 -m training.landmarks.calibrate {card.name}")
+    command = f"python3 -m training.landmarks.calibrate {path.stem} --heads {' '.join(file.name for file in heads)}"
+    if data is not None:
+        command += " --data <data>"
+    record(path, _ON, {key: after[key] for key in names}, f"{command} --seed {seed}")
     return before, after
 
 
@@ -85,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         before, after = calibrate(args.model, args.heads, args.data, args.seed)
-    except (DataError, ModelError) as error:
+    except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({when: {key: round(value, 4) for key, value in values.items()}

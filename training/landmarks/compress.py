@@ -18,14 +18,17 @@ from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import LandmarkCrops
+from training.device import usable_device
 from training.landmarks.fit import (
     BACKGROUNDS_LICENCE,
     HEADS_LICENCE,
     Settings,
+    Sources,
     Terms,
     add_options,
     build,
     chosen,
+    digest,
     fit,
     load_network,
     run,
@@ -34,6 +37,7 @@ from training.landmarks.fit import (
 from training.losses.dikd import feature_distillation, freeze
 from training.losses.landmarks import wing_loss
 from training.losses.schedules import DECAYS, DecaySchedule
+from training.provenance import Provenance, of_models
 
 SIZES = {"light": LandmarkerSpec(), "tiny": LandmarkerSpec(widths=(16, 40, 72), depths=(1, 1, 1))}
 """The students: at most 0.6 M parameters and 60 MFLOPs, and at most 0.2 M parameters."""
@@ -99,8 +103,9 @@ def train(settings: CompressSettings, heads: list[Path], teacher: str, output: P
     model = build(settings, device)
     adapters = Adapters(settings.spec, big.spec).to(device)
     objective = Compression(settings, big.to(device).to(memory_format=torch.channels_last), adapters)
-    return fit(settings, model, crops, objective, output, device, workers, (HEADS_LICENCE, BACKGROUNDS_LICENCE),
-               extra=adapters)
+    sources = Sources({"--heads": heads, "--data": data, "--teacher": digest(big)},
+                      Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE)).merged(of_models(teacher)))
+    return fit(settings, model, crops, objective, output, device, workers, sources, extra=adapters)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,11 +122,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
     add_options(parser, defaults)
     args = parser.parse_args(argv)
-    settings = CompressSettings(
-        name=f"landmarks_{args.size}", spec=SIZES[args.size], features=args.features, predictions=args.predictions,
-        decay=DecaySchedule(args.decay), **chosen(args))  # type: ignore[arg-type]
-    return run(lambda: train(settings, args.heads, args.teacher, args.output, args.data, torch.device(args.device),
-                             args.workers))
+
+    def stage() -> Path:
+        settings = CompressSettings(
+            name=f"landmarks_{args.size}", spec=SIZES[args.size], features=args.features, predictions=args.predictions,
+            decay=DecaySchedule(args.decay), **chosen(args))  # type: ignore[arg-type]
+        return train(settings, args.heads, args.teacher, args.output, args.data, usable_device(args.device),
+                     args.workers)
+
+    return run(stage)
 
 
 if __name__ == "__main__":

@@ -25,15 +25,17 @@ from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
+from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, resolve
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
+from training.landmarks.fit import load_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
+from training.outputs import check_picture, check_place
 
 _THRESHOLD = 0.08
 
@@ -54,9 +56,7 @@ class Predictions:
 
 def load(name: str) -> tuple[ModelCard, Landmarker]:
     """A landmark network ready for inference; raises ModelError."""
-    card, weights = read(resolve(name))
-    network = Landmarker(LandmarkerSpec.from_dict(card.architecture))
-    network.load_state_dict({key: torch.from_numpy(value) for key, value in weights.items()})
+    card, network = load_network(name)
     return card, fuse_batch_norm(network.eval())  # type: ignore[return-value]
 
 
@@ -184,7 +184,13 @@ def main(argv: list[str] | None = None) -> int:
                         help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
     try:
+        if args.write_card:
+            if args.step != 1 or args.jitter or args.box_errors:
+                raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "
+                                "--jitter and --box-errors")
+            check_place(resolve(args.model))
         if args.box_errors:
+            check_picture(args.box_errors)
             from training.landmarks.box_errors import box_error_curve, plot_curve
 
             curve = box_error_curve(args.model, args.data, args.person, args.step)
@@ -206,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
                 record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values}, command)
-    except (DataError, ModelError) as error:
+    except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

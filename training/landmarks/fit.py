@@ -11,8 +11,8 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -25,10 +25,13 @@ from tqdm import tqdm
 from thermal_kd_ros.faces import CROP_MARGIN
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.onnx_file import weights_digest
 from training.data.coco import DataError
 from training.data.rendered_faces import CropConfig
-from training.loop import learning_rate, parameter_groups, save_state, update_ema
+from training.device import use_threads
+from training.loop import learning_rate, parameter_groups, save_state, told, update_ema
 from training.losses.landmarks import gaussian_nll, wing_loss
+from training.provenance import Provenance, of_models
 
 HEADS_LICENCE = "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT"
 BACKGROUNDS_LICENCE = "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0"
@@ -56,9 +59,31 @@ class Settings:
     start: str = ""
     """Model file whose weights the run starts from."""
 
-    def to_json(self) -> str:
-        """All values, for logs and comparisons."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not self.lr > 0:
+            raise ValueError(f"--epochs {self.epochs} --lr {self.lr:g}: a run takes at least one epoch and a learning "
+                             "rate above 0")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a run learns from: tells whether a run that goes on is the same one, and what its model inherits."""
+
+    inputs: Mapping[str, Path | Sequence[Path] | str | None] = field(default_factory=dict)
+    """Files and folders by the option that names them; for a model the digest of its weights."""
+    origin: Provenance = Provenance()
+
+
+def described(settings: Settings, sources: Sources) -> str:
+    """A run's settings and sources as JSON, the same for the same run from wherever it is started."""
+    values: dict[str, object] = dataclasses.asdict(settings)
+    for option, given in sources.inputs.items():
+        if given is not None and not isinstance(given, str):
+            paths = [given] if isinstance(given, Path) else given
+            values[option] = [str(path.resolve()) for path in paths]
+        else:
+            values[option] = given
+    return json.dumps(values, sort_keys=True)
 
 
 class Crops(Protocol):
@@ -133,13 +158,14 @@ def build(settings: Settings, device: torch.device) -> Landmarker:
 
 
 def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, objective: Objective, output: Path,
-        device: torch.device, workers: int, data: tuple[str, ...], licence: str = "Apache-2.0",
-        extra: nn.Module | None = None) -> Path:
+        device: torch.device, workers: int, sources: Sources, extra: nn.Module | None = None) -> Path:
     """Train ``model``; returns the path of the model file, which holds its averaged weights.
+
+    Raises DataError if the folder holds a run with other settings or other sources.
 
     Args:
         crops: items are tuples of arrays, which the objective gets as a batch of tensors.
-        data, licence: for the model card.
+        sources: what the crops and the objective were made from.
         extra: modules that are trained along and not exported, such as adapters.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -147,6 +173,8 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
     if not steps_per_epoch:
         raise DataError(f"{len(crops)} crops are less than a batch of {settings.batch}")  # type: ignore[arg-type]
     total = steps_per_epoch * settings.epochs
+    run_of = described(settings, sources)
+    origin = sources.origin.merged(of_models(settings.start))
     average = copy.deepcopy(model).eval()
     trained = nn.ModuleList([model] if extra is None else [model, extra])
     optimiser = torch.optim.AdamW(parameter_groups(trained, settings.weight_decay), lr=settings.lr)
@@ -154,8 +182,10 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
     state_path, step = output / "state.pt", 0
     if state_path.exists():
         state = torch.load(state_path, map_location=device, weights_only=True)
-        if state["settings"] != settings.to_json():
-            raise DataError(f"{state_path} belongs to another run; give another --output or delete it")
+        before, now = json.loads(state["settings"]), json.loads(run_of)
+        if changed := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
+            raise DataError(f"{state_path} belongs to a run with other {', '.join(changed)}; give another --output or "
+                            "delete it")
         trained.load_state_dict(state["trained"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
@@ -198,11 +228,16 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
             log.write(json.dumps(line) + "\n")
         bar.set_postfix(means)
         # Before the state: a run that dies between the two repeats its last epoch and writes the model then.
-        write_model(settings, average, path, data, licence)
-        save_state(state_path, {"settings": settings.to_json(), "step": step, "trained": trained.state_dict(),
+        write_model(settings, average, path, origin)
+        save_state(state_path, {"settings": run_of, "step": step, "trained": trained.state_dict(),
                                 "average": average.state_dict(), "optimiser": optimiser.state_dict()})
     bar.close()
     return path
+
+
+def digest(network: Landmarker) -> str:
+    """SHA-256 of a network's weights: the same model by whatever name."""
+    return weights_digest({key: value.cpu().numpy() for key, value in network.state_dict().items()})
 
 
 def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
@@ -219,9 +254,8 @@ def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
 
 
 def chosen(args: argparse.Namespace) -> dict[str, object]:
-    """What ``add_options`` read, as fields of Settings; sets the number of threads."""
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    """What ``add_options`` read, as fields of Settings; sets the number of threads. Raises ValueError."""
+    use_threads(args.threads)
     return {"epochs": args.epochs, "lr": args.lr, "seed": args.seed, "start": args.start}
 
 
@@ -230,17 +264,17 @@ def run(stage: Callable[[], Path]) -> int:
     try:
         path = stage()
     except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return 1
     print(f"model: {path}")
     return 0
 
 
-def write_model(settings: Settings, model: Landmarker, path: Path, data: tuple[str, ...], licence: str) -> None:
+def write_model(settings: Settings, model: Landmarker, path: Path, origin: Provenance) -> None:
     """The averaged network as a model file with its card."""
     card = ModelCard(
         name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
         input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
-        parameters=sum(p.numel() for p in model.parameters()), licence=licence, data=data,
+        parameters=sum(p.numel() for p in model.parameters()), licence=origin.licence, data=origin.data,
         notes=f"seed {settings.seed}, {settings.epochs} epochs")
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})

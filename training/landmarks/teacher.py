@@ -18,10 +18,12 @@ from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops
+from training.device import usable_device
 from training.landmarks.fit import (
     HEADS_LICENCE,
     Joined,
     Settings,
+    Sources,
     Terms,
     add_options,
     build,
@@ -30,6 +32,7 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
+from training.provenance import Provenance
 
 PHOTOGRAPHS_LICENCE = ("Face Research Lab London Set (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666.v5), "
                        "CC BY 4.0")
@@ -83,7 +86,8 @@ def train(settings: TeacherSettings, pairs: list[Path], photographs: Path | None
             prediction = model(images)
         return task_loss(prediction, target, settings.likelihood)
 
-    sources = (HEADS_LICENCE, PHOTOGRAPHS_LICENCE) if photographs else (HEADS_LICENCE,)
+    origin = Provenance((HEADS_LICENCE, PHOTOGRAPHS_LICENCE) if photographs else (HEADS_LICENCE,))
+    sources = Sources({"--pairs": pairs, "--photographs": photographs}, origin)
     return fit(settings, build(settings, device), Joined(parts), objective, output, device, workers, sources)
 
 
@@ -97,10 +101,13 @@ def main(argv: list[str] | None = None) -> int:
                         help="channels at strides 4, 8 and 16; the transfer stage takes the same")
     add_options(parser, TeacherSettings())
     args = parser.parse_args(argv)
-    settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=tuple(args.widths)),
-                               **chosen(args))  # type: ignore[arg-type]
-    return run(lambda: train(settings, args.pairs, args.photographs, args.output, torch.device(args.device),
-                             args.workers))
+
+    def stage() -> Path:
+        settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=tuple(args.widths)),
+                                   **chosen(args))  # type: ignore[arg-type]
+        return train(settings, args.pairs, args.photographs, args.output, usable_device(args.device), args.workers)
+
+    return run(stage)
 
 
 if __name__ == "__main__":

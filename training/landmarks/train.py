@@ -2,8 +2,8 @@
 
 ``python3 -m training.landmarks.train --heads heads.npz --output runs/landmarks``
 
-With ``--adapt <driver_faces>`` half of every batch are real faces of that set's people ``1_*``, which is for research
-only: so is the model then, and its card says so.
+With ``--adapt <driver_faces>`` half of the crops are real faces of that set's people ``1_*``, which is for research
+only: so is the model then, and its card says so. ``--adapt-layout`` takes other sets of faces, each with its own terms.
 
 A run that was killed goes on where it stopped when the same command is given again.
 """
@@ -19,15 +19,17 @@ import torch
 
 from thermal_kd_ros.models.landmarker import Landmarker
 from training.data.compositing import load_backgrounds
-from training.data.driver_faces import DriverFaces
 from training.data.head_cache import HeadCache
 from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import LandmarkCrops
+from training.device import usable_device
+from training.landmarks.adaptation import FIVE_POINTS, LAYOUTS, real_faces
 from training.landmarks.fit import (
     BACKGROUNDS_LICENCE,
     HEADS_LICENCE,
     Joined,
     Settings,
+    Sources,
     Terms,
     add_options,
     build,
@@ -36,28 +38,30 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
-
-DRIVER_FACES_TERMS = ("driver_faces people 1_* (Knapik et al., Electronics 13(17), 3502, 2024), labels by a network; "
-                      "academic and research use only")
+from training.provenance import Provenance
 
 
 @dataclass(frozen=True)
 class PlainSettings(Settings):
     """Training without a teacher."""
 
-    adapt: bool = False
-    """Whether the run also sees real faces, whose terms then hold for the weights."""
+    adapt: str = ""
+    """Layout of the real faces that the run also sees, whose terms then hold for the weights; empty: none."""
 
 
 def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path | None, device: torch.device,
-          workers: int, real: Path | None = None) -> Path:
-    """Run the training; returns the path of the model file."""
+          workers: int, real: list[Path] | None = None) -> Path:
+    """Run the training, with the folders of ``real`` faces if the settings name their layout; returns the model file's
+    path.
+    """
+    origin = Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE))
+    faces = real_faces(settings.adapt, real or []) if settings.adapt else None
     crops: LandmarkCrops | Joined = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed,
                                                   settings.crops)
-    sources: tuple[str, ...] = (HEADS_LICENCE, BACKGROUNDS_LICENCE)
-    if real:
-        crops = Joined([crops, LabelledCrops(DriverFaces(real, "1"), len(crops), settings.seed, settings.crops)])
-        sources = (*sources, DRIVER_FACES_TERMS)
+    if faces:
+        crops = Joined([crops, LabelledCrops(faces, len(crops), settings.seed, settings.crops)])
+        origin = origin.merged(LAYOUTS[settings.adapt].origin)
+    sources = Sources({"--heads": heads, "--data": data, "--adapt": real}, origin)
     model = build(settings, device)
 
     def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
@@ -66,8 +70,7 @@ def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path |
             prediction = model(images)
         return task_loss(prediction, target, settings.likelihood)
 
-    licence = "research only" if settings.adapt else "Apache-2.0"
-    return fit(settings, model, crops, objective, output, device, workers, sources, licence)
+    return fit(settings, model, crops, objective, output, device, workers, sources)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,13 +78,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.train",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
-    parser.add_argument("--adapt", type=Path, metavar="DRIVER_FACES",
-                        help="also train on real faces; the model is then for research only")
+    parser.add_argument("--adapt", type=Path, nargs="+", metavar="FOLDER",
+                        help="also train on real faces; their terms then hold for the model")
+    parser.add_argument("--adapt-layout", choices=(*LAYOUTS, FIVE_POINTS),
+                        help="what lies there: driver_faces (the default), the training set of SF-TL54, or T-FAKE (two "
+                        "folders: of labels, of thermal images); TFW's 5 points are too few")
     add_options(parser, PlainSettings())
     args = parser.parse_args(argv)
-    settings = PlainSettings(adapt=args.adapt is not None, **chosen(args))  # type: ignore[arg-type]
-    return run(lambda: train(settings, args.heads, args.output, args.data, torch.device(args.device), args.workers,
-                             args.adapt))
+
+    def stage() -> Path:
+        layout = args.adapt_layout or ("driver" if args.adapt else "")
+        settings = PlainSettings(adapt=layout, **chosen(args))  # type: ignore[arg-type]
+        return train(settings, args.heads, args.output, args.data, usable_device(args.device), args.workers, args.adapt)
+
+    return run(stage)
 
 
 if __name__ == "__main__":

@@ -21,14 +21,17 @@ from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops
+from training.device import usable_device
 from training.landmarks.fit import (
     BACKGROUNDS_LICENCE,
     HEADS_LICENCE,
     Settings,
+    Sources,
     Terms,
     add_options,
     build,
     chosen,
+    digest,
     fit,
     load_network,
     run,
@@ -37,6 +40,7 @@ from training.landmarks.fit import (
 from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
 from training.losses.landmarks import wing_loss
 from training.losses.schedules import DECAYS, DecaySchedule
+from training.provenance import Provenance, of_models
 
 TARGETS = ("truth", "teacher")
 
@@ -67,6 +71,7 @@ class TransferSettings(Settings):
     """Whether the thermal network starts from the teacher's weights."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.target not in TARGETS:
             raise ValueError(f"target '{self.target}' is none of {', '.join(TARGETS)}")
         if self.injection not in INJECTIONS:
@@ -153,7 +158,9 @@ def train(settings: TransferSettings, pairs: list[Path], teacher: str, output: P
     if settings.from_teacher:
         model = started_from(model, network)
     objective = Transfer(settings, network)
-    return fit(settings, model, crops, objective, output, device, workers, (HEADS_LICENCE, BACKGROUNDS_LICENCE))
+    sources = Sources({"--pairs": pairs, "--data": data, "--teacher": digest(network)},
+                      Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE)).merged(of_models(teacher)))
+    return fit(settings, model, crops, objective, output, device, workers, sources)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -183,7 +190,7 @@ def main(argv: list[str] | None = None) -> int:
             features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
             bridge=args.bridge, from_teacher=args.from_teacher, decay=DecaySchedule(args.decay, 1.0, args.floor),
             **chosen(args))  # type: ignore[arg-type]
-        return train(settings, args.pairs, args.teacher, args.output, args.data, torch.device(args.device),
+        return train(settings, args.pairs, args.teacher, args.output, args.data, usable_device(args.device),
                      args.workers)
 
     return run(stage)

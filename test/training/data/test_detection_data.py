@@ -93,6 +93,28 @@ def test_annotations_of_nothing_are_told(tree, field):
         CocoDetection(tree, "train", CLASSES)
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda c: c["images"][1].pop("width"), "image 9 has no 'width'"),
+    (lambda c: c["images"][1].update(height=None), "image 9 has the 'height' None"),
+    (lambda c: c["images"][1].update(width=0), "image 9 has the 'width' 0"),
+    (lambda c: c["images"][1].pop("file_name"), "image 9 has no 'file_name'"),
+    (lambda c: c["images"][1].pop("id"), "image at place 2 of the list has no 'id'"),
+    (lambda c: c["images"].append("c.png"), "image at place 3 of the list has no 'id'"),
+    (lambda c: c.update(images={"a": 1}), "its image entries are no list"),
+    (lambda c: c["categories"][2].pop("name"), "category 5 has no 'name'"),
+    (lambda c: c["categories"][2].pop("id"), "category at place 3 of the list has no 'id'"),
+    (lambda c: c["annotations"][2].pop("bbox"), "annotation 3 has no 'bbox'"),
+    (lambda c: c["annotations"][2].update(bbox=[1, 2, 3]), "annotation 3 has the 'bbox' .1, 2, 3.; wanted is four"),
+    (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, None]), "annotation 3 has the 'bbox'"),
+    (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, float("nan")]), "annotation 3 has the 'bbox'"),
+    (lambda c: c["annotations"][2].update(image_id=[7]), "annotation 3 has the 'image_id'"),
+    (lambda c: c["annotations"][2].pop("category_id"), "annotation 3 has no 'category_id'")])
+def test_entries_that_lack_something_are_told(tree, change, said):
+    rewritten(tree, change)
+    with pytest.raises(DataError, match=f"train.json: {said}"):
+        CocoDetection(tree, "train", CLASSES)
+
+
 def test_a_set_without_images_is_told(tree):
     rewritten(tree, lambda content: content.update(images=[], annotations=[]))
     with pytest.raises(DataError, match="lists no image"):

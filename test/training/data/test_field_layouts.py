@@ -162,6 +162,24 @@ def test_hit_uav_as_published(tmp_path: Path) -> None:
         HitUav(tmp_path, "val", CLASSES)[0]
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda c: c["annotation"][0].update(category_id=99), "annotation 1 has a 'category_id' that is not listed .99."),
+    (lambda c: c["annotation"][0].update(image_id=99), "annotation 1 has a 'image_id' that is not listed .99."),
+    (lambda c: c["annotation"][0].update(bbox=[1, 2, 3]), "annotation 1 has the 'bbox'"),
+    (lambda c: c["images"][0].pop("filename"), "image 7 has no 'filename'"),
+    (lambda c: c["categories"][0].pop("name"), "category 1 has no 'name'"),
+    (lambda c: c.pop("annotation"), "is not HIT-UAV's json")])
+def test_entries_of_hit_uav_that_lack_something_are_told(tmp_path: Path, change: Callable[[dict], object], said: str
+                                                         ) -> None:
+    content = {"images": [{"filename": "a.jpg", "width": 60, "height": 40, "id": 7}],
+               "categories": [{"id": 1, "name": "Person"}],
+               "annotation": [{"image_id": 7, "category_id": 1, "bbox": [5, 6, 10, 20], "id": 1}]}
+    change(content)
+    text(tmp_path / "normal_json" / "annotations" / "val.json", json.dumps(content))
+    with pytest.raises(DataError, match=f"val.json.*{said}"):
+        HitUav(tmp_path, "val", CLASSES)
+
+
 @pytest.mark.parametrize("name", PAIRED)
 def test_an_experiment_trains_on_a_layout_by_its_name(name: str, tmp_path: Path) -> None:
     build, _, boxes, labels = PAIRED[name]

@@ -1,5 +1,6 @@
 """The command that renders pairs, with the stand-ins that need no archives."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,26 @@ def test_other_settings_are_not_mixed_into_a_folder(tmp_path: Path, capsys: pyte
     assert "another --output" in capsys.readouterr().err
     assert (tmp_path / "train.json").read_text() == content
     assert main(["--output", str(tmp_path), "--count", "1", "--val", "0", "--bodies", "6", "--seed", "9"]) == 0
+
+
+def test_another_seed_adds_to_the_set_and_what_is_gone_leaves_it(tmp_path: Path) -> None:
+    more = ["--output", str(tmp_path), "--bodies", "6", "--count", "2", "--val", "1"]
+    for seed in ("5", "6", "40"):
+        assert main([*more, "--seed", seed]) == 0
+
+    def listed(split: str) -> list[int]:
+        content = json.loads((tmp_path / f"{split}.json").read_text())
+        numbers = [row["id"] for row in content["annotations"]]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert {row["image_id"] for row in content["annotations"]} <= {entry["id"] for entry in content["images"]}
+        return [entry["id"] for entry in content["images"]]
+
+    assert listed("train") == [5, 6, 7, 40, 41] and listed("val") == [1_000_000_005, 1_000_000_006, 1_000_000_040]
+    assert len(PairedCoco(tmp_path, "train", tuple(name for name in CATEGORIES if name != "ignore"))) == 5
+    (tmp_path / "train" / "0000006.png").unlink()
+    (tmp_path / "train_visible" / "0000041.jpg").unlink()
+    assert main([*more, "--seed", "40"]) == 0  # which renders what is missing of its own
+    assert listed("train") == [5, 7, 40, 41]
 
 
 def test_pictures_as_displays_show_them(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector import contrast_table, correction_table, evaluate
-from training.detector.tables import PARTS, cell, map50, markdown, place
+from training.detector.tables import PARTS, cell, map50, markdown, place, publish
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,33 @@ def test_a_table_is_put_between_its_marks_again_and_again(tmp_path: Path) -> Non
                                 "<!-- a: end -->\nafter\n")
     with pytest.raises(DataError, match="b: begin"):
         place("x", "b", page)
+
+
+def test_a_page_that_cannot_hold_the_table_is_told_before_anything_is_measured(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bare.md").write_text("# Cameras\n")
+    (tmp_path / "bytes.md").write_bytes(b"\xff\xfe\xff")
+    for page, said in (("missing.md", "No such file"), ("bare.md", "has no lines"), ("bytes.md", "cannot be read"),
+                       ("", "Is a directory")):
+        assert publish(lambda: pytest.fail("measured"), "contrast", tmp_path / page) == 1
+        error = capsys.readouterr().err
+        assert said in error and str(tmp_path) in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_any_more_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text("<!-- a: begin --><!-- a: end -->")
+
+    def table() -> str:
+        page.unlink()
+        page.parent.rmdir()
+        page.parent.write_text("a file")
+        return "table"
+
+    assert publish(table, "a", page) == 1
+    streams = capsys.readouterr()
+    assert streams.out == "table\n" and streams.err.startswith("error: ")
 
 
 def test_the_contrast_table_agrees_with_single_measurements(

@@ -31,6 +31,7 @@ from training.detector.train import (  # noqa: E402
 )
 from training.distributed import Processes  # noqa: E402
 from training.loop import learning_rate, save_state, update_ema  # noqa: E402
+from training.provenance import OPEN  # noqa: E402
 
 TINY = Experiment(name="tiny", architecture="face", classes=("person",), parts=(DataPart("coco", "set"),),
                   train_size=(64, 64), input_size=(64, 96), epochs=4, batch=4, warmup_steps=2, mosaic_off=1)
@@ -299,6 +300,29 @@ def test_a_larger_network_starts_as_the_smaller_one():
     image = torch.rand(1, 1, 64, 64)
     shared = nano(image)[1]
     torch.testing.assert_close(small(image)[1][:, -shared.shape[1]:], shared, rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_names_the_sources_of_its_start_and_its_teacher_and_keeps_their_terms(tmp_path, data):
+    def trained(name, source, terms, **changes):
+        part = dataclasses.replace(TINY.parts[0], licence=source, terms=terms)
+        experiment = dataclasses.replace(TINY, name=name, epochs=1, parts=(part,), **changes)
+        path = train(experiment, tmp_path / name, data, torch.device("cpu"), 0)
+        return path, read(path)[0]
+
+    first, card = trained("first", "set one, FLIR's terms", "FLIR's terms")
+    assert (card.data, card.licence) == (("set one, FLIR's terms",), "FLIR's terms")
+    _, card = trained("second", "set two, CC BY 4.0", OPEN, start=str(first))
+    assert (card.data, card.licence) == (("set two, CC BY 4.0", "set one, FLIR's terms"), "FLIR's terms")
+    taught = dataclasses.replace(TINY.distill, method="cwd", lambda_method=1.0, teacher=str(first))
+    _, card = trained("third", "set two, CC BY 4.0", OPEN, distill=taught)
+    assert (card.data, card.licence) == (("set two, CC BY 4.0", "set one, FLIR's terms"), "FLIR's terms")
+    _, card = trained("fourth", "set two, CC BY 4.0", OPEN)
+    assert (card.data, card.licence) == (("set two, CC BY 4.0",), OPEN)
+
+
+def test_a_run_goes_on_after_the_terms_of_its_data_were_put_right():
+    part = dataclasses.replace(TINY.parts[0], terms="FLIR's terms")
+    assert dataclasses.replace(TINY, parts=(part,)).to_json() == TINY.to_json()
 
 
 def test_every_experiment_can_be_built():

@@ -1,5 +1,6 @@
 """Metrics, and what the shipped models reach on people that no training saw."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,10 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card  # noqa: E402
+from training.detector import evaluate_faces  # noqa: E402
 from training.landmarks.evaluate import (  # noqa: E402
     area_under_curve,
     detected_summary,
     driver_predictions,
+    main,
     nme,
     summary,
 )
@@ -57,6 +60,37 @@ def test_a_set_in_which_no_face_is_found_is_all_failures(tmp_path):
     found = detected_summary("landmarks_light", tmp_path)
     assert found["missed_percent"] == found["failure_rate_8_percent"] == 100.0
     assert np.isnan(found["nme_percent"]) and np.isnan(found["nme_median_percent"])
+
+
+@pytest.mark.parametrize("more", [["--step", "2"], ["--jitter", "0.1"], ["--box-errors", "curve.png"]])
+def test_figures_of_a_part_or_of_other_boxes_do_not_enter_a_card(tmp_path, capsys, more):
+    path = tmp_path / "m.safetensors"
+    shutil.copy(WEIGHTS_FOLDER / "landmarks_light.safetensors", path)
+    before = path.read_bytes()
+    # There is no data: what is refused later has another reason.
+    assert main([str(path), "--data", str(tmp_path), "--write-card", *more]) == 1
+    error = capsys.readouterr().err
+    assert more[0] in error and "whole sets" in error and error.count("\n") == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [["--step", "2"], ["--threshold", "0.3"], ["--set", "contrast.method=clahe"]])
+def test_figures_of_a_face_detector_with_other_settings_do_not_enter_a_card(tmp_path, capsys, more):
+    assert evaluate_faces.main(["face_detector", "--data", str(tmp_path), "--write-card", *more]) == 1
+    error = capsys.readouterr().err
+    assert more[0] in error and "whole sets" in error and error.count("\n") == 1
+
+
+def test_mistakes_are_told_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for more, said in ((["--box-errors", str(tmp_path / "file" / "curve.png")], "file"),
+                       (["--box-errors", str(tmp_path / "curve")], "ends in .png"),
+                       (["--step", "0"], "--step 0")):
+        assert main(["landmarks_light", "--data", str(tmp_path), *more]) == 1
+        error = capsys.readouterr().err
+        assert said in error and error.startswith("error: ") and error.count("\n") == 1
+    assert main(["detector_nano", "--data", str(tmp_path)]) == 1
+    assert "this is a model for detection" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["landmarks_light", "landmarks_tiny"])

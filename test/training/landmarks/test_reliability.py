@@ -8,7 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card  # noqa: E402
+from thermal_kd_ros.faces import mean_of_both, with_mirror_images  # noqa: E402
+from thermal_kd_ros.layouts import LAYOUTS  # noqa: E402
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card, write  # noqa: E402
+from training.card import record  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.landmarks import calibrate  # noqa: E402
 from training.landmarks.evaluate import Predictions, load, summary  # noqa: E402
@@ -94,7 +97,8 @@ def test_calibration_scales_sigma_and_leaves_the_points(model, tmp_path, shared_
     with torch.inference_mode():
         points, sigma = load(str(model))[1](crops)
     before = read(model)[1]
-    calibrate.calibrate(str(model), [tmp_path / "heads.npz"], None, 0)
+    record(model, "driver_faces people 2_*, labelled boxes", {"nme_percent": 6.7, "calibration_error": 0.05}, "before")
+    calibrate.calibrate(str(model), [tmp_path / "heads.npz"], None, 3)
     with torch.inference_mode():
         moved, scaled = load(str(model))[1](crops)
     torch.testing.assert_close(moved, points)
@@ -106,7 +110,36 @@ def test_calibration_scales_sigma_and_leaves_the_points(model, tmp_path, shared_
     np.testing.assert_allclose((scaled / sigma).numpy()[:, inside], np.tile(factors[inside], (3, 1)), rtol=1e-3)
     card = read_card(model)
     assert "sigma calibrated on 6" in card.notes
-    assert any(entry["metric"] == "calibration_error" for entry in card.metrics)
+    assert {entry["metric"] for entry in card.metrics} >= {"calibration_error"}
+    # What was measured with the former sigma is gone; what stands there can be had again by its command.
+    assert {entry["on"] for entry in card.metrics} == {"rendered held-out heads"}
+    assert {entry["command"] for entry in card.metrics} == {
+        "python3 -m training.landmarks.calibrate landmarks_light --heads heads.npz --seed 3"}
+    np.testing.assert_allclose(factors, factors[list(LAYOUTS["sf_tl54"].mirror)], rtol=1e-5)
+
+
+def test_calibration_fits_the_mean_of_both_mirror_images(model):
+    """The robot's prediction, whose sigma a factor for each pair of points scales as a whole."""
+    rng = np.random.default_rng(6)
+    crops = [(rng.random((1, 112, 112), np.float32), rng.uniform(20, 90, (54, 2)).astype(np.float32)) for _ in range(3)]
+    layout = LAYOUTS["sf_tl54"]
+    found = calibrate.predictions(str(model), crops)
+    with torch.inference_mode():
+        both = [output.numpy() for output in load(str(model))[1](
+            torch.from_numpy(with_mirror_images(np.stack([image for image, _ in crops]))))]
+    points, sigma = mean_of_both(*both, layout, 112)
+    np.testing.assert_allclose(found.points, points, atol=1e-4)
+    np.testing.assert_allclose(found.sigma, sigma, rtol=1e-5)
+    assert not np.allclose(found.sigma, calibrate.predictions(str(model), crops, mirror=False).sigma, rtol=0.01)
+    factors = calibrate.factors_of(found, layout)
+    np.testing.assert_array_equal(factors, factors[list(layout.mirror)])
+    gentle = factors ** 0.1  # off the bounds of sigma
+    card, weights = read(model)
+    write(model, card, {**weights, "spread.bias": weights["spread.bias"] + np.log(gentle).astype(np.float32)})
+    scaled = calibrate.predictions(str(model), crops).sigma
+    inside = (sigma > np.exp(-2.5)) & (sigma < np.exp(4.5))
+    np.testing.assert_allclose((scaled / sigma)[inside], np.tile(gentle, (3, 1))[inside], rtol=1e-3)
+    assert inside.mean() > 0.5
 
 
 def test_a_missing_cache_is_told(model, tmp_path, capsys):

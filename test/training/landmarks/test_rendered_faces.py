@@ -1,10 +1,13 @@
 """Rendered heads and the crops and scenes made of them."""
 
+import os
+
 import numpy as np
 import pytest
 
 from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import get_layout
+from training.data import face_renderer
 from training.data.coco import DataError
 from training.data.compositing import camera, foliage, moved, place, similarity, with_legs
 from training.data.face_renderer import BUST, PATCH, Pose, random_pose, render_head
@@ -41,6 +44,59 @@ def cache_file(tmp_path_factory):
     np.savez(path, patches=patches, points=points, surface_points=points, visible=np.ones((6, 54), bool),
              axes=axes, pose=pose, ambient=np.full(6, 22.0, np.float32))
     return path
+
+
+class HerePool:
+    """A pool of processes that does its work here."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def map(self, function, jobs, **_):
+        return map(function, jobs)
+
+
+@pytest.fixture
+def no_mesh(monkeypatch):
+    """Rendering without the head model: all heads are blank."""
+    row = (np.zeros((PATCH, PATCH), np.uint16), *[np.zeros((54, 2), np.float32)] * 6)
+    monkeypatch.setattr(face_renderer, "load_head", lambda path: None)
+    monkeypatch.setattr(face_renderer, "ProcessPoolExecutor", HerePool)
+    monkeypatch.setattr(face_renderer, "_render_one", lambda job: row)
+
+
+def test_a_cache_is_written_as_it_is_named_for_all_to_read(no_mesh, tmp_path):
+    for name in ("heads.npz", "heads"):
+        assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(tmp_path / "new" / name)]) == 0
+        with np.load(tmp_path / "new" / name) as archive:
+            assert archive["patches"].shape == (2, PATCH, PATCH)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "new" / "heads.npz").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["heads", "heads.npz"]
+
+
+def test_a_cache_on_a_full_disk_is_told_and_leaves_nothing_behind(no_mesh, tmp_path, little_room, capsys):
+    assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(tmp_path / "heads.npz")]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: [Errno 27]")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_for_the_cache_is_looked_for_before_rendering(no_mesh, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(face_renderer, "_render_one", lambda job: pytest.fail("rendered"))
+    (tmp_path / "file").write_text("")
+    for where in (tmp_path / "file" / "heads.npz", tmp_path):
+        assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(where)]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and str(tmp_path) in error and error.count("\n") == 1
+    with pytest.raises(SystemExit):
+        face_renderer.main(["--count", "0", "--assets", "-", "--output", str(tmp_path / "heads.npz")])
 
 
 def test_a_head_is_a_function_of_its_seed(model):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
+from thermal_kd_ros.models.checkpoint import ModelError, read, write  # noqa: E402
 from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.face_renderer import PATCH  # noqa: E402
@@ -19,7 +20,7 @@ from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
 from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
-from training.landmarks.fit import build, load_network, run  # noqa: E402
+from training.landmarks.fit import HEADS_LICENCE, Sources, build, load_network, run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -118,7 +119,7 @@ def test_a_teachers_file_and_network_are_the_same_after_a_transfer(cache, taught
     network = transfer.load_teacher(chosen, str(taught), CPU)
     objective = transfer.Transfer(chosen, network)
     crops = PairedCrops(HeadCache([cache], visible_light=True), [], 0, chosen.crops)
-    transfer.fit(chosen, transfer.build(chosen, CPU), crops, objective, tmp_path, CPU, 0, ())
+    transfer.fit(chosen, transfer.build(chosen, CPU), crops, objective, tmp_path, CPU, 0, Sources())
     for key, value in network.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[key], err_msg=key)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -169,6 +170,149 @@ def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys):
     chosen = settings(train.PlainSettings, CropConfig)
     assert run(lambda: train.train(chosen, [cache], tmp_path, None, CPU, 0)) == 1
     assert "error: [Errno 28] No space left on device" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def drivers(tmp_path_factory):
+    """Four labelled frames of people 1_*."""
+    sequence = tmp_path_factory.mktemp("drivers") / "1_Man_NoGlasses_Normal"
+    rng = np.random.default_rng(2)
+    for folder in ("Jpg", "labels"):
+        (sequence / folder).mkdir(parents=True)
+    for i in range(4):
+        cv2.imwrite(str(sequence / "Jpg" / f"{i}.jpg"), rng.integers(0, 255, (64, 80), np.uint8))
+        points = np.column_stack([rng.uniform(0.3, 0.7, (54, 2)), np.ones(54)])
+        points[[8, 27], :2] = (0.5, 0.7), (0.5, 0.4)
+        (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
+    return sequence.parent
+
+
+def command(kind, cache, output, *more):
+    """A stage by its command line, as small as it can be had there."""
+    heads = "--pairs" if kind in (teacher, transfer) else "--heads"
+    return kind.main([heads, str(cache), "--output", str(output), "--device", "cpu", "--workers", "0", "--epochs", "1",
+                      *map(str, more)])
+
+
+def test_real_faces_terms_follow_their_model_to_what_starts_from_it_or_learns_from_it(cache, drivers, tmp_path):
+    chosen = settings(train.PlainSettings, CropConfig, adapt="driver")
+    path = train.train(chosen, [cache], tmp_path / "adapted", None, CPU, 0, [drivers])
+    adapted = read(path)[0]
+    assert adapted.licence == "research only" and "driver_faces" in adapted.data[-1]
+    started = settings(train.PlainSettings, CropConfig, start=str(path))
+    card = read(train.train(started, [cache], tmp_path / "started", None, CPU, 0))[0]
+    assert (card.licence, card.data) == (adapted.licence, adapted.data)
+    student = settings(compress.CompressSettings, CropConfig)
+    card = read(compress.train(student, [cache], str(path), tmp_path / "student", None, CPU, 0))[0]
+    assert (card.licence, card.data) == (adapted.licence, adapted.data)
+
+
+def test_a_transfer_names_its_teachers_photographs(cache, taught, tmp_path):
+    card = read(taught_thermal(cache, taught, tmp_path))[0]
+    assert card.licence == "Apache-2.0" and card.data[0] == HEADS_LICENCE
+    assert teacher.PHOTOGRAPHS_LICENCE in card.data and len(set(card.data)) == len(card.data)
+
+
+def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_path):
+    other = tmp_path / "other.npz"
+    other.write_bytes(cache.read_bytes())
+    plain = settings(train.PlainSettings, CropConfig, adapt="driver")
+    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [drivers])
+    (tmp_path / "moved").symlink_to(drivers)
+    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [tmp_path / "moved"])  # the same folder
+    (tmp_path / "copied").mkdir()
+    (tmp_path / "copied" / "1_Man").symlink_to(drivers / "1_Man_NoGlasses_Normal")
+    for heads, data, real, said in (([other], None, drivers, "other --heads;"),
+                                    ([cache], tmp_path, drivers, "other --data;"),
+                                    ([other], None, tmp_path / "copied", "other --adapt, --heads;")):
+        with pytest.raises(DataError, match=f"state.pt belongs to a run with {said} give another --output"):
+            train.train(plain, heads, tmp_path / "plain", data, CPU, 0, [real])
+    with pytest.raises(DataError, match="other adapt, epochs;"):
+        longer = dataclasses.replace(plain, epochs=3, adapt="")
+        train.train(longer, [cache], tmp_path / "plain", None, CPU, 0, [drivers])
+
+    student = settings(compress.CompressSettings, CropConfig)
+    thermal = taught_thermal(cache, taught, tmp_path)
+    compress.train(student, [cache], str(thermal), tmp_path / "student", None, CPU, 0)
+    (tmp_path / "same.safetensors").write_bytes(thermal.read_bytes())
+    compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
+    card, found = read(thermal)
+    write(tmp_path / "same.safetensors", card, {key: value + 1 for key, value in found.items()})
+    with pytest.raises(DataError, match="other --teacher;"):
+        compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
+    moved = settings(transfer.TransferSettings, PairConfig)
+    with pytest.raises(DataError, match="other --pairs;"):
+        transfer.train(moved, [other], str(taught), tmp_path / "thermal", None, CPU, 0)
+
+
+@pytest.mark.parametrize("kind", [train, teacher, transfer, compress])
+def test_options_that_cannot_be_are_told_before_the_work(kind, cache, taught, tmp_path, capsys):
+    more = ("--teacher", taught) if kind in (transfer, compress) else ()
+    for wrong, said in ((("--epochs", "0"), "--epochs 0"), (("--device", "gpu"), "--device gpu cannot be used here"),
+                        (("--threads", "-2"), "--threads -2"), (("--lr", "0"), "--lr 0")):
+        assert command(kind, cache, tmp_path / "out", *more, *wrong) == 1
+        streams = capsys.readouterr()
+        assert said in streams.err and streams.err.startswith("error: ") and streams.err.count("\n") == 1
+        assert "model:" not in streams.out and not (tmp_path / "out").exists()
+
+
+def test_the_ablation_tells_a_wrong_device_or_budget_before_the_work(tmp_path, capsys):
+    arguments = [part for name in ("pairs", "held-out", "photographs", "real", "output", "report")
+                 for part in (f"--{name}", str(tmp_path / name))]
+    for wrong, said in ((["--device", "gpu"], "--device gpu"), (["--epochs", "0"], "epochs 0"),
+                        (["--seeds", "0"], "seeds 0")):
+        assert ablate.main([*arguments, *wrong]) == 1
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_broken_label_found_by_a_worker_is_told_without_its_traceback(cache, drivers, tmp_path, capsys):
+    sequence = tmp_path / "real" / "1_Man"
+    shutil.copytree(drivers / "1_Man_NoGlasses_Normal", sequence)
+    for path in (sequence / "labels").iterdir():
+        path.write_text("0 1 2\n")
+    chosen = settings(train.PlainSettings, CropConfig, adapt="driver")
+    assert run(lambda: train.train(chosen, [cache], tmp_path / "out", None, CPU, 1, [sequence.parent])) == 1
+    error = capsys.readouterr().err
+    assert f"error: {sequence}" in error and "line 1: 3 values" in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("layout", ["sf_tl54", "t_fake"])
+def test_a_network_is_adapted_to_the_published_sets(layout, cache, tmp_path):
+    """A tiny tree as its authors publish it; the state tells that its faces were trained on."""
+    rng = np.random.default_rng(4)
+    picture, points = rng.integers(0, 255, (96, 96), np.uint8), rng.uniform(20, 80, (70, 2))
+    points[[8, 27]] = (50, 80), (50, 40)
+    if layout == "sf_tl54":
+        folder = tmp_path / "set" / "gray" / "train"
+        (folder / "json").mkdir(parents=True)
+        (folder / "images").mkdir()
+        cv2.imwrite(str(folder / "images" / "1_1.png"), picture)
+        shapes = [{"label": "face", "points": [[10, 10], [90, 90]]}, {"label": "all", "points": points[:54].tolist()}]
+        (folder / "json" / "1_1.json").write_text(json.dumps({"shapes": shapes}))
+        folders = [tmp_path / "set"]
+    else:
+        folders = [tmp_path / "colour", tmp_path / "cold"]
+        for folder in folders:
+            folder.mkdir()
+        np.savetxt(folders[0] / "000001_ldmks.txt", points)
+        cv2.imwrite(str(folders[1] / "000001_thermal.png"), picture)
+    chosen = settings(train.PlainSettings, CropConfig, adapt=layout)
+    path = train.train(chosen, [cache], tmp_path / "out", None, CPU, 0, folders)
+    card = read(path)[0]
+    assert card.data[-1].startswith({"sf_tl54": "SF-TL54", "t_fake": "T-FAKE"}[layout])
+    assert card.licence == {"sf_tl54": "research only", "t_fake": "CC BY-NC-SA 4.0"}[layout]
+    steps = [json.loads(line)["step"] for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert steps == [4, 8]  # twice the ten heads in batches of five
+
+
+def test_sets_that_do_not_fit_are_told(cache, tmp_path, capsys):
+    for more, said in ((("--adapt-layout", "tfw", "--adapt", tmp_path), "TFW labels 5 points"),
+                       (("--adapt-layout", "t_fake", "--adapt", tmp_path), "and the folder of <id>_thermal.png"),
+                       (("--adapt-layout", "sf_tl54", "--adapt", tmp_path), "expected SF-TL54's"),
+                       (("--adapt-layout", "sf_tl54"), "by --adapt, 0 given")):
+        assert command(train, cache, tmp_path / "out", *more) == 1
+        assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def taught_thermal(cache, taught, tmp_path):

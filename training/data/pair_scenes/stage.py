@@ -39,7 +39,10 @@ class Stage:
 
 
 def camera_view(rng: np.random.Generator, width: int, height: int, indoor: bool) -> View:
-    """A robot's camera: 0.3 to 2 m above the ground, sometimes on a mast, with a lens of 25 to 85 degrees."""
+    """A robot's camera: 0.3 to 2 m above the ground, outdoors sometimes on a mast up to 4 m high.
+
+    Its lens sees 25 to 80 degrees outdoors and 45 to 90 indoors.
+    """
     k = intrinsics(width, height, float(rng.uniform(45, 90) if indoor else rng.uniform(25, 80)))
     up = float(np.exp(rng.uniform(np.log(0.3), np.log(2.0)))) if indoor or rng.random() < 0.85 else rng.uniform(2, 4)
     turn = looking(0.0, 0.0, float(rng.normal(0, 0.02)))
