@@ -55,8 +55,8 @@ class Faults:
 class Faulty(CocoDetection):
     """A data set seen by a sensor with faults."""
 
-    def __init__(self, faults: Faults, root: Path, split: str, classes: tuple[str, ...]) -> None:
-        super().__init__(root, split, classes)
+    def __init__(self, faults: Faults, root: Path, split: str) -> None:
+        super().__init__(root, split)
         self._faults = faults
 
     def __getitem__(self, i: int) -> Sample:
