@@ -89,8 +89,8 @@ class HostPath:
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            limit = config.max_faces if config.priority == "score" else len(boxes[i])
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, limit)
+            # All of them: a face that is too small must not take the place of one that can be used.
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, len(boxes[i]))
             found.append(most_wanted(in_source(letterbox, kept, ("face",)), config))
         return found
 
