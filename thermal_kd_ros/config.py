@@ -174,7 +174,7 @@ class TrackingConfig:
     enabled: bool = _parameter(True, "Give detections and faces stable ids.", live=True)
     match_iou: float = _parameter(0.2, "Smallest overlap of a track's predicted box with a detection.",
                                   bounds=(0.01, 0.99), live=True)
-    max_missed_s: float = _parameter(1.0, "A track not seen for this long, in seconds, is forgotten.",
+    max_missed_s: float = _parameter(1.0, "A track that frames lacked for this long, in seconds, is forgotten.",
                                      bounds=(0.0, 60.0), live=True)
 
 
