@@ -157,7 +157,7 @@ def test_the_device_path_is_prepared_for_several_cameras() -> None:
     images = [rng.normal(29500 + 100 * i, 300, (120, 160)).astype(np.uint16) for i in range(2)]
     frames = [ThermalFrame.from_array(image, config.thermal, 1.0, str(i)) for i, image in enumerate(images)]
     together = perception.process(frames)
-    assert all("device" in result.stage_ms for result in together)
+    assert all(list(result.stage_ms) == ["correct", "device", "tracking", "pose"] for result in together)
     # Whoever comes after the preparation is new: its first frame is not mixed with what was run then.
     fresh = ThermalPerception(with_values(config, {"engine.device_path": "off"})).process(frames)
     for mine, other in zip(together, fresh, strict=True):

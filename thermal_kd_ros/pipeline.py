@@ -133,14 +133,17 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
-        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
-        frames = [upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
+        corrected = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
+        frames = [upright(frame, turn) for frame, turn in zip(corrected, turns, strict=True)]
+        stages = {"correct": time.perf_counter() - began}
+        began = time.perf_counter()
         found = self._found_on_device(frames)
         if found is not None:
             detections, faces = found
-            stages = {"device": time.perf_counter() - began}
+            stages["device"] = time.perf_counter() - began
         else:
-            detections, faces, stages = self.host.find(frames)
+            detections, faces, host_stages = self.host.find(frames)
+            stages |= host_stages
         detections = [turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
         faces = [faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
 
@@ -155,7 +158,8 @@ class ThermalPerception:
         poses = [self._poses(frame, found) for frame, found in zip(frames, faces, strict=True)]
         stages["pose"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
-        return [PerceptionResult(d, f, stage_ms, p) for d, f, p in zip(detections, faces, poses, strict=True)]
+        return [PerceptionResult(d, f, stage_ms, c, p)
+                for d, f, c, p in zip(detections, faces, corrected, poses, strict=True)]
 
     def _found_on_device(self, frames: Sequence[ThermalFrame]
                          ) -> tuple[list[Detections], list[FaceLandmarks]] | None:

@@ -58,8 +58,8 @@ def test_only_tracked_heads_with_a_pose_become_transforms():
 
 
 def test_heads_are_drawn_as_axes_at_unit_depth():
-    result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, poses((0, 0, 0), None))
     frame = ThermalFrame(np.zeros((64, 80), np.uint8), "display8")
+    result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, frame, poses((0, 0, 0), None))
     message = markers_message(HEADER, frame, result, NominalRays(64, 80))
     (heads,) = [marker for marker in message.markers if marker.ns == "heads"]
     assert heads.type == Marker.LINE_LIST and len(heads.points) == len(heads.colors) == 6
@@ -67,7 +67,7 @@ def test_heads_are_drawn_as_axes_at_unit_depth():
     assert (start.x, start.y, start.z) == pytest.approx((0.0, -0.2 / 1.5, 1.0))
     # The head faces the camera: its forward axis comes nearer.
     assert forward.z < start.z and forward.x == pytest.approx(start.x)
-    nobody = PerceptionResult(result.detections, result.faces, {}, poses(None, None))
+    nobody = PerceptionResult(result.detections, result.faces, {}, frame, poses(None, None))
     assert not [m for m in markers_message(HEADER, frame, nobody, NominalRays(64, 80)).markers if m.ns == "heads"]
 
 

@@ -284,6 +284,39 @@ def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Ca
             client.destroy_subscription(subscription)
 
 
+@pytest.mark.parametrize("method", ["percentile", "fixed"])
+def test_a_picture_is_drawn_without_the_sensor_s_faults_and_in_the_contrast_of_now(
+        node: Any, client: Any, scene: Callable[..., np.ndarray], sure_of_nothing: None, method: str) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+
+    from thermal_kd_ros.config import ContrastConfig, CorrectionConfig, ThermalConfig
+    from thermal_kd_ros.correction import Corrector
+    from thermal_kd_ros.drawing import palette
+    from thermal_kd_ros.frames import ThermalFrame
+    from thermal_kd_ros.tone import TemporalTone
+
+    striped = scene() + np.where(np.arange(320) % 3, 0, 400).astype(np.uint16)
+    frame = Corrector(CorrectionConfig(stripes="columns"), None).apply(
+        ThermalFrame.from_array(striped, ThermalConfig(input_mode="centikelvin")))
+    expected = palette(TemporalTone(ContrastConfig(method=method)).update(frame).apply(frame.values))
+    pictures: list[Any] = []
+    subscription = client.create_subscription(Image, f"/{node.namespace}/image_annotated", pictures.append,
+                                              qos_profile_sensor_data)
+    node.set_ok(correction__stripes="columns", contrast__method=method)
+    try:
+        deadline = time.monotonic() + 20
+        while not pictures and time.monotonic() < deadline:
+            node.ask(node.image(striped))
+            time.sleep(0.05)
+        picture = np.frombuffer(pictures[-1].data, np.uint8).reshape(256, 320, 3)
+        # Nothing is found, so that nothing is drawn over it.
+        assert (np.abs(picture.astype(int) - expected) <= 2).mean() > 0.99
+    finally:
+        client.destroy_subscription(subscription)
+        node.set_ok(correction__stripes="off", contrast__method="model")
+
+
 def test_camera_info_gives_rays(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CameraInfo

@@ -178,7 +178,7 @@ class _Job:
                 some = files[start : start + self.batch]
                 ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
                 for (file, name, frame), result in self._process(ready):
-                    self._draw(name, frame, result)
+                    self._draw(name, result)
                     yield entry_of(file, frame.shape, result)
                 bar.update(len(some))
 
@@ -239,12 +239,13 @@ class _Job:
 
         tqdm.write(message, file=sys.stderr)
 
-    def _draw(self, name: Path, frame: ThermalFrame, result: PerceptionResult) -> None:
+    def _draw(self, name: Path, result: PerceptionResult) -> None:
         if self.overlay is None:
             return
         from ..drawing import annotate
         from ..images import write_image
 
+        frame = result.frame
         picture = annotate(frame, result, self.perception.contrast, scale=2 if frame.shape[1] < 480 else 1)
         write_image(self.overlay / f"{name}.png", picture)
 

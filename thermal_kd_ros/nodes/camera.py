@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rclpy.lifecycle import LifecycleNode
 from rclpy.time import Time
 
-from ..config import NodeConfig, PerceptionConfig
+from ..config import ContrastConfig, NodeConfig, PerceptionConfig
 from ..frames import FrameError, ThermalFrame
 from ..results import PerceptionResult
 from ..stream import FrameReader
@@ -121,12 +121,12 @@ class Camera:
         frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
         return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options.publish_tf)
 
-    def answer(self, job: Job, result: PerceptionResult) -> None:
-        """Publish what was found."""
+    def answer(self, job: Job, result: PerceptionResult, contrast: ContrastConfig) -> None:
+        """Publish what was found; pictures in ``contrast``."""
         message, arrived = job.arrival
         began = time.perf_counter()
         try:
-            self._outputs.publish(message.header, job.frame, result, job.publish_tf)
+            self._outputs.publish(message.header, result, contrast, job.publish_tf)
         except Exception as error:
             self.fail(error)
             return

@@ -11,8 +11,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from ..config import ContrastConfig
 from ..drawing import annotate
-from ..frames import ThermalFrame
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
@@ -44,8 +44,10 @@ class Outputs:
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(header, names, threshold))
 
-    def publish(self, header: Header, frame: ThermalFrame, result: PerceptionResult, with_transforms: bool) -> None:
-        """One message on every topic for the frame; pictures only where somebody looks."""
+    def publish(self, header: Header, result: PerceptionResult, contrast: ContrastConfig, with_transforms: bool
+                ) -> None:
+        """One message on every topic for the frame; pictures, in ``contrast``, only where somebody looks."""
+        frame = result.frame
         self._detections.publish(detections_message(header, result.detections, result.faces))
         self._landmarks.publish(landmarks_message(header, result.faces, frame.rays))
         if with_transforms and result.poses is not None:
@@ -53,7 +55,7 @@ class Outputs:
         if self._markers.get_subscription_count():
             self._markers.publish(markers_message(header, frame, result, frame.rays or NominalRays(*frame.shape)))
         if self._annotated.get_subscription_count():
-            self._annotated.publish(picture_message(header, annotate(frame, result)))
+            self._annotated.publish(picture_message(header, annotate(frame, result, contrast)))
 
     def destroy(self) -> None:
         """Take the topics off the graph."""

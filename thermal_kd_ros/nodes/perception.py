@@ -217,13 +217,14 @@ class PerceptionNode(LifecycleNode):
         try:
             with self._pipeline_lock:
                 results = pipeline.process([job.frame for _, job in jobs])
+                contrast = pipeline.contrast
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0][0].fail(error)
                 return
         else:
             for (camera, job), result in zip(jobs, results, strict=True):
-                camera.answer(job, result)
+                camera.answer(job, result, contrast)
             return
         # One camera's frame must not take the others with it; and alone each needs less memory. Outside the handler, so
         # that nothing holds on to the memory of what failed.
