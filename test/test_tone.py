@@ -141,14 +141,16 @@ def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:
         np.testing.assert_allclose(tone.apply(values), [[0, 0, 0.5, 1, 1]], atol=1e-3, err_msg=mode)
 
 
-def test_fixed_stretches_images_without_temperatures_and_those_upside_down() -> None:
-    counts = (scene() * 100 + 3000).astype(np.uint16)
-    frame = frame_of(counts, input_mode="raw_counts")
+def test_fixed_stretches_images_without_temperatures() -> None:
+    frame = frame_of((scene() * 100 + 3000).astype(np.uint16), input_mode="raw_counts")
     assert fixed_span(frame, ContrastConfig()) is None
     assert tone_of(frame, "fixed") == tone_of(frame, "percentile")
-    falling = frame_of(counts, input_mode="linear", scale=-0.01, offset=60.0)
-    span = fixed_span(falling, ContrastConfig(fixed_low_c=20.0, fixed_high_c=40.0))
-    assert span is not None and span.low == pytest.approx(2000) and span.high == pytest.approx(4000)
+
+
+@pytest.mark.parametrize("scale", (-0.01, 0.0))
+def test_a_scale_that_would_make_warm_things_dark_or_all_alike_is_refused(scale: float) -> None:
+    with pytest.raises(ConfigError, match="thermal.scale"):
+        with_values(PerceptionConfig(), {"thermal.input_mode": "linear", "thermal.scale": scale})
 
 
 def test_fixed_temperatures_in_the_wrong_order_are_refused() -> None:

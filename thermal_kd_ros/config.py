@@ -61,7 +61,7 @@ class ThermalConfig:
         "Meaning of the pixel values; auto decides once from the encoding and the range of the first frame.",
         choices=INPUT_MODES,
     )
-    scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
+    scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(1e-6, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
     rotate: int = _parameter(
         0, "Degrees clockwise by which the image must be turned to be upright; results stay in the camera's pixels.",

@@ -63,6 +63,7 @@ class ThermalFrame:
     mode: str
     """Input mode, never ``auto``."""
     scale: float = 1.0
+    """Degrees Celsius per count, above 0: whatever sees the values takes larger ones for warmer ones."""
     offset: float = 0.0
     stamp: float | None = None
     """Time of the image in seconds; None for single images, which are then not smoothed in time."""

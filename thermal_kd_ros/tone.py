@@ -126,16 +126,15 @@ def min_span(frame: ThermalFrame, config: ContrastConfig) -> float:
     if frame.mode == "display8":
         return config.min_span_display
     if frame.radiometric:
-        return config.min_span_k / abs(frame.scale) if frame.scale else config.min_span_k
+        return config.min_span_k / frame.scale
     return config.min_span_counts
 
 
 def fixed_span(frame: ThermalFrame, config: ContrastConfig) -> Span | None:
     """The fixed temperatures in the unit of a frame's values; None if the frame has no temperatures."""
-    if not frame.radiometric or not frame.scale:
+    if not frame.radiometric:
         return None
-    ends = ((celsius - frame.offset) / frame.scale for celsius in (config.fixed_low_c, config.fixed_high_c))
-    low, high = sorted(ends)
+    low, high = ((celsius - frame.offset) / frame.scale for celsius in (config.fixed_low_c, config.fixed_high_c))
     return Span(low, high)
 
 
