@@ -415,7 +415,10 @@ def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, 
     node.set_ok(thermal__input_mode="optris")
     assert node.change_state("configure") and node.change_state("activate")
     node.wait_answering(node.image(scene()))
-    assert node.report(lambda d: d["input mode"] == "optris")["dropped bad"] == "0"
+    values = node.report(lambda d: d["input mode"] == "optris")
+    assert values["dropped bad"] == "0"
+    said = "degrees Celsius, which hardly any scene has; check thermal.input_mode"
+    assert values["level"] == "1" and said in values["message"] and node.log().count(said) == 1
 
 
 def test_it_ends_quietly_on_interrupt(node: Any, scene: Callable[..., np.ndarray]) -> None:

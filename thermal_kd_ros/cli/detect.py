@@ -32,8 +32,6 @@ _UNITS: dict[str, dict[str, Any]] = {
     "counts": {"thermal.input_mode": "raw_counts"},
     "fahrenheit": {"thermal.input_mode": "linear", "thermal.scale": 5.0 / 9.0, "thermal.offset": -160.0 / 9.0},
 }
-_PLAUSIBLE_C = (-100.0, 700.0)
-"""The middle of no thermal image lies outside of this."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -217,16 +215,13 @@ class _Job:
 
     def _warn(self, file: Path, values: np.ndarray, frame: ThermalFrame) -> None:
         """Say once what a user should know of the images."""
+        from ..frames import doubt
+
         if values.ndim == 3:
             self._once("colour", f"{file}: a colour picture is read as grey, the mean of its channels: a palette hides "
                        "temperatures. Radiometric files give more, if the camera can save them")
-        if frame.radiometric:
-            import numpy as np
-
-            middle = float(np.nanmedian(frame.celsius(frame.values[::8, ::8])))
-            if not _PLAUSIBLE_C[0] <= middle <= _PLAUSIBLE_C[1]:
-                self._once("unit", f"{file}: read as {frame.mode} its middle is at {middle:.0f} degrees Celsius, which "
-                           "no scene has; check --unit")
+        if doubted := doubt(frame):
+            self._once("unit", f"{file}: {doubted}; check --unit")
 
     def _once(self, kind: str, message: str) -> None:
         if kind not in self._said:

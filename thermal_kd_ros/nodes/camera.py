@@ -59,7 +59,7 @@ class Camera:
         self._input = CameraInput(node, options, self._on_image, prefix)
         self._outputs = Outputs(node, prefix)
         self.topic = self._input.topic
-        self._reader = FrameReader(config.thermal, self.topic, self._say, options.frozen_frames)
+        self._reader = FrameReader(config.thermal, self.topic, self._say, options.frozen_frames, self._warn)
         self._rate = RateLimit()
         self._throttle = Throttle(_REPEAT_S)
         self._stale = StaleWatch(self.topic)
@@ -164,6 +164,9 @@ class Camera:
     def _say(self, text: str) -> None:
         self._node.get_logger().info(f"{self.topic}: {text}")
 
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(f"{self.topic}: {text}")
+
     # Diagnostics -----------------------------------------------------------------------------------------------------
 
     def report(self, active: bool, options: NodeConfig, facts: Mapping[str, str], failure: str,
@@ -183,7 +186,7 @@ class Camera:
             self._node.get_logger().info(f"{self.topic}: frames arrive as they should again")
         self._complaint = complaint
         warnings = [*([complaint.text] if complaint is not None else []), *([self._bad] if self._bad else []),
-                    *node_warnings]
+                    *([self._reader.doubt] if self._reader.doubt else []), *node_warnings]
         if self._reader.frozen:
             alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")
