@@ -117,6 +117,16 @@ def test_repeated_images_are_counted(reader: FrameReader) -> None:
     assert (reader.frozen_run, reader.frozen_total) == (0, 3)
 
 
+def test_an_image_after_a_pause_repeats_none(reader: FrameReader) -> None:
+    for _ in range(3):
+        reader.read_array(room(), "mono16", 0.0)
+    assert reader.frozen and reader.frozen_total == 2
+    reader.restart()
+    assert not reader.frozen
+    reader.read_array(room(), "mono16", 1.0)
+    assert reader.frozen_run == 0 and reader.frozen_total == 2 and reader.mode == "centikelvin"
+
+
 def test_repetition_is_seen_through_nan_and_a_reused_buffer(reader: FrameReader) -> None:
     image = np.linspace(10, 30, 12 * 16).reshape(12, 16).astype(np.float32)
     image[3, 3] = np.nan

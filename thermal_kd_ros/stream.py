@@ -64,6 +64,12 @@ class FrameReader:
         """Size and encoding of the latest image; empty before the first."""
         return _describe(self._format) if self._format else ""
 
+    def restart(self) -> None:
+        """The next image comes after a pause: it is compared with none before. Modes and counts are kept."""
+        self._previous = None
+        self.frozen_run = 0
+        self.doubt = ""
+
     def read(self, data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
              is_bigendian: bool, stamp: float | None) -> ThermalFrame:
         """The frame of a sensor_msgs/Image's fields; its values may be a view of ``data``.

@@ -397,6 +397,24 @@ def test_diagnostics_tell_what_the_node_does(node: Any, scene: Callable[..., np.
     assert float(values["rate in (Hz)"]) > 0 and values["landmark layout"] == "sf_tl54"
 
 
+def test_what_was_wrong_with_frames_ends_with_deactivation(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    image = scene()
+    for _ in range(4):
+        node.ask(node.image(image))
+    node.publish(node.image(image.astype(np.uint8), "bayer_rggb8"))
+    node.report(lambda d: "identical" in d["message"] and "bayer_rggb8" in d["message"])
+    assert node.change_state("deactivate")
+    values = node.report(lambda d: d["state"] == "inactive")
+    assert (values["level"], values["message"]) == ("0", "inactive")
+    assert node.change_state("activate")
+    values = node.report(lambda d: d["state"] == "active")
+    assert values["level"] == "0", values["message"]
+    # The first image after the pause is compared with none before it.
+    frozen = values["frozen frames"]
+    node.ask(node.image(image))
+    assert node.report()["frozen frames"] == frozen
+
+
 def test_an_inactive_node_is_silent_and_wakes_again(node: Any, scene: Callable[..., np.ndarray]) -> None:
     node.ask(node.image(scene()))
     assert node.change_state("deactivate") and node.state() == "inactive"

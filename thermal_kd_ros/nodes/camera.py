@@ -80,6 +80,12 @@ class Camera:
         """Take what of the node's options is remembered here."""
         self._reader.frozen_frames = options.frozen_frames
 
+    def pause(self) -> None:
+        """No frame is answered for a while: what is wrong with the latest ones is over."""
+        self._reader.restart()
+        self._stale.fresh()
+        self._failure = self._bad = ""
+
     # Frames ----------------------------------------------------------------------------------------------------------
 
     def _on_image(self, message: InputImage) -> None:

@@ -118,6 +118,8 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Finish the frame in work and answer no more."""
         self._stop_worker()
+        for camera in self._cameras:
+            camera.pause()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
