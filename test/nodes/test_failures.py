@@ -210,6 +210,20 @@ def test_it_ends_quietly_on_termination(node: Any) -> None:
     assert "Traceback" not in node.log()
 
 
+def test_topics_that_cannot_be_opened_are_named_and_none_stays_open(
+        start: Callable[[dict[str, Any]], Any], models: dict[str, str], client: Any) -> None:
+    node = start({**models, **QUIET, "cameras": ["front", "b" * 250]})
+    line = next(line for line in node.wait_log("cannot be configured").splitlines() if "cannot be configured" in line)
+    assert "bbb" in line and "topic length should not exceed" in line and "ros2 lifecycle set" in line
+    assert "Traceback" not in node.log()
+    assert "topics of camera" in node.report(lambda d: d["level"] == "2")["message"]
+    assert not [topic for topic, _ in client.get_topic_names_and_types() if f"{node.namespace}/front/" in topic]
+    node.set_ok(cameras=["front"])
+    assert node.change_state("configure") and node.report(lambda d: d["level"] == "0")["state"] == "inactive"
+    assert client.count_subscribers(f"/{node.namespace}/front/image") == 1
+    node.stop()
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_quietly_while_it_loads(program: Callable[..., Any], models: dict[str, str], by: signal.Signals
                                         ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import traceback
@@ -56,16 +57,23 @@ class Camera:
         self._node = node
         self._put = put
         prefix = f"{name}/" if name else ""
-        self._input = CameraInput(node, options, self._on_image, prefix)
-        self._outputs = Outputs(node, prefix)
-        self.topic = self._input.topic
-        self._reader = FrameReader(config.thermal, self.topic, self._say, options.frozen_frames, self._warn)
+        with contextlib.ExitStack() as on_failure:
+            self._input = CameraInput(node, options, self._on_image, prefix)
+            on_failure.callback(self._input.destroy)
+            self._outputs = Outputs(node, prefix)
+            on_failure.pop_all()
+        self._reader = FrameReader(config.thermal, name, self._say, options.frozen_frames, self._warn)
         self._rate = RateLimit()
         self._throttle = Throttle(_REPEAT_S)
-        self._stale = StaleWatch(self.topic)
+        self._stale = StaleWatch()
         self._complaint: Complaint | None = None
         self._failure = ""
         self._bad = ""
+
+    @property
+    def topic(self) -> str:
+        """The topic whose images are read at present."""
+        return self._input.topic
 
     def destroy(self) -> None:
         """Take the topics off the graph."""
@@ -112,7 +120,7 @@ class Camera:
         """The frame to answer, or the reason why it is dropped; raises FrameError."""
         age = self._age(arrival.message)
         if age is not None and 0.0 < options.max_age_s < age:
-            self._stale.stale(age, options.max_age_s)
+            self._stale.stale(self.topic, age, options.max_age_s)
             return "stale"
         self._stale.fresh()
         if not self._rate.allows(arrival.time, options.max_rate_hz):

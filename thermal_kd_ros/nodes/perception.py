@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
@@ -28,7 +29,7 @@ from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
 from .diagnostics import Report, diagnostic_status, diagnostics_message
-from .run import run_node
+from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
 
@@ -74,17 +75,14 @@ class PerceptionNode(LifecycleNode):
         began = time.monotonic()
         self.get_logger().info("loading the models")
         try:
-            pipeline = ThermalPerception(self._config)
+            self._pipeline = pipeline = ThermalPerception(self._config)
             pipeline.warm_up(self._most(pipeline))
+            self._open_topics()
         except (ModelError, EngineError, ConfigError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # rclpy would turn it into a silent ERROR
             return self._refuse_to_configure(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         self._failure = ""
-        self._pipeline = pipeline
-        names = self._options.cameras or ("",)
-        self._cameras = tuple(Camera(self, name, self._options, self._config, self._put) for name in names)
-        self._publish_labels(self._config)
         # What is there by now stays: no collection of garbage has to look through it between two frames any more.
         gc.collect()
         gc.freeze()
@@ -96,12 +94,22 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().warning(text)
         return super().on_configure(state)
 
+    def _open_topics(self) -> None:
+        for name in self._options.cameras or ("",):
+            try:
+                # One by one, so that those that there are can be released if the next one fails.
+                self._cameras = *self._cameras, Camera(self, name, self._options, self._config, self._put)
+            except (NameValidationException, RuntimeError) as error:
+                raise ConfigError(f"the topics of camera {name!r} cannot be opened: {reason_of(error)}") from None
+        self._publish_labels(self._config)
+
     def _publish_labels(self, config: PerceptionConfig) -> None:
         assert self._pipeline is not None
         for camera in self._cameras:
             camera.publish_labels(self._pipeline.class_names, config.detector.score_threshold)
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
+        self._release()
         self._failure = f"cannot be configured: {reason}"
         name = self.get_fully_qualified_name()
         self.get_logger().error(f"{self._failure}. Set the parameter right (ros2 param set {name} ...), then: "
@@ -245,7 +253,7 @@ class PerceptionNode(LifecycleNode):
         warnings = self._pipeline.warnings if self._pipeline is not None else ()
         statuses = []
         for camera in self._cameras:
-            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.topic))} if self._pipeline is not None else {}
+            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.name))} if self._pipeline is not None else {}
             report = camera.report(active, self._options, facts | mine, self._failure, warnings)
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))

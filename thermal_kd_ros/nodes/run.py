@@ -46,13 +46,17 @@ class StopRequest:
             raise Stopped
 
 
+def reason_of(error: Exception) -> str:
+    """What ROS finds wrong, in one line, without where in its own source that was found."""
+    return str(error).partition("\n")[0].partition(", at ")[0].rstrip(":")
+
+
 def _init(arguments: Sequence[str] | None) -> None:
     """Start ROS in this process; raises ConfigError for arguments or an environment that ROS cannot use."""
     try:
         rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
-        # Behind the reason rcl says where in its own source it was found.
-        raise ConfigError(str(error).partition(", at ")[0]) from None
+        raise ConfigError(reason_of(error)) from None
 
 
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
