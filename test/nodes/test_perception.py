@@ -233,6 +233,15 @@ def test_parameters_describe_themselves(node: Any) -> None:
     assert (described[0].floating_point_range[0].from_value, described[0].floating_point_range[0].to_value) == (0.05, 1)
 
 
+def test_transforms_that_cannot_come_are_told_once_with_the_parameter(node: Any) -> None:
+    node.set_ok(publish_tf=True)
+    assert "publish_tf publishes nothing" not in node.log()
+    node.set_ok(tracking__enabled=False)
+    node.set_ok(max_age_s=0.0, face__nms_iou=0.31)
+    assert node.wait_log("publish_tf publishes nothing").count("nothing while tracking.enabled is false") == 1
+    node.set_ok(publish_tf=False, tracking__enabled=True, face__nms_iou=0.3)
+
+
 def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from vision_msgs.msg import LabelInfo

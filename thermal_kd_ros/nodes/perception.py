@@ -32,6 +32,7 @@ from .diagnostics import Report, diagnostic_status, diagnostics_message
 from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
+from .transforms import without_transforms
 
 
 class PerceptionNode(LifecycleNode):
@@ -50,6 +51,7 @@ class PerceptionNode(LifecycleNode):
         self._cameras: tuple[Camera, ...] = ()
         self._worker: Worker[Camera, Arrival] | None = None
         self._failure = ""
+        self._told_without_transforms = ""
         self._state_without_cameras = "unconfigured"
         self.add_on_set_parameters_callback(self._on_parameters)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -92,7 +94,14 @@ class PerceptionNode(LifecycleNode):
                                f"reads {', '.join(camera.topic for camera in self._cameras)}")
         for text in pipeline.warnings:
             self.get_logger().warning(text)
+        self._warn_without_transforms()
         return super().on_configure(state)
+
+    def _warn_without_transforms(self) -> None:
+        reason = without_transforms(self._config) if self._options.publish_tf else ""
+        if reason and reason != self._told_without_transforms:
+            self.get_logger().warning(f"publish_tf publishes nothing while {reason}")
+        self._told_without_transforms = reason
 
     def _open_topics(self) -> None:
         for name in self._options.cameras or ("",):
@@ -181,6 +190,8 @@ class PerceptionNode(LifecycleNode):
         self._options, self._config = options, config
         for camera in self._cameras:
             camera.set_options(options)
+        if self._pipeline is not None:
+            self._warn_without_transforms()
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, config: PerceptionConfig) -> None:
