@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import product
 from pathlib import Path
@@ -299,6 +300,32 @@ def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(mon
         pipeline.ThermalPerception()
     named = with_values(PerceptionConfig(), {"contrast.method": "clahe"})
     assert pipeline.ThermalPerception(named).contrast.method == "clahe"
+
+
+def test_networks_are_ready_before_a_frame_could_wait_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[str, int, bool]] = []
+    turn = threading.Lock()
+    run = HotFace.run
+    monkeypatch.setattr(HotFace, "run", lambda self, batch: (
+        runs.append((self.card.name, len(batch), turn.locked())), run(self, batch))[1])
+    off = with_values(PerceptionConfig(), {"face.enabled": False, "face.max_faces": 2})
+    perception = pipeline.ThermalPerception(off)
+    perception.warm_up()
+    assert runs == [("objects", 1, False)]
+    runs.clear()
+
+    on = with_values(off, {"face.enabled": True})
+    ready = perception.prepare(on, 1, turn)
+    assert perception.networks.face_detector is None and perception.config is off, "nothing has changed yet"
+    assert set(runs) == {("faces", 1, False), *(("landmarks", size, False) for size in (1, 2, 4))}
+    perception.reconfigure(on, ready)
+    assert perception.networks is ready
+    runs.clear()
+
+    perception.prepare(on, 1, turn)
+    assert runs == [], "what was run before needs no other run"
+    perception.prepare(on, 2, turn)
+    assert set(runs) == {("objects", 2, True), ("faces", 2, True), ("landmarks", 8, True)}
 
 
 def test_every_part_of_the_time_belongs_to_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:

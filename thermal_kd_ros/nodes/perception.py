@@ -78,7 +78,7 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().info("loading the models")
         try:
             self._pipeline = pipeline = ThermalPerception(self._config)
-            pipeline.warm_up(self._most(pipeline))
+            pipeline.warm_up(self._most(pipeline, self._options))
             self._open_topics()
         except (ModelError, EngineError, ConfigError) as error:
             return self._refuse_to_configure(str(error))
@@ -183,8 +183,8 @@ class PerceptionNode(LifecycleNode):
                 raise ConfigError(f"{', '.join(fixed)} can be changed only while the node is unconfigured: "
                                   "deactivate and clean up first")
             options, config = parameters.merged(configs, values)
-            if config != self._config and self._pipeline is not None:
-                self._reconfigure(self._pipeline, config)
+            if self._pipeline is not None and (options, config) != configs:
+                self._reconfigure(self._pipeline, options, config)
         except (ConfigError, ModelError, EngineError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._options, self._config = options, config
@@ -194,14 +194,18 @@ class PerceptionNode(LifecycleNode):
             self._warn_without_transforms()
         return SetParametersResult(successful=True)
 
-    def _reconfigure(self, pipeline: ThermalPerception, config: PerceptionConfig) -> None:
+    def _reconfigure(self, pipeline: ThermalPerception, options: NodeConfig, config: PerceptionConfig) -> None:
         unknown = sorted(set(class_thresholds(config.detector)) - set(pipeline.class_names))
         if unknown:
             raise ConfigError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
                               f"{', '.join(pipeline.class_names)}")
+        # Before the lock, so that the frames in work are not held up, and the next ones find everything run once.
+        networks = pipeline.prepare(config, self._most(pipeline, options), self._pipeline_lock)
+        if config == self._config:
+            return
         with self._pipeline_lock:
             try:
-                pipeline.reconfigure(config)
+                pipeline.reconfigure(config, networks)
             except (ModelError, EngineError):
                 pipeline.reconfigure(self._config)
                 raise
@@ -218,12 +222,13 @@ class PerceptionNode(LifecycleNode):
 
     def _limits(self) -> tuple[int, float]:
         assert self._pipeline is not None
-        return self._most(self._pipeline), 1e-3 * self._options.batch_window_ms
+        return self._most(self._pipeline, self._options), 1e-3 * self._options.batch_window_ms
 
-    def _most(self, pipeline: ThermalPerception) -> int:
+    @staticmethod
+    def _most(pipeline: ThermalPerception, options: NodeConfig) -> int:
         """Most frames in a batch."""
-        cameras = max(1, len(self._options.cameras))
-        return min(cameras, self._options.max_batch or (1 if pipeline.networks.detector.on_cpu else cameras))
+        cameras = max(1, len(options.cameras))
+        return min(cameras, options.max_batch or (1 if pipeline.networks.detector.on_cpu else cameras))
 
     def _answer(self, arrivals: Sequence[tuple[Camera, Arrival]]) -> None:
         """Answer one frame of each of some cameras, or count why not; runs in the worker thread and survives them."""
