@@ -132,6 +132,13 @@ def test_a_card_that_asks_for_the_unknown_is_refused(card: dict[str, Any], word:
         contrast_for(ContrastConfig(), card)
 
 
+def test_fixed_temperatures_that_meet_those_of_a_card_are_refused() -> None:
+    card = {"method": "fixed", "fixed_low_c": 42.0, "fixed_high_c": 60.0}
+    assert contrast_for(ContrastConfig(), card).fixed_high_c == 60.0
+    with pytest.raises(ConfigError, match="fixed_low_c = 42 must be below contrast.fixed_high_c = 42"):
+        contrast_for(ContrastConfig(fixed_high_c=42.0), card)
+
+
 def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:
     wanted = np.array([[10.0, 20.0, 30.0, 40.0, 50.0]], np.float32)
     units = {"celsius": wanted, "kelvin": wanted + np.float32(273.15), "optris": (wanted * 10 + 1000).astype(np.uint16),

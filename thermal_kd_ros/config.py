@@ -234,10 +234,7 @@ class PerceptionConfig:
     def __post_init__(self) -> None:
         """Check every value; raises ConfigError."""
         validate(self)
-        if self.contrast.low_percentile >= self.contrast.high_percentile:
-            raise ConfigError("contrast.low_percentile must be below contrast.high_percentile")
-        if self.contrast.fixed_low_c >= self.contrast.fixed_high_c:
-            raise ConfigError("contrast.fixed_low_c must be below contrast.fixed_high_c")
+        check_fixed_span(self.contrast)
         class_thresholds(self.detector)
 
 
@@ -336,6 +333,13 @@ def validate(config: Any) -> None:
             raise ConfigError(f"{name} = {value!r}: must lie in [{bounds[0]:g}, {bounds[1]:g}]")
         if choices is not None and value not in choices:
             raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+def check_fixed_span(config: ContrastConfig) -> None:
+    """Raise ConfigError if the fixed temperatures are not in order; the percentiles' bounds keep those in theirs."""
+    if config.fixed_low_c >= config.fixed_high_c:
+        raise ConfigError(f"contrast.fixed_low_c = {config.fixed_low_c:g} must be below contrast.fixed_high_c = "
+                          f"{config.fixed_high_c:g}")
 
 
 def class_thresholds(config: DetectorConfig) -> dict[str, float]:

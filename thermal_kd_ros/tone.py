@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from .config import CONTRAST_METHODS, ConfigError, ContrastConfig, validate
+from .config import CONTRAST_METHODS, ConfigError, ContrastConfig, check_fixed_span, validate
 from .contrast import Span, TemporalContrast, regular_sample
 from .frames import ThermalFrame
 
@@ -36,7 +36,7 @@ def contrast_for(config: ContrastConfig, normalisation: Mapping[str, Any]) -> Co
     """The contrast for a network: the configured one or, with method ``model``, the one that its card asks for.
 
     Of the card's values those count whose parameters were left at their defaults; a card without a method means
-    ``percentile``. Raises ConfigError for a card that asks for what there is not.
+    ``percentile``. Raises ConfigError for a card that asks for what there is not, or does not go with what was set.
     """
     if config.method != "model":
         return config
@@ -47,6 +47,7 @@ def contrast_for(config: ContrastConfig, normalisation: Mapping[str, Any]) -> Co
         raise ConfigError(f"its card asks for contrast by {unknown or wanted['method']}, which is not known here")
     made = replace(config, **{name: value for name, value in wanted.items() if getattr(config, name) == default[name]})
     validate(made)
+    check_fixed_span(made)
     return made
 
 
