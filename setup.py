@@ -60,7 +60,7 @@ setup(
         "opencv": ["opencv-python-headless"],
         "cpu": ["openvino"],
         "onnx": ["onnx", "onnxruntime"],
-        "export": [*TORCH, "onnx", "onnxruntime", "onnxscript"],
+        "export": [*TORCH, "onnx", "onnxruntime", "onnxscript", "pycocotools", "tqdm"],
         "evaluation": EVALUATION,
         "train": [*TORCH, *EVALUATION],
         "test": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],

@@ -24,20 +24,29 @@ ARGUMENTS = {
     "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file; empty takes it from params_file."),
     "use_sim_time": ("", "true takes the time from /clock, for simulators and recordings; empty takes it from "
                      "params_file."),
-    "rviz": ("false", "Start RViz too."),
+    "rviz": ("false", "Start RViz too; it shows the first of cameras."),
+    "frame": ("", "Frame of the images' headers, in which RViz shows; empty takes it from config/perception.rviz."),
     "log_level": ("info", "debug, info, warn or error."),
 }
 
 
+def given(context: LaunchContext) -> dict[str, str]:
+    return {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+
+
+def camera_names(cameras: str) -> list[str]:
+    return [name.strip() for name in cameras.split(",") if name.strip()]
+
+
 def perception(context: LaunchContext) -> list[Node]:
     """The node; a function, because an empty argument must leave the parameter file's value alone."""
-    value = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    value = given(context)
     overrides = {}
     if value["use_sim_time"]:
         overrides["use_sim_time"] = value["use_sim_time"].lower() in ("true", "1")
     if value["model"]:
         overrides["detector.model"] = value["model"]
-    cameras = [name.strip() for name in value["cameras"].split(",") if name.strip()]
+    cameras = camera_names(value["cameras"])
     if cameras:
         overrides["cameras"] = cameras
     return [Node(
@@ -63,18 +72,26 @@ def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[s
     return found
 
 
-def rviz() -> Node:
-    """RViz on the node's topics; its file has absolute names, which are brought into the namespace here."""
+def rviz(context: LaunchContext) -> list[Node]:
+    """RViz on the topics of the node, or of its first camera."""
+    value = given(context)
+    fixed_frame = ["-f", value["frame"]] if value["frame"] else []
+    return [Node(
+        package="rviz2", executable="rviz2", name="rviz", namespace=value["namespace"],
+        arguments=["-d", str(SHARE / "config" / "perception.rviz"), *fixed_frame],
+        remappings=shown(camera_names(value["cameras"])),
+        additional_env=dds_environment(os.environ), condition=IfCondition(value["rviz"]),
+    )]
+
+
+def shown(cameras: list[str]) -> list[tuple[str, str]]:
+    """From the absolute names in RViz's file to the topics of the first camera, in RViz's namespace."""
     topics = ("image_annotated", "markers", "landmarks")
-    return Node(
-        package="rviz2", executable="rviz2", name="rviz", namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", str(SHARE / "config" / "perception.rviz")],
-        remappings=[(f"/{topic}", topic) for topic in topics],
-        additional_env=dds_environment(os.environ), condition=IfCondition(LaunchConfiguration("rviz")),
-    )
+    prefix = f"{cameras[0]}/" if cameras else ""
+    return [(f"/{topic}", f"{prefix}{topic}") for topic in topics]
 
 
 def generate_launch_description() -> LaunchDescription:
     declared = [DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, (default, text) in ARGUMENTS.items()]
-    return LaunchDescription([*declared, OpaqueFunction(function=perception), rviz()])
+    return LaunchDescription([*declared, OpaqueFunction(function=perception), OpaqueFunction(function=rviz)])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from thermal_kd_ros.buckets import BUCKETS, buckets_for, run_in_buckets
 from thermal_kd_ros.config import EngineConfig, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.base import Engine, EngineError, load_engine
+from thermal_kd_ros.engines.guard import GuardedEngine
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.host_path import most_wanted
 from thermal_kd_ros.pipeline import ThermalPerception
@@ -92,6 +93,29 @@ def test_no_face_that_is_left_out_comes_before_one_that_is_kept(made: list[tuple
     np.testing.assert_allclose(np.sort(value(kept))[::-1], everyone[: len(kept)])
 
 
+@pytest.mark.parametrize("priority", ["score", "size"])
+@pytest.mark.parametrize("path", ["off", "on"])
+def test_faces_that_are_too_small_leave_their_places_to_others(path: str, priority: str,
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    perception = ThermalPerception(with_values(PerceptionConfig(), {
+        "engine.backend": "torch", "engine.device": "cpu", "engine.threads": 1, "engine.precision": "fp32",
+        "engine.device_path": path, "face.max_faces": 2, "face.min_size_px": 12.0, "face.priority": priority}))
+    finder = perception.networks.face_detector
+    assert isinstance(finder, GuardedEngine)
+    boxes = torch.tensor([[[20.0, 20, 28, 28], [60, 20, 68, 28], [100, 20, 200, 120], [220, 20, 270, 70],
+                           [20, 130, 40, 150]]])
+    scores = torch.tensor([[[0.9], [0.8], [0.7], [0.6], [0.5]]])
+    monkeypatch.setattr(finder.engine, "infer", lambda images: (boxes, scores))
+    monkeypatch.setattr(finder, "run", lambda images: (boxes.numpy(), scores.numpy()))
+    image = ThermalFrame.from_array(np.full((finder.card.input_height, finder.card.input_width), 29500, np.uint16),
+                                    perception.config.thermal)
+    result = perception.process([image])[0]
+    assert ("device" in result.stage_ms) == (path == "on")
+    np.testing.assert_allclose(result.faces.scores, [0.7, 0.6], atol=1e-6)
+    np.testing.assert_allclose(result.faces.boxes, boxes[0, 2:4].numpy(), atol=1e-3)
+
+
 @pytest.mark.parametrize("mirror", [False, True])
 def test_every_size_of_batch_that_faces_can_make_is_prepared(mirror: bool) -> None:
     pytest.importorskip("onnxruntime")
@@ -133,7 +157,7 @@ def test_the_device_path_is_prepared_for_several_cameras() -> None:
     images = [rng.normal(29500 + 100 * i, 300, (120, 160)).astype(np.uint16) for i in range(2)]
     frames = [ThermalFrame.from_array(image, config.thermal, 1.0, str(i)) for i, image in enumerate(images)]
     together = perception.process(frames)
-    assert all("device" in result.stage_ms for result in together)
+    assert all(list(result.stage_ms) == ["correct", "device", "tracking", "pose"] for result in together)
     # Whoever comes after the preparation is new: its first frame is not mixed with what was run then.
     fresh = ThermalPerception(with_values(config, {"engine.device_path": "off"})).process(frames)
     for mine, other in zip(together, fresh, strict=True):

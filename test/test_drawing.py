@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros import drawing
-from thermal_kd_ros.config import ThermalConfig
+from thermal_kd_ros.config import ContrastConfig, ThermalConfig
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.results import Detections, FaceLandmarks, PerceptionResult
 
@@ -21,7 +21,8 @@ def result_of(boxes: list[list[float]], faces: list[list[float]] | None = None) 
     middle = (face_boxes[:, None, :2] + face_boxes[:, None, 2:]) / 2
     points = np.repeat(middle, 54, axis=1).astype(np.float32)
     ones = np.ones((len(face_boxes), 54), np.float32)
-    return PerceptionResult(objects, FaceLandmarks(face_boxes, ones[:, 0], points, ones, ones, "sf_tl54"), {})
+    return PerceptionResult(objects, FaceLandmarks(face_boxes, ones[:, 0], points, ones, ones, "sf_tl54"), {},
+                            ThermalFrame(np.zeros((1, 1), np.uint8), "display8"))
 
 
 def captions(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
@@ -67,7 +68,8 @@ def test_a_radiometric_frame_shows_degrees_and_a_display_image_does_not(monkeypa
     counts = np.full((60, 80), 30315, np.uint16)
     counts[:10] = 29000
     for values in (counts, (counts >> 8).astype(np.uint8)):
-        drawing.annotate(ThermalFrame.from_array(values, ThermalConfig()), result_of([[10, 20, 40, 50]]))
+        frame = ThermalFrame.from_array(values, ThermalConfig())
+        drawing.annotate(frame, result_of([[10, 20, 40, 50]]), ContrastConfig())
     assert seen[0][3] == pytest.approx(30.0, abs=0.01)
     assert np.isnan(seen[1][3])
 

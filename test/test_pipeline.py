@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from thermal_kd_ros.config import (
     ThermalConfig,
     with_values,
 )
+from thermal_kd_ros.correction import Corrector
 from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame
 from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError
@@ -297,6 +300,58 @@ def test_each_network_sees_the_contrast_of_its_card_until_the_user_names_one(mon
         pipeline.ThermalPerception()
     named = with_values(PerceptionConfig(), {"contrast.method": "clahe"})
     assert pipeline.ThermalPerception(named).contrast.method == "clahe"
+
+
+def test_networks_are_ready_before_a_frame_could_wait_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[tuple[str, int, bool]] = []
+    turn = threading.Lock()
+    run = HotFace.run
+    monkeypatch.setattr(HotFace, "run", lambda self, batch: (
+        runs.append((self.card.name, len(batch), turn.locked())), run(self, batch))[1])
+    off = with_values(PerceptionConfig(), {"face.enabled": False, "face.max_faces": 2})
+    perception = pipeline.ThermalPerception(off)
+    perception.warm_up()
+    assert runs == [("objects", 1, False)]
+    runs.clear()
+
+    on = with_values(off, {"face.enabled": True})
+    ready = perception.prepare(on, 1, turn)
+    assert perception.networks.face_detector is None and perception.config is off, "nothing has changed yet"
+    assert set(runs) == {("faces", 1, False), *(("landmarks", size, False) for size in (1, 2, 4))}
+    perception.reconfigure(on, ready)
+    assert perception.networks is ready
+    runs.clear()
+
+    perception.prepare(on, 1, turn)
+    assert runs == [], "what was run before needs no other run"
+    perception.prepare(on, 2, turn)
+    assert set(runs) == {("objects", 2, True), ("faces", 2, True), ("landmarks", 8, True)}
+
+
+def test_every_part_of_the_time_belongs_to_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    perception = pipeline.ThermalPerception(with_values(PerceptionConfig(), {"correction.stripes": "both"}))
+    frame = ThermalFrame.from_array(upright_scene(), ThermalConfig(), 0.0)
+    apply = Corrector.apply
+    monkeypatch.setattr(Corrector, "apply", lambda self, frame: (time.sleep(0.05), apply(self, frame))[1])
+    stages = perception.process([frame])[0].stage_ms
+    assert list(stages) == ["correct", "contrast", "detect", "faces", "landmarks", "tracking", "pose"]
+    assert stages["correct"] >= 50.0 > stages["contrast"]
+
+
+@pytest.mark.parametrize(("rotate", "flip"), list(product((0, 90, 180, 270), (False, True))))
+def test_the_frame_of_a_result_is_corrected_and_on_the_camera_s_own_pixels(rotate: int, flip: bool, tmp_path: Path
+                                                                           ) -> None:
+    scene = np.full((80, 60), 20.0, np.float32)
+    scene[20:40, 10:30] = 35.0
+    broken = scene.copy()
+    broken[30, 20] = 90.0
+    np.save(tmp_path / "bad.npy", broken != scene)
+    config = with_values(PerceptionConfig(), {"thermal.rotate": rotate, "thermal.flip": flip,
+                                              "correction.bad_pixel_map": str(tmp_path / "bad.npy")})
+    given = ThermalFrame.from_array(broken, config.thermal, 3.0, "front")
+    result = pipeline.ThermalPerception(config).process([given])[0]
+    np.testing.assert_array_equal(result.frame.values, scene)
+    assert (result.frame.stamp, result.frame.camera, result.frame.mode) == (3.0, "front", "celsius")
 
 
 def test_faults_of_the_sensor_are_gone_before_anything_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -89,14 +89,22 @@ def test_tracks_do_not_mix_and_lost_ones_start_anew():
     here, there = np.zeros((4, 2)), np.full((4, 2), 100.0)
     smoother.update(face_at(here, 1), 0.0)
     np.testing.assert_array_equal(smoother.update(face_at(there, 2), 0.1).points[0], there)
-    # Seen again in time: pulled towards where it was. After the limit: as if new.
+    # Seen again in time: pulled towards where it was. Missed beyond the limit: as if new.
     assert smoother.update(face_at(there, 1), 0.2).points.max() < 100.0
+    smoother.update(face_at(there, 2), 0.3)
     np.testing.assert_array_equal(smoother.update(face_at(here, 1), 0.8).points[0], here)
     # Time that jumps back, e.g. a bag that starts again.
     np.testing.assert_array_equal(smoother.update(face_at(there, 1), 0.1).points[0], there)
     # Faces without a track are never smoothed.
     for i in range(3):
         np.testing.assert_array_equal(smoother.update(face_at(here + i, -1), 1.0 + i).points[0], here + i)
+
+
+@pytest.mark.parametrize(("step", "forget_s"), [(1.01, 1.0), (0.1, 0.0)])
+def test_frames_that_come_slowly_are_smoothed_too(step, forget_s):
+    smoother = LandmarkSmoother(SmoothingConfig(True, 0.1, 0.0, 1.0), forget_s)
+    smoother.update(face_at(np.zeros((4, 2))), 0.0)
+    assert 0.0 < smoother.update(face_at(np.full((4, 2), 9.0)), step).points.max() < 9.0
 
 
 def test_off_changes_nothing_and_forgets():

@@ -43,10 +43,38 @@ def test_a_constant_first_image_decides_nothing(reader: FrameReader, said: list[
     assert reader.read_array(room(), "mono16", 0.1).mode == "centikelvin"
 
 
-def test_a_configured_mode_is_not_judged(said: list[str]) -> None:
-    reader = FrameReader(ThermalConfig(input_mode="optris"), say=said.append)
-    assert reader.read_array(room(), "mono16", 0.0).mode == "optris"
-    assert said == []
+def test_a_configured_mode_is_not_announced(said: list[str]) -> None:
+    reader = FrameReader(ThermalConfig(input_mode="decikelvin"), say=said.append)
+    assert reader.read_array(room() // 10, "mono16", 0.0).mode == "decikelvin"
+    assert said == [] and reader.doubt == ""
+
+
+@pytest.mark.parametrize(("mode", "pixels", "encoding", "degrees"), [
+    ("centikelvin", np.arange(192, dtype=np.uint8).reshape(12, 16), "mono8", "-272"),
+    ("optris", room(), "mono16", "2900"),
+    ("celsius", (room() / 100).astype(np.float32), "32FC1", "300"),
+])
+def test_impossible_degrees_are_doubted_once_until_there_are_others(said: list[str], mode: str, pixels: np.ndarray,
+                                                                    encoding: str, degrees: str) -> None:
+    told: list[str] = []
+    reader = FrameReader(ThermalConfig(input_mode=mode), say=told.append, warn=said.append)
+    reader.read_array(np.full_like(pixels, 7), encoding, 0.0)
+    assert reader.doubt == "", "a closed shutter tells nothing"
+    for stamp in (0.1, 0.2):
+        assert reader.read_array(pixels, encoding, stamp).mode == mode
+        assert f"at {degrees} degrees" in reader.doubt and "thermal.input_mode" in reader.doubt
+    assert len(said) == 1 and encoding in said[0] and degrees in said[0] and told == []
+
+
+def test_a_camera_whose_first_images_were_odd_is_believed_later(said: list[str]) -> None:
+    reader = FrameReader(ThermalConfig(input_mode="centikelvin"), say=said.append)
+    reader.read_array(room() // 100, "mono16", 0.0)
+    assert reader.doubt
+    reader.read_array(room(), "mono16", 0.1)
+    assert reader.doubt == ""
+    # A fire that fills the image is no reason to doubt any more.
+    reader.read_array(room(600.0), "mono16", 0.2)
+    assert reader.doubt == "" and len(said) == 1
 
 
 def test_colour_is_noted_once(reader: FrameReader, said: list[str]) -> None:
@@ -87,6 +115,16 @@ def test_repeated_images_are_counted(reader: FrameReader) -> None:
     reader.read(image.tobytes(), 12, 16, "mono16", 32, False, 4.0)
     assert runs == [0, 1, 2, 3]
     assert (reader.frozen_run, reader.frozen_total) == (0, 3)
+
+
+def test_an_image_after_a_pause_repeats_none(reader: FrameReader) -> None:
+    for _ in range(3):
+        reader.read_array(room(), "mono16", 0.0)
+    assert reader.frozen and reader.frozen_total == 2
+    reader.restart()
+    assert not reader.frozen
+    reader.read_array(room(), "mono16", 1.0)
+    assert reader.frozen_run == 0 and reader.frozen_total == 2 and reader.mode == "centikelvin"
 
 
 def test_repetition_is_seen_through_nan_and_a_reused_buffer(reader: FrameReader) -> None:

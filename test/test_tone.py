@@ -132,6 +132,13 @@ def test_a_card_that_asks_for_the_unknown_is_refused(card: dict[str, Any], word:
         contrast_for(ContrastConfig(), card)
 
 
+def test_fixed_temperatures_that_meet_those_of_a_card_are_refused() -> None:
+    card = {"method": "fixed", "fixed_low_c": 42.0, "fixed_high_c": 60.0}
+    assert contrast_for(ContrastConfig(), card).fixed_high_c == 60.0
+    with pytest.raises(ConfigError, match="fixed_low_c = 42 must be below contrast.fixed_high_c = 42"):
+        contrast_for(ContrastConfig(fixed_high_c=42.0), card)
+
+
 def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:
     wanted = np.array([[10.0, 20.0, 30.0, 40.0, 50.0]], np.float32)
     units = {"celsius": wanted, "kelvin": wanted + np.float32(273.15), "optris": (wanted * 10 + 1000).astype(np.uint16),
@@ -141,14 +148,16 @@ def test_fixed_temperatures_become_black_and_white_in_every_unit() -> None:
         np.testing.assert_allclose(tone.apply(values), [[0, 0, 0.5, 1, 1]], atol=1e-3, err_msg=mode)
 
 
-def test_fixed_stretches_images_without_temperatures_and_those_upside_down() -> None:
-    counts = (scene() * 100 + 3000).astype(np.uint16)
-    frame = frame_of(counts, input_mode="raw_counts")
+def test_fixed_stretches_images_without_temperatures() -> None:
+    frame = frame_of((scene() * 100 + 3000).astype(np.uint16), input_mode="raw_counts")
     assert fixed_span(frame, ContrastConfig()) is None
     assert tone_of(frame, "fixed") == tone_of(frame, "percentile")
-    falling = frame_of(counts, input_mode="linear", scale=-0.01, offset=60.0)
-    span = fixed_span(falling, ContrastConfig(fixed_low_c=20.0, fixed_high_c=40.0))
-    assert span is not None and span.low == pytest.approx(2000) and span.high == pytest.approx(4000)
+
+
+@pytest.mark.parametrize("scale", (-0.01, 0.0))
+def test_a_scale_that_would_make_warm_things_dark_or_all_alike_is_refused(scale: float) -> None:
+    with pytest.raises(ConfigError, match="thermal.scale"):
+        with_values(PerceptionConfig(), {"thermal.input_mode": "linear", "thermal.scale": scale})
 
 
 def test_fixed_temperatures_in_the_wrong_order_are_refused() -> None:

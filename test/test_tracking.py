@@ -48,6 +48,17 @@ def test_a_short_gap_is_bridged_and_nothing_is_fine():
     assert tracker.update(boxes_at((1, 0)), labels, 0.6)[0] == a
 
 
+@pytest.mark.parametrize(("step", "max_missed_s"), [(1.01, 1.0), (0.1, 0.0), (30.0, 1.0)])
+def test_what_is_in_every_frame_keeps_its_id_however_slowly_they_come(step, max_missed_s):
+    tracker = Tracker(TrackingConfig(max_missed_s=max_missed_s))
+    labels = np.zeros(1, np.int64)
+    ids = [int(tracker.update(boxes_at((0, 0)), labels, i * step)[0]) for i in range(6)]
+    assert len(set(ids)) == 1
+    # Once it was missed, time counts.
+    tracker.update(np.zeros((0, 4), np.float32), labels[:0], 5.5 * step)
+    assert tracker.update(boxes_at((0, 0)), labels, 6 * step + max_missed_s)[0] not in ids
+
+
 @pytest.mark.parametrize("gap", [0.0, 0.001, 0.005])
 def test_frames_that_are_stamped_in_bursts_do_not_throw_predictions_off(gap):
     rng = np.random.default_rng(1)

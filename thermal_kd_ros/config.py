@@ -61,7 +61,7 @@ class ThermalConfig:
         "Meaning of the pixel values; auto decides once from the encoding and the range of the first frame.",
         choices=INPUT_MODES,
     )
-    scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(-1e3, 1e3))
+    scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(1e-6, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
     rotate: int = _parameter(
         0, "Degrees clockwise by which the image must be turned to be upright; results stay in the camera's pixels.",
@@ -174,7 +174,7 @@ class TrackingConfig:
     enabled: bool = _parameter(True, "Give detections and faces stable ids.", live=True)
     match_iou: float = _parameter(0.2, "Smallest overlap of a track's predicted box with a detection.",
                                   bounds=(0.01, 0.99), live=True)
-    max_missed_s: float = _parameter(1.0, "A track not seen for this long, in seconds, is forgotten.",
+    max_missed_s: float = _parameter(1.0, "A track that frames lacked for this long, in seconds, is forgotten.",
                                      bounds=(0.0, 60.0), live=True)
 
 
@@ -234,10 +234,7 @@ class PerceptionConfig:
     def __post_init__(self) -> None:
         """Check every value; raises ConfigError."""
         validate(self)
-        if self.contrast.low_percentile >= self.contrast.high_percentile:
-            raise ConfigError("contrast.low_percentile must be below contrast.high_percentile")
-        if self.contrast.fixed_low_c >= self.contrast.fixed_high_c:
-            raise ConfigError("contrast.fixed_low_c must be below contrast.fixed_high_c")
+        check_fixed_span(self.contrast)
         class_thresholds(self.detector)
 
 
@@ -336,6 +333,13 @@ def validate(config: Any) -> None:
             raise ConfigError(f"{name} = {value!r}: must lie in [{bounds[0]:g}, {bounds[1]:g}]")
         if choices is not None and value not in choices:
             raise ConfigError(f"{name} = {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+def check_fixed_span(config: ContrastConfig) -> None:
+    """Raise ConfigError if the fixed temperatures are not in order; the percentiles' bounds keep those in theirs."""
+    if config.fixed_low_c >= config.fixed_high_c:
+        raise ConfigError(f"contrast.fixed_low_c = {config.fixed_low_c:g} must be below contrast.fixed_high_c = "
+                          f"{config.fixed_high_c:g}")
 
 
 def class_thresholds(config: DetectorConfig) -> dict[str, float]:

@@ -62,10 +62,9 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
     return picture
 
 
-def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConfig | None = None, scale: int = 1
-             ) -> np.ndarray:
+def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConfig, scale: int = 1) -> np.ndarray:
     """``draw`` for a frame, with the contrast of this frame alone: (H * scale, W * scale, 3) uint8 BGR."""
-    tone = TemporalTone(config or ContrastConfig()).update(frame)
+    tone = TemporalTone(config).update(frame)
     celsius = frame.celsius(frame.values) if frame.radiometric else None
     return draw(tone.apply(frame.values), result, celsius, scale)
 

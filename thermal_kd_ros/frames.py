@@ -53,6 +53,9 @@ _LINEAR: dict[str, tuple[float, float]] = {
 }
 """Degrees Celsius = scale * value + offset. Optris: (v - 1000) / 10."""
 
+PLAUSIBLE_C = (-100.0, 200.0)
+"""Between these lies the middle of nearly every image: kelvin taken for degrees Celsius are beyond."""
+
 
 @dataclass(frozen=True)
 class ThermalFrame:
@@ -63,6 +66,7 @@ class ThermalFrame:
     mode: str
     """Input mode, never ``auto``."""
     scale: float = 1.0
+    """Degrees Celsius per count, above 0: whatever sees the values takes larger ones for warmer ones."""
     offset: float = 0.0
     stamp: float | None = None
     """Time of the image in seconds; None for single images, which are then not smoothed in time."""
@@ -185,12 +189,7 @@ def explain_mode(values: np.ndarray) -> tuple[str, str]:
     """
     if values.dtype == np.uint8:
         return "display8", "8 bits are a picture for people, whatever the camera made of the temperatures"
-    step = max(1, min(values.shape) // 100)
-    sample = values[::step, ::step].astype(np.float64)
-    sample = sample[np.isfinite(sample)]
-    if not sample.size:
-        sample = values[np.isfinite(values)].astype(np.float64)
-    low, middle, high = percentiles(sample, (2.0, 50.0, 98.0))
+    low, middle, high = percentiles(_sample(values), (2.0, 50.0, 98.0))
     if values.dtype == np.uint16:
         as_celsius = f"in hundredths of a kelvin the image is about {middle / 100 - 273.15:.1f} degrees Celsius"
         if 27315 - 6000 <= middle <= 27315 + 13000 and high - low < 20000:
@@ -201,3 +200,23 @@ def explain_mode(values: np.ndarray) -> tuple[str, str]:
     if 200.0 <= middle <= 450.0:
         return "kelvin", f"the middle of the image is {middle:.1f}, which a scene can have in kelvin"
     return "raw_counts", f"the middle of the image is {middle:.4g}, which no scene has in degrees Celsius or kelvin"
+
+
+def doubt(frame: ThermalFrame) -> str:
+    """Why the degrees of a frame can hardly be true, in words; empty if they can be, or if there are none."""
+    if not frame.radiometric:
+        return ""
+    # As the camera gives them: beyond physics a correction for the emissivity has no result.
+    middle = percentiles(_sample(frame.values), (50.0,))[0] * frame.scale + frame.offset
+    if PLAUSIBLE_C[0] <= middle <= PLAUSIBLE_C[1]:
+        return ""
+    return (f"read as {frame.mode} the middle of the image is at {middle:.0f} degrees Celsius, which hardly any scene "
+            "has")
+
+
+def _sample(values: np.ndarray) -> np.ndarray:
+    """Some finite values (N,) float64 of an image, on a grid where that has any."""
+    step = max(1, min(values.shape) // 100)
+    sample = values[::step, ::step].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    return sample if sample.size else values[np.isfinite(values)].astype(np.float64)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .buckets import buckets_for, run_in_buckets
+from .buckets import run_in_buckets
 from .config import ContrastConfig, FaceConfig, PerceptionConfig
 from .engines.base import Engine
 from .faces import CROP_MARGIN, mean_of_both, normalise_crop, with_mirror_images
@@ -38,14 +38,6 @@ class HostPath:
         self._networks, self._config, self._contrasts, self._thresholds = networks, config, contrasts, thresholds
         for (_, network), tone in self._tones.items():
             tone.config = contrasts[network]
-
-    def warm_up(self, batch: int) -> None:
-        """Run every network at every batch size that frames of ``batch`` cameras may need."""
-        for engine in self._networks.engines():
-            crops = batch * self._config.face.max_faces * (2 if self._config.face.mirror else 1)
-            most = batch if engine.card.task == "detection" else crops
-            for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
-                engine.run(np.full((size, 1, engine.card.input_height, engine.card.input_width), 0.5, np.float32))
 
     def find(self, frames: Sequence[ThermalFrame]
              ) -> tuple[list[Detections], list[FaceLandmarks], dict[str, float]]:
@@ -89,8 +81,8 @@ class HostPath:
         thresholds = np.array([config.score_threshold], np.float32)
         found = []
         for i, letterbox in enumerate(letterboxes):
-            limit = config.max_faces if config.priority == "score" else len(boxes[i])
-            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, limit)
+            # All of them: a face that is too small must not take the place of one that can be used.
+            kept = select(boxes[i], scores[i][:, face : face + 1], thresholds, config.nms_iou, len(boxes[i]))
             found.append(most_wanted(in_source(letterbox, kept, ("face",)), config))
         return found
 

@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from .config import CONTRAST_METHODS, INPUT_MODES, ConfigError, ContrastConfig, PerceptionConfig, ThermalConfig
-from .frames import ThermalFrame, explain_mode
+from .frames import PLAUSIBLE_C, ThermalFrame, doubt, explain_mode
 from .geometry import Letterbox
 from .models.checkpoint import ModelError, read_card, resolve
 from .tone import TemporalTone, Tone, contrast_for
 
 _SHOWN = (0.5, 2.0, 50.0, 98.0, 99.5)
-_LIVED_IN_C = (-60.0, 200.0)
-"""Between these lies the middle of nearly every image that a robot takes."""
 _MANY = 0.01
 """So many of the pixels at one end of the range are worth a word."""
 
@@ -152,10 +150,8 @@ def _notes(values: np.ndarray, frame: ThermalFrame, config: ThermalConfig) -> It
     for end, word in ((finite.min(), "smallest"), (finite.max(), "largest")):
         if (part := (finite == end).mean()) > _MANY and finite.min() != finite.max():
             yield f"{part:.1%} of the pixels have the {word} value, {end:g}: the range of the camera may end there"
-    if frame.radiometric:
-        middle = float(np.nanmedian(frame.celsius(finite)))
-        if not _LIVED_IN_C[0] <= middle <= _LIVED_IN_C[1]:
-            yield f"{middle:.0f} C in the middle of the image is hardly true; check thermal.input_mode"
+    if doubted := doubt(frame):
+        yield f"{doubted}; check thermal.input_mode"
     if pixels.dtype == np.uint16:
         yield from _notes_on_counts(pixels, frame, config)
 
@@ -172,7 +168,7 @@ def _notes_on_counts(counts: np.ndarray, frame: ThermalFrame, config: ThermalCon
         if mode in ("auto", "linear", frame.mode) or not other.radiometric:
             continue
         middle = float(np.median(other.celsius(counts)))
-        if _LIVED_IN_C[0] <= middle <= _LIVED_IN_C[1]:
+        if PLAUSIBLE_C[0] <= middle <= PLAUSIBLE_C[1]:
             others.append(f"{mode} {middle:.1f} C")
     if others:
         yield f"the middle of the image in other modes: {', '.join(others)}"

@@ -68,7 +68,7 @@ def contrasts_of(config: PerceptionConfig, networks: Networks) -> dict[str, Cont
             try:
                 contrasts[name] = contrast_for(config.contrast, engine.card.normalisation)
             except ConfigError as error:
-                raise ModelError(f"{engine.card.name}: {error}; set contrast.method to one that is") from None
+                raise ModelError(f"{engine.card.name}: {error}; set contrast.method to go without its card") from None
     return contrasts
 
 

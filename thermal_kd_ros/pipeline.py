@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +18,12 @@ from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
 from .head_pose import LAYOUT, head_poses
 from .host_path import HostPath
-from .networks import contrasts_of, load_networks, thresholds_of
+from .networks import Networks, contrasts_of, load_networks, thresholds_of
 from .placing import faces_in_source, faces_turned_back, in_source, turned_back, upright
 from .results import Detections, FaceLandmarks, HeadPoses, PerceptionResult
 from .smoothing import LandmarkSmoother
 from .tracking import Tracker
+from .warm_up import WarmUp
 
 if TYPE_CHECKING:
     from .engines.device.path import DevicePath
@@ -60,6 +62,7 @@ class ThermalPerception:
         self.host = HostPath(self.networks, self.config, self._contrasts, self._thresholds)
         self._device: DevicePath | None = None
         self._device_failure = ""
+        self._warm_up = WarmUp()
         self._choose_device()
 
     def _choose_device(self) -> None:
@@ -77,14 +80,30 @@ class ThermalPerception:
         """The contrast that the detector of objects sees; never method ``model``."""
         return self._contrasts["objects"]
 
-    def reconfigure(self, config: PerceptionConfig) -> None:
+    def prepare(self, config: PerceptionConfig, batch: int, turn: AbstractContextManager[object]) -> Networks:
+        """The networks for ``reconfigure`` with other values, ready for frames of ``batch`` cameras at once.
+
+        Changes nothing, and may take seconds: for a thread beside the one that processes frames. ``turn`` keeps the two
+        apart where networks are run that are in use, for one batch at a time. Raises ModelError or EngineError.
+        """
+        used, networks = self.networks.engines(), self._networks_for(config)
+        self._warm_up.run([engine for engine in networks.engines() if engine not in used], config.face, batch)
+        if self._device is None:
+            self._warm_up.run(used, config.face, batch, turn)
+        return networks
+
+    def _networks_for(self, config: PerceptionConfig) -> Networks:
+        if config.face.enabled and self.networks.face_detector is None:
+            return load_networks(config, self.networks.detector)
+        return self.networks
+
+    def reconfigure(self, config: PerceptionConfig, networks: Networks | None = None) -> None:
         """Take new thresholds and other live values; models and engine stay as they are.
 
-        Raises ModelError or EngineError, with nothing changed, if the new values do not fit the models.
+        ``networks`` are those of ``prepare``; without them what is missing is loaded now. Raises ModelError or
+        EngineError, with nothing changed, if the new values do not fit the models.
         """
-        networks = self.networks
-        if config.face.enabled and networks.face_detector is None:
-            networks = load_networks(config, networks.detector)
+        networks = networks or self._networks_for(config)
         contrasts, thresholds = contrasts_of(config, networks), thresholds_of(config, networks)
         self.config, self.networks, self._contrasts, self._thresholds = config, networks, contrasts, thresholds
         for camera in self._cameras.values():
@@ -109,7 +128,7 @@ class ThermalPerception:
         if self._device is not None:
             self._device.forget_cameras()
         else:
-            self.host.warm_up(batch)
+            self._warm_up.run(self.networks.engines(), self.config.face, batch)
 
     def describe(self) -> str:
         """Backends, each with the models that it runs, for logs and diagnostics."""
@@ -133,14 +152,17 @@ class ThermalPerception:
         began = time.perf_counter()
         thermal = self.config.thermal
         turns = [Orientation(*frame.shape, thermal.rotate, thermal.flip) for frame in frames]
-        frames = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
-        frames = [upright(frame, turn) for frame, turn in zip(frames, turns, strict=True)]
+        corrected = [self._camera(frame.camera).corrector.apply(frame) for frame in frames]
+        frames = [upright(frame, turn) for frame, turn in zip(corrected, turns, strict=True)]
+        stages = {"correct": time.perf_counter() - began}
+        began = time.perf_counter()
         found = self._found_on_device(frames)
         if found is not None:
             detections, faces = found
-            stages = {"device": time.perf_counter() - began}
+            stages["device"] = time.perf_counter() - began
         else:
-            detections, faces, stages = self.host.find(frames)
+            detections, faces, host_stages = self.host.find(frames)
+            stages |= host_stages
         detections = [turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
         faces = [faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
 
@@ -155,7 +177,8 @@ class ThermalPerception:
         poses = [self._poses(frame, found) for frame, found in zip(frames, faces, strict=True)]
         stages["pose"] = time.perf_counter() - began
         stage_ms = {name: 1e3 * seconds for name, seconds in stages.items()}
-        return [PerceptionResult(d, f, stage_ms, p) for d, f, p in zip(detections, faces, poses, strict=True)]
+        return [PerceptionResult(d, f, stage_ms, c, p)
+                for d, f, c, p in zip(detections, faces, corrected, poses, strict=True)]
 
     def _found_on_device(self, frames: Sequence[ThermalFrame]
                          ) -> tuple[list[Detections], list[FaceLandmarks]] | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .frames import ThermalFrame
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -108,7 +110,9 @@ class PerceptionResult:
     detections: Detections
     faces: FaceLandmarks
     stage_ms: dict[str, float]
-    """Wall time of the stages of the batch that this frame was in, milliseconds: contrast, detect, faces and
-    landmarks, or device where it was one go; tracking and pose."""
+    """Wall time of the stages of the batch that this frame was in, milliseconds: correct, which turns the image upright
+    too; contrast, detect, faces and landmarks, or device where it was one go; tracking and pose."""
+    frame: ThermalFrame
+    """What was looked at: without bad pixels and stripes, in the camera's own orientation."""
     poses: HeadPoses | None = None
     """Of the faces, in their order; None if the camera's rays are not known or nobody asked."""

@@ -49,19 +49,22 @@ def _weight(cutoff_hz: float | np.ndarray, elapsed: float) -> float | np.ndarray
 class LandmarkSmoother:
     """Filters the landmarks of one camera's faces, which are told apart by their track ids.
 
-    A face without a track is passed through, as is one whose stamp is that of the frame before. A track that was not
-    seen for ``forget_s`` seconds starts anew, as does everything when time jumps back.
+    A face without a track is passed through, as is one whose stamp is that of the frame before. A track that frames
+    lacked for ``forget_s`` seconds starts anew, as does everything when time jumps back.
     """
 
     def __init__(self, config: SmoothingConfig, forget_s: float) -> None:
         self.config = config
         self.forget_s = forget_s
         self._filters: dict[int, OneEuro] = {}
+        self._latest: frozenset[int] = frozenset()
+        """Tracks of the frame before, which were never missed, however slowly frames come."""
 
     def update(self, faces: FaceLandmarks, stamp: float) -> FaceLandmarks:
         """The faces at ``stamp`` seconds with smoothed points; boxes, confidence and temperatures stay as they are."""
-        self._filters = {track: kept for track, kept in self._filters.items()
-                         if 0.0 <= stamp - kept.stamp <= self.forget_s}
+        self._filters = {track: kept for track, kept in self._filters.items() if stamp >= kept.stamp
+                         and (track in self._latest or stamp - kept.stamp <= self.forget_s)}
+        self._latest = frozenset(faces.track_ids.tolist())
         if not self.config.enabled:
             self._filters.clear()
             return faces

@@ -9,7 +9,7 @@ import numpy as np
 
 from .compressed import JPEG_SIGNATURE, decode_compressed
 from .config import NodeConfig, ThermalConfig
-from .frames import ThermalFrame, decode, is_colour
+from .frames import ThermalFrame, decode, doubt, is_colour
 from .shutter import is_global_jump
 
 _Format = tuple[str, tuple[int, ...]]
@@ -21,12 +21,12 @@ class FrameReader:
 
     The input mode ``auto`` is decided once for an image format (encoding and size), on the first image that shows
     anything, and kept: a scene that warms up never turns degrees into counts in the middle of a stream. What a user
-    should know of it is told once to ``say``. ``frozen_frames`` identical images in a row are a frozen camera. Not
-    thread-safe.
+    should know of it is told once to ``say``, degrees that can hardly be true to ``warn``. ``frozen_frames`` identical
+    images in a row are a frozen camera. Not thread-safe.
     """
 
     def __init__(self, config: ThermalConfig, camera: str = "", say: Callable[[str], None] | None = None,
-                 frozen_frames: int = NodeConfig.frozen_frames) -> None:
+                 frozen_frames: int = NodeConfig.frozen_frames, warn: Callable[[str], None] | None = None) -> None:
         self.config = config
         self.camera = camera
         self.frozen_frames = frozen_frames
@@ -37,8 +37,13 @@ class FrameReader:
         self.shutter_events = 0
         """How often the camera was frozen and came back with the jump of a shutter correction; not known of display
         pictures."""
+        self.doubt = ""
+        """Why the degrees of the latest image can hardly be true, until an image of its format has others."""
         self._say = say or (lambda text: None)
+        self._warn = warn or self._say
         self._modes: dict[_Format, str] = {}
+        self._doubted: set[_Format] = set()
+        self._believed: set[_Format] = set()
         self._format: _Format | None = None
         self._mode = ""
         self._previous: np.ndarray | None = None
@@ -58,6 +63,12 @@ class FrameReader:
     def description(self) -> str:
         """Size and encoding of the latest image; empty before the first."""
         return _describe(self._format) if self._format else ""
+
+    def restart(self) -> None:
+        """The next image comes after a pause: it is compared with none before. Modes and counts are kept."""
+        self._previous = None
+        self.frozen_run = 0
+        self.doubt = ""
 
     def read(self, data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
              is_bigendian: bool, stamp: float | None) -> ThermalFrame:
@@ -82,6 +93,7 @@ class FrameReader:
         mode = self._modes.get(layout, self.config.input_mode)
         frame = ThermalFrame.from_array(pixels, dataclasses.replace(self.config, input_mode=mode), stamp, self.camera)
         self._announce(layout, frame)
+        self._judge(layout, frame)
         self._format, self._mode = layout, frame.mode
         self._watch(frame)
         return frame
@@ -99,6 +111,19 @@ class FrameReader:
         elif self.config.input_mode == "auto":
             self._say(f"{_describe(layout)} images are read as {frame.mode}, judging by their first values; if that is "
                       "wrong, set thermal.input_mode")
+
+    def _judge(self, layout: _Format, frame: ThermalFrame) -> None:
+        """Doubt a format's degrees until an image has some that can be true, and say so once."""
+        if layout in self._believed:
+            self.doubt = ""
+        elif _shows_anything(frame.values):
+            found = doubt(frame)
+            self.doubt = f"{found}; check thermal.input_mode" if found else ""
+            if not found:
+                self._believed.add(layout)
+            elif layout not in self._doubted:
+                self._doubted.add(layout)
+                self._warn(f"{_describe(layout)} images: {self.doubt}")
 
     def _watch(self, frame: ThermalFrame) -> None:
         """Count images that repeat the one before: a camera whose shutter is closed, or that hangs."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from .config import CONTRAST_METHODS, ConfigError, ContrastConfig, validate
+from .config import CONTRAST_METHODS, ConfigError, ContrastConfig, check_fixed_span, validate
 from .contrast import Span, TemporalContrast, regular_sample
 from .frames import ThermalFrame
 
@@ -36,7 +36,7 @@ def contrast_for(config: ContrastConfig, normalisation: Mapping[str, Any]) -> Co
     """The contrast for a network: the configured one or, with method ``model``, the one that its card asks for.
 
     Of the card's values those count whose parameters were left at their defaults; a card without a method means
-    ``percentile``. Raises ConfigError for a card that asks for what there is not.
+    ``percentile``. Raises ConfigError for a card that asks for what there is not, or does not go with what was set.
     """
     if config.method != "model":
         return config
@@ -47,6 +47,7 @@ def contrast_for(config: ContrastConfig, normalisation: Mapping[str, Any]) -> Co
         raise ConfigError(f"its card asks for contrast by {unknown or wanted['method']}, which is not known here")
     made = replace(config, **{name: value for name, value in wanted.items() if getattr(config, name) == default[name]})
     validate(made)
+    check_fixed_span(made)
     return made
 
 
@@ -126,16 +127,15 @@ def min_span(frame: ThermalFrame, config: ContrastConfig) -> float:
     if frame.mode == "display8":
         return config.min_span_display
     if frame.radiometric:
-        return config.min_span_k / abs(frame.scale) if frame.scale else config.min_span_k
+        return config.min_span_k / frame.scale
     return config.min_span_counts
 
 
 def fixed_span(frame: ThermalFrame, config: ContrastConfig) -> Span | None:
     """The fixed temperatures in the unit of a frame's values; None if the frame has no temperatures."""
-    if not frame.radiometric or not frame.scale:
+    if not frame.radiometric:
         return None
-    ends = ((celsius - frame.offset) / frame.scale for celsius in (config.fixed_low_c, config.fixed_high_c))
-    low, high = sorted(ends)
+    low, high = ((celsius - frame.offset) / frame.scale for celsius in (config.fixed_low_c, config.fixed_high_c))
     return Span(low, high)
 
 

@@ -52,7 +52,9 @@ class Tracker:
         self._frame += 1
         if stamp != self._stamp:
             self._stamp, self._moved = stamp, self._frame
-        self._tracks = [t for t in self._tracks if stamp - t.stamp <= self.config.max_missed_s
+        # What was in the frame before was never missed, however slowly frames come.
+        self._tracks = [t for t in self._tracks
+                        if (t.frame == self._frame - 1 or stamp - t.stamp <= self.config.max_missed_s)
                         and self._frame - max(t.frame, self._moved) <= self._MOST_STILL]
         ids = np.full(len(boxes), -1, np.int64)
         if len(boxes) and self._tracks:

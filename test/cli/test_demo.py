@@ -43,6 +43,13 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, model_options: list[str])
     return out
 
 
+def test_the_topics_of_the_truth_are_named_where_recordings_are_described(repository: Path) -> None:
+    from thermal_kd_ros.demo.recording import TRUE_DETECTIONS, TRUE_LANDMARKS
+
+    (paragraph,) = [part for part in (repository / "README.md").read_text().split("\n\n") if "make demo BAG=" in part]
+    assert f"`{TRUE_DETECTIONS}`" in paragraph and f"`{TRUE_LANDMARKS}`" in paragraph
+
+
 def test_it_leaves_every_file_whole(rendered: Path) -> None:
     assert sorted(path.name for path in rendered.iterdir()) == FILES
     sheet = cv2.imread(str(rendered / "sheet.png"))

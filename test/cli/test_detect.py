@@ -92,6 +92,20 @@ def test_a_folder_with_good_and_broken_files(folder: Path, tmp_path: Path, model
     assert sorted(p.name for p in output.parent.iterdir()) == ["found.json"]
 
 
+def test_overlays_show_no_bad_pixels(tmp_path: Path, model_options: list[str]) -> None:
+    celsius = np.tile(np.linspace(20.0, 30.0, 128, dtype=np.float32), (96, 1))
+    np.save(tmp_path / "clean.npy", celsius)
+    bad = np.zeros(celsius.shape, bool)
+    bad[5::11, 5::11] = True
+    np.save(tmp_path / "bad.npy", bad)
+    np.save(tmp_path / "broken.npy", np.where(bad, np.float32(90.0), celsius))
+    assert detect(tmp_path / "clean.npy", tmp_path / "broken.npy", "--overlay", tmp_path / "shown", "--score", "1",
+                  "--set", f"correction.bad_pixel_map={tmp_path / 'bad.npy'}", *model_options) == 0
+    clean, broken = (cv2.imread(str(tmp_path / "shown" / f"{name}.npy.png")).astype(int)
+                     for name in ("clean", "broken"))
+    assert np.abs(clean - broken).max() < 20
+
+
 def test_the_command_line_gives_what_the_pipeline_gives(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
     assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--for-metrics", *model_options) == 0
     (image,) = json.loads((tmp_path / "r.json").read_text())["images"]

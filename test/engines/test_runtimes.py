@@ -103,8 +103,10 @@ def test_a_tensorrt_engine_is_built_for_every_batch_that_the_pipeline_makes() ->
 
 def test_a_precision_that_a_file_does_not_have_is_refused() -> None:
     pytest.importorskip("onnxruntime")
-    with pytest.raises(EngineError, match="exported with --precision fp16"):
-        load_engine("landmarks_light", "landmarks", EngineConfig(backend="onnxruntime", device="cpu", precision="fp16"))
+    for precision, remedy in (("fp16", "exported with --precision fp16"), ("bf16", "auto, or engine.backend openvino")):
+        with pytest.raises(EngineError, match=remedy):
+            load_engine("landmarks_light", "landmarks",
+                        EngineConfig(backend="onnxruntime", device="cpu", precision=precision))
 
 
 def test_auto_precision_is_bf16_where_it_is_native() -> None:

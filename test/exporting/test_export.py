@@ -72,12 +72,15 @@ def test_a_network_that_differs_is_not_written(frames: list[LabelledFrame], tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_landmarks_without_a_face_cannot_be_checked(frames: list[LabelledFrame], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["light.onnx", "light.pt2"])
+def test_landmarks_without_a_face_cannot_be_checked(frames: list[LabelledFrame], tmp_path: Path, name: str) -> None:
     import dataclasses
+
+    export = networks.export_onnx if name.endswith("onnx") else networks.export_program
 
     empty = dataclasses.replace(frames[0].frame, values=np.full_like(frames[0].frame.values, 100))
     with pytest.raises(ExportError, match="there is no face"):
-        networks.export_onnx(LIGHT, tmp_path / "light.onnx", "fp32", [empty])
+        export(LIGHT, tmp_path / name, "fp32", [empty])
     assert not list(tmp_path.iterdir())
 
 

@@ -61,6 +61,7 @@ def test_damaged_and_crushed_images_are_dropped_counted_and_named(node: Any, sce
         node.publish(message)
         node.report(lambda d, n=before + i + 1: int(d["dropped bad"]) == n)
         assert said in node.log()
+    assert f"/{node.namespace}/image/compressed: a frame is dropped" in node.log()
     node.ask(compressed(node, scene(), ".png", "mono16; png compressed"))
 
 

@@ -200,6 +200,47 @@ def test_a_lost_gpu_does_not_keep_the_node_from_cleaning_up(monkeypatch: pytest.
             rclpy.shutdown()
 
 
+def test_networks_that_come_late_are_loaded_and_run_before_frames_wait_for_them(
+        monkeypatch: pytest.MonkeyPatch, models: dict[str, str]) -> None:
+    import rclpy
+    from rclpy.lifecycle import TransitionCallbackReturn
+    from rclpy.parameter import Parameter
+
+    from thermal_kd_ros import networks
+    from thermal_kd_ros.nodes.perception import PerceptionNode
+
+    started = not rclpy.ok()  # the other tests' node shares this process's context
+    if started:
+        rclpy.init()
+    try:
+        node = PerceptionNode("loading")
+        given = {**models, "face.enabled": False, "max_batch": 1, "cameras": ["front", "rear"]}
+        node.set_parameters([Parameter(name, value=value) for name, value in given.items()])
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        pipeline, loaded = node._pipeline, []
+        load = networks.load_engine
+
+        def watched(model: str, *given: Any) -> Any:
+            assert not node._pipeline_lock.locked(), "frames would wait"
+            loaded.append(model)
+            return load(model, *given)
+
+        monkeypatch.setattr(networks, "load_engine", watched)
+        (result,) = node.set_parameters([Parameter("face.enabled", value=True)])
+        assert result.successful and len(loaded) == 2 and pipeline.networks.landmarker is not None
+        batches: list[int] = []
+        finder = type(pipeline.networks.face_detector.engine)
+        run = finder.run
+        monkeypatch.setattr(finder, "run", lambda self, batch: (batches.append(len(batch)), run(self, batch))[1])
+        (result,) = node.set_parameters([Parameter("max_batch", value=2)])
+        assert result.successful and 2 in batches, "the first batch of two would wait"
+        node.on_cleanup(None)
+        node.destroy_node()
+    finally:
+        if started:
+            rclpy.shutdown()
+
+
 def test_a_node_that_is_shut_down_says_so(node: Any) -> None:
     assert node.change_state("shutdown") and node.state() == "finalized"
     assert node.report(lambda d: d["state"] != "active")["state"] == "finalized"
@@ -208,6 +249,20 @@ def test_a_node_that_is_shut_down_says_so(node: Any) -> None:
 def test_it_ends_quietly_on_termination(node: Any) -> None:
     assert node.stop(signal.SIGTERM) == 0
     assert "Traceback" not in node.log()
+
+
+def test_topics_that_cannot_be_opened_are_named_and_none_stays_open(
+        start: Callable[[dict[str, Any]], Any], models: dict[str, str], client: Any) -> None:
+    node = start({**models, **QUIET, "cameras": ["front", "b" * 250]})
+    line = next(line for line in node.wait_log("cannot be configured").splitlines() if "cannot be configured" in line)
+    assert "bbb" in line and "topic length should not exceed" in line and "ros2 lifecycle set" in line
+    assert "Traceback" not in node.log()
+    assert "topics of camera" in node.report(lambda d: d["level"] == "2")["message"]
+    assert not [topic for topic, _ in client.get_topic_names_and_types() if f"{node.namespace}/front/" in topic]
+    node.set_ok(cameras=["front"])
+    assert node.change_state("configure") and node.report(lambda d: d["level"] == "0")["state"] == "inactive"
+    assert client.count_subscribers(f"/{node.namespace}/front/image") == 1
+    node.stop()
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

@@ -14,11 +14,17 @@ import rclpy  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import Marker  # noqa: E402
 
+from thermal_kd_ros.config import PerceptionConfig, with_values  # noqa: E402
 from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
 from thermal_kd_ros.head_pose import rotation_of  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.rays import NominalRays  # noqa: E402
-from thermal_kd_ros.nodes.transforms import HeadTransforms, head_transforms, quaternion  # noqa: E402
+from thermal_kd_ros.nodes.transforms import (  # noqa: E402
+    HeadTransforms,
+    head_transforms,
+    quaternion,
+    without_transforms,
+)
 from thermal_kd_ros.results import Detections, FaceLandmarks, HeadPoses, PerceptionResult  # noqa: E402
 
 HEADER = Header(frame_id="thermal_optical")
@@ -58,8 +64,8 @@ def test_only_tracked_heads_with_a_pose_become_transforms():
 
 
 def test_heads_are_drawn_as_axes_at_unit_depth():
-    result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, poses((0, 0, 0), None))
     frame = ThermalFrame(np.zeros((64, 80), np.uint8), "display8")
+    result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, frame, poses((0, 0, 0), None))
     message = markers_message(HEADER, frame, result, NominalRays(64, 80))
     (heads,) = [marker for marker in message.markers if marker.ns == "heads"]
     assert heads.type == Marker.LINE_LIST and len(heads.points) == len(heads.colors) == 6
@@ -67,17 +73,33 @@ def test_heads_are_drawn_as_axes_at_unit_depth():
     assert (start.x, start.y, start.z) == pytest.approx((0.0, -0.2 / 1.5, 1.0))
     # The head faces the camera: its forward axis comes nearer.
     assert forward.z < start.z and forward.x == pytest.approx(start.x)
-    nobody = PerceptionResult(result.detections, result.faces, {}, poses(None, None))
+    nobody = PerceptionResult(result.detections, result.faces, {}, frame, poses(None, None))
     assert not [m for m in markers_message(HEADER, frame, nobody, NominalRays(64, 80)).markers if m.ns == "heads"]
 
 
-def test_transforms_are_sent_or_what_is_missing_is_said_once():
+def test_what_keeps_heads_from_having_transforms_is_named():
+    def reason(**values):
+        return without_transforms(with_values(PerceptionConfig(), {k.replace("__", "."): v for k, v in values.items()}))
+
+    assert reason() == ""
+    assert reason(tracking__enabled=False) == "tracking.enabled is false"
+    assert reason(face__head_pose=False, thermal__flip=True) == "face.head_pose is false and thermal.flip is true"
+    assert reason(face__enabled=False) == "face.enabled is false"
+
+
+def test_transforms_are_sent_or_what_is_missing_is_said_once(monkeypatch):
     context = rclpy.Context()
     rclpy.init(context=context)
     node = rclpy.create_node("heads", context=context)
     try:
         sender = HeadTransforms(node)
+        warned, logger = [], node.get_logger()
+        monkeypatch.setattr(logger, "warning", warned.append)
+        monkeypatch.setattr(node, "get_logger", lambda: logger)
         sender.publish(HEADER, faces([-1]), poses((0, 0, 0)))
+        for _ in range(2):
+            sender.publish(Header(), faces([7]), poses((0, 0, 0)))
+        assert len(warned) == 1 and "frame_id" in warned[0]
         assert "/tf" not in dict(node.get_topic_names_and_types())
         for _ in range(2):
             sender.publish(HEADER, faces([7]), poses((0, 0, 0)))

@@ -60,13 +60,28 @@ def test_the_camera_arguments_are_its_parameters(repository: Path) -> None:
     assert names <= {item.name for item in dataclasses.fields(SimulationConfig)}
 
 
-def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
-    # The function alone: the file itself can be imported only where launch is installed.
+def function_of(repository: Path, name: str) -> Any:
+    """A function of perception.launch.py alone: the file itself can be imported only where launch is installed."""
     function = next(node for node in tree(repository, "perception.launch.py").body
-                    if isinstance(node, ast.FunctionDef) and node.name == "remappings")
+                    if isinstance(node, ast.FunctionDef) and node.name == name)
     scope: dict[str, Any] = {}
     exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
-    remappings = scope["remappings"]
+    return scope[name]
+
+
+def test_rviz_shows_the_first_camera(repository: Path) -> None:
+    names, shown = function_of(repository, "camera_names"), function_of(repository, "shown")
+    assert names("front, arm/left,") == ["front", "arm/left"] and names("") == []
+    assert shown(names("front,rear")) == [(f"/{topic}", f"front/{topic}")
+                                          for topic in ("image_annotated", "markers", "landmarks")]
+    assert shown([])[0] == ("/image_annotated", "image_annotated")
+    function = next(node for node in tree(repository, "perception.launch.py").body
+                    if isinstance(node, ast.FunctionDef) and node.name == "rviz")
+    assert {"-f", "frame", "-d"} <= literals(function)
+
+
+def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
+    remappings = function_of(repository, "remappings")
     assert remappings([], "/cam/image", "camera_info") == [("image", "/cam/image"), ("camera_info", "camera_info")]
     assert remappings(["a", "b"], "image", "camera_info") == []
     assert remappings(["a", "b"], "/{camera}/raw", "camera_info") == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
@@ -152,20 +167,13 @@ def test_topics_that_are_renamed_exist(repository: Path) -> None:
     programs = ast.parse("\n".join(path.read_text().replace("from __future__ import annotations", "")
                                    for path in sorted(nodes.glob("*.py"))))
     topics = literals(programs)
-    # The function alone: the file itself can be imported only where launch is installed.
-    function = next(node for node in tree(repository, "perception.launch.py").body
-                    if isinstance(node, ast.FunctionDef) and node.name == "remappings")
-    scope: dict[str, Any] = {}
-    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
-    renamed = {ours for ours, _ in scope["remappings"]([], "/cam/image", "/cam/info")}
+    renamed = {ours for ours, _ in function_of(repository, "remappings")([], "/cam/image", "/cam/info")}
     assert renamed == {"image", "camera_info"} and renamed <= topics
-    shown = next(node.value for node in ast.walk(tree(repository, "perception.launch.py"))
-                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-                 and node.targets[0].id == "topics")
     rviz = (repository / "config" / "perception.rviz").read_text()
-    assert literals(shown) and literals(shown) <= topics
-    for topic in literals(shown):
-        assert f"/{topic}" in rviz
+    shown = function_of(repository, "shown")([])
+    assert shown and {topic for _, topic in shown} <= topics
+    for absolute, _ in shown:
+        assert absolute in rviz
 
 
 NODE_ARGUMENTS = {"package", "executable", "name", "namespace", "parameters", "remappings", "ros_arguments",

@@ -233,6 +233,15 @@ def test_parameters_describe_themselves(node: Any) -> None:
     assert (described[0].floating_point_range[0].from_value, described[0].floating_point_range[0].to_value) == (0.05, 1)
 
 
+def test_transforms_that_cannot_come_are_told_once_with_the_parameter(node: Any) -> None:
+    node.set_ok(publish_tf=True)
+    assert "publish_tf publishes nothing" not in node.log()
+    node.set_ok(tracking__enabled=False)
+    node.set_ok(max_age_s=0.0, face__nms_iou=0.31)
+    assert node.wait_log("publish_tf publishes nothing").count("nothing while tracking.enabled is false") == 1
+    node.set_ok(publish_tf=False, tracking__enabled=True, face__nms_iou=0.3)
+
+
 def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from vision_msgs.msg import LabelInfo
@@ -282,6 +291,39 @@ def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Ca
     finally:
         for subscription in subscriptions:
             client.destroy_subscription(subscription)
+
+
+@pytest.mark.parametrize("method", ["percentile", "fixed"])
+def test_a_picture_is_drawn_without_the_sensor_s_faults_and_in_the_contrast_of_now(
+        node: Any, client: Any, scene: Callable[..., np.ndarray], sure_of_nothing: None, method: str) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from sensor_msgs.msg import Image
+
+    from thermal_kd_ros.config import ContrastConfig, CorrectionConfig, ThermalConfig
+    from thermal_kd_ros.correction import Corrector
+    from thermal_kd_ros.drawing import palette
+    from thermal_kd_ros.frames import ThermalFrame
+    from thermal_kd_ros.tone import TemporalTone
+
+    striped = scene() + np.where(np.arange(320) % 3, 0, 400).astype(np.uint16)
+    frame = Corrector(CorrectionConfig(stripes="columns"), None).apply(
+        ThermalFrame.from_array(striped, ThermalConfig(input_mode="centikelvin")))
+    expected = palette(TemporalTone(ContrastConfig(method=method)).update(frame).apply(frame.values))
+    pictures: list[Any] = []
+    subscription = client.create_subscription(Image, f"/{node.namespace}/image_annotated", pictures.append,
+                                              qos_profile_sensor_data)
+    node.set_ok(correction__stripes="columns", contrast__method=method)
+    try:
+        deadline = time.monotonic() + 20
+        while not pictures and time.monotonic() < deadline:
+            node.ask(node.image(striped))
+            time.sleep(0.05)
+        picture = np.frombuffer(pictures[-1].data, np.uint8).reshape(256, 320, 3)
+        # Nothing is found, so that nothing is drawn over it.
+        assert (np.abs(picture.astype(int) - expected) <= 2).mean() > 0.99
+    finally:
+        client.destroy_subscription(subscription)
+        node.set_ok(correction__stripes="off", contrast__method="model")
 
 
 def test_camera_info_gives_rays(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
@@ -364,6 +406,24 @@ def test_diagnostics_tell_what_the_node_does(node: Any, scene: Callable[..., np.
     assert float(values["rate in (Hz)"]) > 0 and values["landmark layout"] == "sf_tl54"
 
 
+def test_what_was_wrong_with_frames_ends_with_deactivation(node: Any, scene: Callable[..., np.ndarray]) -> None:
+    image = scene()
+    for _ in range(4):
+        node.ask(node.image(image))
+    node.publish(node.image(image.astype(np.uint8), "bayer_rggb8"))
+    node.report(lambda d: "identical" in d["message"] and "bayer_rggb8" in d["message"])
+    assert node.change_state("deactivate")
+    values = node.report(lambda d: d["state"] == "inactive")
+    assert (values["level"], values["message"]) == ("0", "inactive")
+    assert node.change_state("activate")
+    values = node.report(lambda d: d["state"] == "active")
+    assert values["level"] == "0", values["message"]
+    # The first image after the pause is compared with none before it.
+    frozen = values["frozen frames"]
+    node.ask(node.image(image))
+    assert node.report()["frozen frames"] == frozen
+
+
 def test_an_inactive_node_is_silent_and_wakes_again(node: Any, scene: Callable[..., np.ndarray]) -> None:
     node.ask(node.image(scene()))
     assert node.change_state("deactivate") and node.state() == "inactive"
@@ -382,7 +442,10 @@ def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, 
     node.set_ok(thermal__input_mode="optris")
     assert node.change_state("configure") and node.change_state("activate")
     node.wait_answering(node.image(scene()))
-    assert node.report(lambda d: d["input mode"] == "optris")["dropped bad"] == "0"
+    values = node.report(lambda d: d["input mode"] == "optris")
+    assert values["dropped bad"] == "0"
+    said = "degrees Celsius, which hardly any scene has; check thermal.input_mode"
+    assert values["level"] == "1" and said in values["message"] and node.log().count(said) == 1
 
 
 def test_it_ends_quietly_on_interrupt(node: Any, scene: Callable[..., np.ndarray]) -> None:

@@ -96,3 +96,19 @@ def test_an_image_that_is_no_thermal_one_is_named(client: Any, capsys: pytest.Ca
     with published(client, "/inspected/bayer", bayer, qos_profile_sensor_data):
         code, said = inspect(capsys, "/inspected/bayer", "--timeout", "30")
     assert code == 1 and "bayer_rggb8" in said and "mono16" in said
+
+
+@pytest.mark.parametrize("door", ["inspect", "client"])
+def test_a_domain_that_is_no_number_is_told_in_a_sentence(door: str, monkeypatch: pytest.MonkeyPatch,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    from thermal_kd_ros.config import ConfigError
+    from thermal_kd_ros.nodes.client import Client
+
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    said = "ROS_DOMAIN_ID is not an integral number"
+    if door == "inspect":
+        code, words = inspect(capsys, "/nowhere/image")
+        assert code == 1 and said in words and words.count("\n") == 1 and "domain_id.c" not in words
+    else:
+        with pytest.raises(ConfigError, match=said):
+            Client("nobody", "/nowhere")

@@ -101,14 +101,14 @@ def test_fewer_frames_than_expected_are_noticed() -> None:
 
 
 def test_only_a_run_of_stale_frames_points_to_the_clock() -> None:
-    judge = StaleWatch("/image")
+    judge = StaleWatch()
     for _ in range(14):
-        judge.stale(3.0, 0.5)
+        judge.stale("/image", 3.0, 0.5)
     judge.fresh()
     for _ in range(14):
-        judge.stale(3.0, 0.5)
+        judge.stale("/image", 3.0, 0.5)
     assert judge.complaint is None
-    judge.stale(3.25, 0.5)
+    judge.stale("/image", 3.25, 0.5)
     assert judge.complaint is not None and "max_age_s" in judge.complaint.text and "3.2 s" in judge.complaint.text
     judge.fresh()
     assert judge.complaint is None

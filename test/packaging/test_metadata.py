@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import subprocess
@@ -111,6 +112,28 @@ def test_every_folder_of_the_package_is_installed(repository: Path) -> None:
         assert ".".join(path.relative_to(repository).parent.parts) in packages, f"{path.parent} has no __init__.py"
 
 
+@pytest.mark.parametrize("missing", ["tqdm", "pycocotools", "onnxscript"])
+def test_export_names_every_package_that_it_needs(repository: Path, missing: str, monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("torch")
+    from thermal_kd_ros.cli import export
+    from thermal_kd_ros.models.checkpoint import resolve
+
+    def fail(*_: object) -> None:
+        raise ModuleNotFoundError(f"No module named '{missing}'", name=missing)
+
+    monkeypatch.setattr(export, "_export", fail)
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    assert export.run(parser.parse_args([str(resolve("landmarks_light"))])) == 1
+    said = capsys.readouterr().err
+    assert f"{missing} is not installed" in said
+    named = set(said.rpartition("pip install ")[2].split())
+    assert missing in named
+    wanted = {text.partition(">")[0] for text in distribution(repository)["extras"]["export"]}
+    assert named == wanted - {"torch", "torchvision"}
+
+
 def flat(data_files: list[tuple[str, list[str]]]) -> Iterator[tuple[str, str]]:
     """The data files as pairs of file and destination folder."""
     for destination, files in data_files:
@@ -122,7 +145,8 @@ def distribution(repository: Path) -> dict:
     """What setup.py declares, from running it without building anything."""
     program = (
         "import json; from distutils.core import run_setup; d = run_setup('setup.py', stop_after='init'); "
-        "print(json.dumps({'version': d.metadata.version, 'data_files': d.data_files, 'packages': d.packages}))"
+        "print(json.dumps({'version': d.metadata.version, 'data_files': d.data_files, 'packages': d.packages, "
+        "'extras': {name: list(needed) for name, needed in d.extras_require.items()}}))"
     )
     command = [sys.executable, "-c", "import setuptools; " + program]
     result = subprocess.run(command, cwd=repository, capture_output=True, text=True)

@@ -32,8 +32,6 @@ _UNITS: dict[str, dict[str, Any]] = {
     "counts": {"thermal.input_mode": "raw_counts"},
     "fahrenheit": {"thermal.input_mode": "linear", "thermal.scale": 5.0 / 9.0, "thermal.offset": -160.0 / 9.0},
 }
-_PLAUSIBLE_C = (-100.0, 700.0)
-"""The middle of no thermal image lies outside of this."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,7 +176,7 @@ class _Job:
                 some = files[start : start + self.batch]
                 ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
                 for (file, name, frame), result in self._process(ready):
-                    self._draw(name, frame, result)
+                    self._draw(name, result)
                     yield entry_of(file, frame.shape, result)
                 bar.update(len(some))
 
@@ -217,16 +215,13 @@ class _Job:
 
     def _warn(self, file: Path, values: np.ndarray, frame: ThermalFrame) -> None:
         """Say once what a user should know of the images."""
+        from ..frames import doubt
+
         if values.ndim == 3:
             self._once("colour", f"{file}: a colour picture is read as grey, the mean of its channels: a palette hides "
                        "temperatures. Radiometric files give more, if the camera can save them")
-        if frame.radiometric:
-            import numpy as np
-
-            middle = float(np.nanmedian(frame.celsius(frame.values[::8, ::8])))
-            if not _PLAUSIBLE_C[0] <= middle <= _PLAUSIBLE_C[1]:
-                self._once("unit", f"{file}: read as {frame.mode} its middle is at {middle:.0f} degrees Celsius, which "
-                           "no scene has; check --unit")
+        if doubted := doubt(frame):
+            self._once("unit", f"{file}: {doubted}; check --unit")
 
     def _once(self, kind: str, message: str) -> None:
         if kind not in self._said:
@@ -239,12 +234,13 @@ class _Job:
 
         tqdm.write(message, file=sys.stderr)
 
-    def _draw(self, name: Path, frame: ThermalFrame, result: PerceptionResult) -> None:
+    def _draw(self, name: Path, result: PerceptionResult) -> None:
         if self.overlay is None:
             return
         from ..drawing import annotate
         from ..images import write_image
 
+        frame = result.frame
         picture = annotate(frame, result, self.perception.contrast, scale=2 if frame.shape[1] < 480 else 1)
         write_image(self.overlay / f"{name}.png", picture)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
 
-_PACKAGES = "onnx onnxscript onnxruntime"
+_PACKAGES = "onnx onnxscript onnxruntime pycocotools tqdm"
+"""Besides PyTorch; as in setup.py's extra ``export``."""
 _FORMATS = {"onnx": ".onnx", "exported_program": ".pt2"}
 
 

@@ -112,7 +112,7 @@ def _listen(topic: str, timeout_s: float, index: int) -> tuple[np.ndarray, str]:
 
     try:
         values, encoding = image_and_encoding(image_of(topic, timeout_s, max(0, index)))
-    except TopicError as error:
+    except (TopicError, ConfigError) as error:
         raise _NoImage(f"{topic}: there is no such file, and {error}") from None
     return values.copy(), encoding
 

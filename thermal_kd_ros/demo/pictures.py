@@ -73,9 +73,9 @@ class _Artist:
     def picture(self, frame: ThermalFrame, answer: Answer | None, index: int) -> np.ndarray:
         tone = self._contrast.update(frame)
         celsius = frame.celsius(frame.values) if frame.radiometric else None
-        result = PerceptionResult(Detections.empty(()), FaceLandmarks.empty("", 0), {})
+        result = PerceptionResult(Detections.empty(()), FaceLandmarks.empty("", 0), {}, frame)
         if answer is not None:
-            result = PerceptionResult(answer.objects(), answer.faces, {})
+            result = PerceptionResult(answer.objects(), answer.faces, {}, frame)
         scale = 2 if frame.shape[1] < _NARROW else 1
         picture = draw(tone.apply(frame.values), result, celsius, scale)
         return np.vstack([picture, _bar(picture.shape[1], frame, tone, answer, index)])

@@ -99,9 +99,11 @@ class OnnxRuntimeEngine:
         if precision == "auto":
             return "fp16" if provider == TENSORRT and self._model.precision == "fp32" else self._model.precision
         if precision != self._model.precision and not (provider == TENSORRT and precision == "fp16"):
+            # Files are not exported in bf16.
+            other = ("engine.backend openvino or torch" if precision == "bf16"
+                     else f"a file exported with --precision {precision}")
             raise EngineError(f"engine.precision is '{precision}', but onnxruntime computes in the precision of the "
-                              f"file, {self._model.precision}; use auto, or a file exported with --precision "
-                              f"{precision}")
+                              f"file, {self._model.precision}; use auto, or {other}")
         return precision
 
     def _options(self, provider: str, config: EngineConfig) -> dict[str, Any]:

@@ -100,16 +100,22 @@ def add_facts(model: Any, card: ModelCard, digest: str, precision: str) -> None:
 def compare(source: Path, exported: Path, card: ModelCard, weights: dict[str, np.ndarray],
             frames: Sequence[ThermalFrame]) -> Difference:
     """Largest difference of an ONNX file to PyTorch in fp32, one image at a time and as a batch."""
-    inputs = network_inputs(source, card.task, frames)
-    if not len(inputs):
-        raise ExportError("there is no face in the frames to check the landmark network with; give others")
-    reference = TorchEngine(card, weights, source, EngineConfig(device="cpu", precision="fp32")).run(inputs)
+    inputs, reference = _inputs_and_reference(source, card, weights, frames)
     engine = load_engine(str(exported), card.task, EngineConfig(backend="onnxruntime", device="cpu"))
     batched = engine.run(inputs)
     first, second = zip(*(engine.run(image[None]) for image in inputs), strict=True)
     found = [difference(reference, outputs, card.task)
              for outputs in (batched, (np.concatenate(first), np.concatenate(second)))]
     return Difference(*np.max([astuple(each) for each in found], axis=0).tolist())
+
+
+def _inputs_and_reference(source: Path, card: ModelCard, weights: dict[str, np.ndarray], frames: Sequence[ThermalFrame]
+                          ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """What the pipeline gives the network of these frames, and what PyTorch in fp32 makes of it; raises ExportError."""
+    inputs = network_inputs(source, card.task, frames)
+    if not len(inputs):
+        raise ExportError("there is no face in the frames to check the landmark network with; give others")
+    return inputs, TorchEngine(card, weights, source, EngineConfig(device="cpu", precision="fp32")).run(inputs)
 
 
 def require_parity(found: Difference, precision: str, output: Path) -> None:
@@ -123,11 +129,10 @@ def export_program(source: Path, output: Path, precision: str, frames: Sequence[
     """Write ``source`` as a program of torch.export (.pt2), its facts in the file; see export_onnx."""
     card, weights = read(source)
     program = _exported(build(card, weights, source, precision), card)
-    inputs = network_inputs(source, card.task, frames)
+    inputs, reference = _inputs_and_reference(source, card, weights, frames)
     facts = {CARD: card.to_json(), DIGEST: weights_digest(weights), PRECISION: precision}
     with written_aside(output) as aside:
         torch.export.save(program, aside, extra_files={"facts.json": json.dumps(facts)})
-        reference = TorchEngine(card, weights, source, EngineConfig(device="cpu", precision="fp32")).run(inputs)
         with torch.inference_mode():
             first, second = torch.export.load(aside).module()(torch.from_numpy(inputs))
         found = difference(reference, (first.numpy(), second.numpy()), card.task)

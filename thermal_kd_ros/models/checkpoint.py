@@ -7,14 +7,13 @@ what it was trained on and under which licences, measured accuracy), so that non
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..output import written_aside
 from .onnx_file import CARD, DIGEST, read_metadata, weights_digest
 
 SAFETENSORS, ONNX = ".safetensors", ".onnx"
@@ -140,13 +139,5 @@ def write(path: Path, card: ModelCard, weights: dict[str, np.ndarray]) -> None:
     from safetensors.numpy import save
 
     data = save({name: np.asarray(value, order="C") for name, value in weights.items()}, {CARD: card.to_json()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with written_aside(path) as aside:
+        aside.write_bytes(data)

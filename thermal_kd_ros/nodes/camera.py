@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import traceback
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from rclpy.lifecycle import LifecycleNode
 from rclpy.time import Time
 
-from ..config import NodeConfig, PerceptionConfig
+from ..config import ContrastConfig, NodeConfig, PerceptionConfig
 from ..frames import FrameError, ThermalFrame
 from ..results import PerceptionResult
 from ..stream import FrameReader
@@ -56,16 +57,23 @@ class Camera:
         self._node = node
         self._put = put
         prefix = f"{name}/" if name else ""
-        self._input = CameraInput(node, options, self._on_image, prefix)
-        self._outputs = Outputs(node, prefix)
-        self.topic = self._input.topic
-        self._reader = FrameReader(config.thermal, self.topic, self._say, options.frozen_frames)
+        with contextlib.ExitStack() as on_failure:
+            self._input = CameraInput(node, options, self._on_image, prefix)
+            on_failure.callback(self._input.destroy)
+            self._outputs = Outputs(node, prefix)
+            on_failure.pop_all()
+        self._reader = FrameReader(config.thermal, name, self._say, options.frozen_frames, self._warn)
         self._rate = RateLimit()
         self._throttle = Throttle(_REPEAT_S)
-        self._stale = StaleWatch(self.topic)
+        self._stale = StaleWatch()
         self._complaint: Complaint | None = None
         self._failure = ""
         self._bad = ""
+
+    @property
+    def topic(self) -> str:
+        """The topic whose images are read at present."""
+        return self._input.topic
 
     def destroy(self) -> None:
         """Take the topics off the graph."""
@@ -79,6 +87,12 @@ class Camera:
     def set_options(self, options: NodeConfig) -> None:
         """Take what of the node's options is remembered here."""
         self._reader.frozen_frames = options.frozen_frames
+
+    def pause(self) -> None:
+        """No frame is answered for a while: what is wrong with the latest ones is over."""
+        self._reader.restart()
+        self._stale.fresh()
+        self._failure = self._bad = ""
 
     # Frames ----------------------------------------------------------------------------------------------------------
 
@@ -106,7 +120,7 @@ class Camera:
         """The frame to answer, or the reason why it is dropped; raises FrameError."""
         age = self._age(arrival.message)
         if age is not None and 0.0 < options.max_age_s < age:
-            self._stale.stale(age, options.max_age_s)
+            self._stale.stale(self.topic, age, options.max_age_s)
             return "stale"
         self._stale.fresh()
         if not self._rate.allows(arrival.time, options.max_rate_hz):
@@ -121,12 +135,12 @@ class Camera:
         frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
         return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options.publish_tf)
 
-    def answer(self, job: Job, result: PerceptionResult) -> None:
-        """Publish what was found."""
+    def answer(self, job: Job, result: PerceptionResult, contrast: ContrastConfig) -> None:
+        """Publish what was found; pictures in ``contrast``."""
         message, arrived = job.arrival
         began = time.perf_counter()
         try:
-            self._outputs.publish(message.header, job.frame, result, job.publish_tf)
+            self._outputs.publish(message.header, result, contrast, job.publish_tf)
         except Exception as error:
             self.fail(error)
             return
@@ -164,6 +178,9 @@ class Camera:
     def _say(self, text: str) -> None:
         self._node.get_logger().info(f"{self.topic}: {text}")
 
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(f"{self.topic}: {text}")
+
     # Diagnostics -----------------------------------------------------------------------------------------------------
 
     def report(self, active: bool, options: NodeConfig, facts: Mapping[str, str], failure: str,
@@ -183,7 +200,7 @@ class Camera:
             self._node.get_logger().info(f"{self.topic}: frames arrive as they should again")
         self._complaint = complaint
         warnings = [*([complaint.text] if complaint is not None else []), *([self._bad] if self._bad else []),
-                    *node_warnings]
+                    *([self._reader.doubt] if self._reader.doubt else []), *node_warnings]
         if self._reader.frozen:
             alike = self._reader.frozen_run + 1
             warnings.append(f"the last {alike} frames are identical: shutter closed, or the camera hangs")

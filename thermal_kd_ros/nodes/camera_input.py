@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TypeAlias
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -75,31 +77,41 @@ class CameraInput:
         self._complaints: set[str] = set()
         self._incompatible = ""
         self._received_before = 0
-        raw = node.resolve_topic_name(f"{prefix}image")
-        # From the resolved name, so that one remapping of ``image`` takes its compressed topic along.
-        compressed = node.resolve_topic_name(f"{raw}/compressed")
+        self._image_name, self._info_name = f"{prefix}image", f"{prefix}camera_info"
+        raw = node.resolve_topic_name(self._image_name)
+        compressed = f"{self._image_name}/compressed"
+        if node.resolve_topic_name(compressed) == node.resolve_topic_name(compressed, only_expand=True):
+            # Nobody remapped it by itself, so that one remapping of ``image`` takes it along.
+            compressed = f"{raw}/compressed"
         self._rectified = is_rectified(raw)
-        self._topics: dict[type[InputImage], str] = {Image: raw, CompressedImage: compressed}
-        self._images = {}
-        if options.transport != "compressed":
-            self._images[Image] = self._subscribe(Image)
-        if options.transport == "compressed":
-            self._images[CompressedImage] = self._subscribe(CompressedImage)
-        self.topic: str = compressed if options.transport == "compressed" else raw
+        # Remapping once is enough: where two cameras swap their topics, a second time would undo it.
+        self._names: dict[type[InputImage], str] = {Image: self._image_name, CompressedImage: compressed}
+        self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
+        self._images: dict[type[InputImage], Subscription] = {}
         self._looks = 0
         self._chooser: Timer | None = None
-        if options.transport == "auto":
-            self._chooser = node.create_timer(_CHOOSE_S, self._choose, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        reliability = ReliabilityPolicy.BEST_EFFORT
-        qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
-        self._info_name = f"{prefix}camera_info"
-        self._infos = node.create_subscription(CameraInfo, self._info_name, self._keep_info, qos)
-        self._watch = InputWatch(self.topic, remedy(os.environ), f"{prefix}image")
+        self._infos: Subscription | None = None
+        with contextlib.ExitStack() as on_failure:
+            on_failure.callback(self.destroy)
+            first = CompressedImage if options.transport == "compressed" else Image
+            self._images[first] = self._subscribe(first)
+            if options.transport == "auto":
+                steady = Clock(clock_type=ClockType.STEADY_TIME)
+                self._chooser = node.create_timer(_CHOOSE_S, self._choose, clock=steady)
+            reliability = ReliabilityPolicy.BEST_EFFORT
+            qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
+            self._infos = node.create_subscription(CameraInfo, self._info_name, self._keep_info, qos)
+            on_failure.pop_all()
+        self._info_topic: str = self._infos.topic_name
+        self._watch = self._new_watch()
+
+    def _new_watch(self) -> InputWatch:
+        return InputWatch(self.topic, remedy(os.environ), self._image_name)
 
     def _subscribe(self, kind: type[InputImage]):  # type: ignore[no-untyped-def]  # generic in Kilted only
         reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability)
-        topic = self._topics[kind]
+        topic = self._names[kind]
         try:
             events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible, message_lost=self._on_lost)
             return self._node.create_subscription(kind, topic, self._on_image, qos, event_callbacks=events)
@@ -115,9 +127,11 @@ class CameraInput:
         self._looks = self._looks + 1 if compressed and not raw else 0
         if not reading and self._looks >= _PATIENCE:
             self._images[CompressedImage] = self._subscribe(CompressedImage)
+            self._watch = self._new_watch()
             self._say(f"nobody publishes {self._topics[Image]}: {self._topics[CompressedImage]} is read")
         elif reading and raw:
             self._node.destroy_subscription(self._images.pop(CompressedImage))
+            self._watch = self._new_watch()
             self._say(f"{self._topics[Image]} is read, and {self._topics[CompressedImage]} no more: raw images are "
                       "better. Set transport to compressed if the network is too slow for them")
 
@@ -128,6 +142,11 @@ class CameraInput:
     def transport(self) -> str:
         """Which images are read at present: raw or compressed."""
         return "compressed" if CompressedImage in self._images else "raw"
+
+    @property
+    def topic(self) -> str:
+        """The topic whose images are read at present, as it is after remapping."""
+        return self._topics[CompressedImage if CompressedImage in self._images else Image]
 
     def _on_image(self, message: InputImage) -> None:
         self._received += 1
@@ -155,7 +174,7 @@ class CameraInput:
         if info is None:
             self._without_info += 1
             if self._without_info == _FRAMES_WITHOUT_INFO:
-                self._say(f"no camera_info came on {self._infos.topic_name}: x y z of the landmarks are pixels. If the "
+                self._say(f"no camera_info came on {self._info_topic}: x y z of the landmarks are pixels. If the "
                           f"camera has one, remap it: -r {self._info_name}:=<its topic>")
         elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width):
             self._rays_of = info, height, width
@@ -163,7 +182,7 @@ class CameraInput:
                 self._rays = Rays(info, height, width, self._rectified)
             except ValueError as error:
                 self._rays = None
-                self._complain(f"{self._infos.topic_name} {error}; x y z of the landmarks are pixels until that is "
+                self._complain(f"{self._info_topic} {error}; x y z of the landmarks are pixels until that is "
                                "mended")
         return self._rays
 
@@ -194,7 +213,8 @@ class CameraInput:
             self._node.destroy_timer(self._chooser)
         for subscription in self._images.values():
             self._node.destroy_subscription(subscription)
-        self._node.destroy_subscription(self._infos)
+        if self._infos is not None:
+            self._node.destroy_subscription(self._infos)
 
 
 def _calibration(info: CameraInfo) -> tuple[object, ...]:

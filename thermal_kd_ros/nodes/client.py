@@ -7,7 +7,8 @@ import threading
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
+
+from .run import start_ros
 
 CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 """As camera drivers publish."""
@@ -16,12 +17,13 @@ CAMERA_QOS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=Re
 class Client:
     """A node with a context of its own, since the caller may use ROS for itself.
 
-    Make publishers and subscriptions of ``node``, then ``start``; ``close`` when done.
+    Make publishers and subscriptions of ``node``, then ``start``; ``close`` when done. Raises ConfigError where ROS
+    cannot start.
     """
 
     def __init__(self, name: str, namespace: str) -> None:
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        start_ros([], self._context)
         self.node = rclpy.create_node(name, namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -11,8 +13,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from ..config import ContrastConfig
 from ..drawing import annotate
-from ..frames import ThermalFrame
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
@@ -29,14 +31,22 @@ class Outputs:
 
     def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
         self._node = node
-        self._detections = node.create_lifecycle_publisher(Detection2DArray, f"{prefix}detections", _RESULTS_DEPTH)
-        self._landmarks = node.create_lifecycle_publisher(PointCloud2, f"{prefix}landmarks", _RESULTS_DEPTH)
-        self._markers = node.create_lifecycle_publisher(MarkerArray, f"{prefix}markers", _RESULTS_DEPTH)
-        self._annotated = node.create_lifecycle_publisher(Image, f"{prefix}image_annotated",
-                                                           qos_profile_sensor_data)
-        self._transforms = HeadTransforms(node, prefix)
-        # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
-        self._labels = node.create_publisher(LabelInfo, f"{prefix}label_info", _LATCHED)
+        with contextlib.ExitStack() as made:
+            def publisher(kind: Any, topic: str, qos: QoSProfile | int) -> Any:
+                created = node.create_lifecycle_publisher(kind, f"{prefix}{topic}", qos)
+                made.callback(node.destroy_lifecycle_publisher, created)
+                return created
+
+            self._detections = publisher(Detection2DArray, "detections", _RESULTS_DEPTH)
+            self._landmarks = publisher(PointCloud2, "landmarks", _RESULTS_DEPTH)
+            self._markers = publisher(MarkerArray, "markers", _RESULTS_DEPTH)
+            self._annotated = publisher(Image, "image_annotated", qos_profile_sensor_data)
+            # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
+            self._labels = node.create_publisher(LabelInfo, f"{prefix}label_info", _LATCHED)
+            made.callback(node.destroy_publisher, self._labels)
+            self._transforms = HeadTransforms(node, prefix)
+            made.callback(self._transforms.destroy)
+            self._made = made.pop_all()
 
     def publish_labels(self, class_names: Sequence[str], threshold: float) -> None:
         """Latch the class names; ``face`` is one of them, because faces are published as detections too."""
@@ -44,8 +54,10 @@ class Outputs:
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(header, names, threshold))
 
-    def publish(self, header: Header, frame: ThermalFrame, result: PerceptionResult, with_transforms: bool) -> None:
-        """One message on every topic for the frame; pictures only where somebody looks."""
+    def publish(self, header: Header, result: PerceptionResult, contrast: ContrastConfig, with_transforms: bool
+                ) -> None:
+        """One message on every topic for the frame; pictures, in ``contrast``, only where somebody looks."""
+        frame = result.frame
         self._detections.publish(detections_message(header, result.detections, result.faces))
         self._landmarks.publish(landmarks_message(header, result.faces, frame.rays))
         if with_transforms and result.poses is not None:
@@ -53,11 +65,8 @@ class Outputs:
         if self._markers.get_subscription_count():
             self._markers.publish(markers_message(header, frame, result, frame.rays or NominalRays(*frame.shape)))
         if self._annotated.get_subscription_count():
-            self._annotated.publish(picture_message(header, annotate(frame, result)))
+            self._annotated.publish(picture_message(header, annotate(frame, result, contrast)))
 
     def destroy(self) -> None:
         """Take the topics off the graph."""
-        for publisher in (self._detections, self._landmarks, self._markers, self._annotated):
-            self._node.destroy_lifecycle_publisher(publisher)
-        self._transforms.destroy()
-        self._node.destroy_publisher(self._labels)
+        self._made.close()

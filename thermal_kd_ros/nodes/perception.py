@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import NameValidationException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
@@ -28,9 +29,10 @@ from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
 from .diagnostics import Report, diagnostic_status, diagnostics_message
-from .run import run_node
+from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
+from .transforms import without_transforms
 
 
 class PerceptionNode(LifecycleNode):
@@ -49,6 +51,7 @@ class PerceptionNode(LifecycleNode):
         self._cameras: tuple[Camera, ...] = ()
         self._worker: Worker[Camera, Arrival] | None = None
         self._failure = ""
+        self._told_without_transforms = ""
         self._state_without_cameras = "unconfigured"
         self.add_on_set_parameters_callback(self._on_parameters)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -74,17 +77,14 @@ class PerceptionNode(LifecycleNode):
         began = time.monotonic()
         self.get_logger().info("loading the models")
         try:
-            pipeline = ThermalPerception(self._config)
-            pipeline.warm_up(self._most(pipeline))
+            self._pipeline = pipeline = ThermalPerception(self._config)
+            pipeline.warm_up(self._most(pipeline, self._options))
+            self._open_topics()
         except (ModelError, EngineError, ConfigError) as error:
             return self._refuse_to_configure(str(error))
         except Exception as error:  # rclpy would turn it into a silent ERROR
             return self._refuse_to_configure(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
         self._failure = ""
-        self._pipeline = pipeline
-        names = self._options.cameras or ("",)
-        self._cameras = tuple(Camera(self, name, self._options, self._config, self._put) for name in names)
-        self._publish_labels(self._config)
         # What is there by now stays: no collection of garbage has to look through it between two frames any more.
         gc.collect()
         gc.freeze()
@@ -94,7 +94,23 @@ class PerceptionNode(LifecycleNode):
                                f"reads {', '.join(camera.topic for camera in self._cameras)}")
         for text in pipeline.warnings:
             self.get_logger().warning(text)
+        self._warn_without_transforms()
         return super().on_configure(state)
+
+    def _warn_without_transforms(self) -> None:
+        reason = without_transforms(self._config) if self._options.publish_tf else ""
+        if reason and reason != self._told_without_transforms:
+            self.get_logger().warning(f"publish_tf publishes nothing while {reason}")
+        self._told_without_transforms = reason
+
+    def _open_topics(self) -> None:
+        for name in self._options.cameras or ("",):
+            try:
+                # One by one, so that those that there are can be released if the next one fails.
+                self._cameras = *self._cameras, Camera(self, name, self._options, self._config, self._put)
+            except (NameValidationException, RuntimeError) as error:
+                raise ConfigError(f"the topics of camera {name!r} cannot be opened: {reason_of(error)}") from None
+        self._publish_labels(self._config)
 
     def _publish_labels(self, config: PerceptionConfig) -> None:
         assert self._pipeline is not None
@@ -102,6 +118,7 @@ class PerceptionNode(LifecycleNode):
             camera.publish_labels(self._pipeline.class_names, config.detector.score_threshold)
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
+        self._release()
         self._failure = f"cannot be configured: {reason}"
         name = self.get_fully_qualified_name()
         self.get_logger().error(f"{self._failure}. Set the parameter right (ros2 param set {name} ...), then: "
@@ -118,6 +135,8 @@ class PerceptionNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Finish the frame in work and answer no more."""
         self._stop_worker()
+        for camera in self._cameras:
+            camera.pause()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -164,23 +183,29 @@ class PerceptionNode(LifecycleNode):
                 raise ConfigError(f"{', '.join(fixed)} can be changed only while the node is unconfigured: "
                                   "deactivate and clean up first")
             options, config = parameters.merged(configs, values)
-            if config != self._config and self._pipeline is not None:
-                self._reconfigure(self._pipeline, config)
+            if self._pipeline is not None and (options, config) != configs:
+                self._reconfigure(self._pipeline, options, config)
         except (ConfigError, ModelError, EngineError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._options, self._config = options, config
         for camera in self._cameras:
             camera.set_options(options)
+        if self._pipeline is not None:
+            self._warn_without_transforms()
         return SetParametersResult(successful=True)
 
-    def _reconfigure(self, pipeline: ThermalPerception, config: PerceptionConfig) -> None:
+    def _reconfigure(self, pipeline: ThermalPerception, options: NodeConfig, config: PerceptionConfig) -> None:
         unknown = sorted(set(class_thresholds(config.detector)) - set(pipeline.class_names))
         if unknown:
             raise ConfigError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
                               f"{', '.join(pipeline.class_names)}")
+        # Before the lock, so that the frames in work are not held up, and the next ones find everything run once.
+        networks = pipeline.prepare(config, self._most(pipeline, options), self._pipeline_lock)
+        if config == self._config:
+            return
         with self._pipeline_lock:
             try:
-                pipeline.reconfigure(config)
+                pipeline.reconfigure(config, networks)
             except (ModelError, EngineError):
                 pipeline.reconfigure(self._config)
                 raise
@@ -197,12 +222,13 @@ class PerceptionNode(LifecycleNode):
 
     def _limits(self) -> tuple[int, float]:
         assert self._pipeline is not None
-        return self._most(self._pipeline), 1e-3 * self._options.batch_window_ms
+        return self._most(self._pipeline, self._options), 1e-3 * self._options.batch_window_ms
 
-    def _most(self, pipeline: ThermalPerception) -> int:
+    @staticmethod
+    def _most(pipeline: ThermalPerception, options: NodeConfig) -> int:
         """Most frames in a batch."""
-        cameras = max(1, len(self._options.cameras))
-        return min(cameras, self._options.max_batch or (1 if pipeline.networks.detector.on_cpu else cameras))
+        cameras = max(1, len(options.cameras))
+        return min(cameras, options.max_batch or (1 if pipeline.networks.detector.on_cpu else cameras))
 
     def _answer(self, arrivals: Sequence[tuple[Camera, Arrival]]) -> None:
         """Answer one frame of each of some cameras, or count why not; runs in the worker thread and survives them."""
@@ -217,13 +243,14 @@ class PerceptionNode(LifecycleNode):
         try:
             with self._pipeline_lock:
                 results = pipeline.process([job.frame for _, job in jobs])
+                contrast = pipeline.contrast
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0][0].fail(error)
                 return
         else:
             for (camera, job), result in zip(jobs, results, strict=True):
-                camera.answer(job, result)
+                camera.answer(job, result, contrast)
             return
         # One camera's frame must not take the others with it; and alone each needs less memory. Outside the handler, so
         # that nothing holds on to the memory of what failed.
@@ -242,7 +269,7 @@ class PerceptionNode(LifecycleNode):
         warnings = self._pipeline.warnings if self._pipeline is not None else ()
         statuses = []
         for camera in self._cameras:
-            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.topic))} if self._pipeline is not None else {}
+            mine = {"bad pixels": str(self._pipeline.bad_pixels(camera.name))} if self._pipeline is not None else {}
             report = camera.report(active, self._options, facts | mine, self._failure, warnings)
             snapshot = camera.statistics.snapshot()
             statuses.append(diagnostic_status(f"{name} {camera.name}".rstrip(), report, snapshot))

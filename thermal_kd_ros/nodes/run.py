@@ -46,13 +46,21 @@ class StopRequest:
             raise Stopped
 
 
-def _init(arguments: Sequence[str] | None) -> None:
-    """Start ROS in this process; raises ConfigError for arguments or an environment that ROS cannot use."""
+def reason_of(error: Exception) -> str:
+    """What ROS finds wrong, in one line, without where in its own source that was found."""
+    return str(error).partition("\n")[0].partition(", at ")[0].rstrip(":")
+
+
+def start_ros(arguments: Sequence[str] | None, context: rclpy.Context | None = None) -> None:
+    """Start ROS in this process; raises ConfigError for arguments or an environment that ROS cannot use.
+
+    ``context`` is one of the caller's own, where the process may use ROS for something else.
+    """
     try:
-        rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.init(args=None if arguments is None else list(arguments), context=context,
+                   signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:
-        # Behind the reason rcl says where in its own source it was found.
-        raise ConfigError(str(error).partition(", at ")[0]) from None
+        raise ConfigError(reason_of(error)) from None
 
 
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +70,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     node: Node | None = None
     try:
         stop = StopRequest()
-        _init(arguments)
+        start_ros(arguments)
         node = create()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

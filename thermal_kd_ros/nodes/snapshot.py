@@ -9,10 +9,10 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..dds import remedy
+from .run import start_ros
 
 _TYPES: dict[str, type[Image | CompressedImage]] = {"sensor_msgs/msg/Image": Image,
                                                     "sensor_msgs/msg/CompressedImage": CompressedImage}
@@ -23,10 +23,13 @@ class TopicError(RuntimeError):
 
 
 def image_of(topic: str, timeout_s: float, index: int = 0) -> Image | CompressedImage:
-    """The ``index``-th image, counted from 0, that arrives on ``topic``; raises TopicError after ``timeout_s``."""
+    """The ``index``-th image, counted from 0, that arrives on ``topic``.
+
+    Raises TopicError after ``timeout_s``, and ConfigError where ROS cannot start.
+    """
     # A context of its own: the caller may use ROS for itself.
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
+    start_ros([], context)
     executor = SingleThreadedExecutor(context=context)
     try:
         node = rclpy.create_node("thermal_inspect", context=context)

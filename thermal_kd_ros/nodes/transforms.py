@@ -9,6 +9,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
+from ..config import PerceptionConfig
 from ..results import FaceLandmarks, HeadPoses
 
 _TOPIC = "/tf"
@@ -35,11 +36,19 @@ def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, pref
     return transforms
 
 
+def without_transforms(config: PerceptionConfig) -> str:
+    """The parameters because of which no head can have a transform, in words; empty if there are none."""
+    wanted = {"face.enabled": (config.face.enabled, True), "face.head_pose": (config.face.head_pose, True),
+              "tracking.enabled": (config.tracking.enabled, True), "thermal.flip": (config.thermal.flip, False)}
+    return " and ".join(f"{name} is {str(value).lower()}" for name, (value, needed) in wanted.items()
+                        if value is not needed)
+
+
 class HeadTransforms:
     """Writes to /tf; the publisher is made with the first transform, so that nodes without any stay off the topic.
 
-    Without tf2_msgs, which every installed ROS 2 distribution has, but the wheels lack, this is said once and nothing
-    is published.
+    Images without a frame_id have no transforms, nor has anything without tf2_msgs, which every installed ROS 2
+    distribution has, but the wheels lack; each is said once.
     """
 
     def __init__(self, node: Node, prefix: str = "") -> None:
@@ -47,11 +56,18 @@ class HeadTransforms:
         self._prefix = prefix
         self._publisher: Publisher | None = None
         self._missing = False
+        self._nameless_told = False
 
     def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses) -> None:
         """Publish the transforms of a frame, if there are any."""
         transforms = head_transforms(header, faces, poses, self._prefix)
         if not transforms or self._missing:
+            return
+        if not header.frame_id:
+            if not self._nameless_told:
+                self._nameless_told = True
+                self._node.get_logger().warning("publish_tf publishes no transform of images whose header has no "
+                                                "frame_id: set it in the camera's driver")
             return
         try:
             from tf2_msgs.msg import TFMessage

@@ -78,8 +78,7 @@ class StaleWatch:
     _FRAMES = 15
     """So many stale frames in a row, with no other between them, are not an accident."""
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self) -> None:
         self._run = 0
         self.complaint: Complaint | None = None
 
@@ -87,11 +86,11 @@ class StaleWatch:
         """A frame was young enough."""
         self._run, self.complaint = 0, None
 
-    def stale(self, age_s: float, max_age_s: float) -> None:
-        """A frame was too old."""
+    def stale(self, topic: str, age_s: float, max_age_s: float) -> None:
+        """A frame of ``topic`` was too old."""
         self._run += 1
         if self._run >= self._FRAMES:
             self.complaint = Complaint(
-                "stale", f"{self._topic}: {self._run} frames in a row are older than max_age_s = {max_age_s:g} s, the "
+                "stale", f"{topic}: {self._run} frames in a row are older than max_age_s = {max_age_s:g} s, the "
                 f"last by {age_s:.1f} s. The camera's clock is off (synchronise it), or a recording is played without "
                 "--clock and use_sim_time; setting max_age_s to 0 takes frames of any age")

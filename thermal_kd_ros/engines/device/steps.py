@@ -124,8 +124,8 @@ class Steps:
             return objects, objects.new_zeros(0, FACE_FIELDS), enough.float()
         face = self._config.face
         least = torch.full_like(dense.face_scores[0, 0], face.score_threshold)
-        limit = face.max_faces if face.priority == "score" else CANDIDATES
-        faces, sure = _chosen(dense.face_boxes, dense.face_scores, least, face.nms_iou, limit, rounds)
+        # All of them: a face that is too small must not take the place of one that can be used.
+        faces, sure = _chosen(dense.face_boxes, dense.face_scores, least, face.nms_iou, CANDIDATES, rounds)
         return objects, self._windows(faces), (enough & sure).float()
 
     def _windows(self, faces: torch.Tensor) -> torch.Tensor:
@@ -141,8 +141,10 @@ class Steps:
         extent = torch.stack([x[..., 1] - x[..., 0], y[..., 1] - y[..., 0]])
         keep = (faces[..., 6] > 0.0) & (extent > 0.0).all(dim=0) & (
             extent.amax(dim=0) >= self._config.face.min_size_px)
-        if self._config.face.priority == "size":
-            keep &= _rank(extent.amax(dim=0).masked_fill(~keep, -1.0)) < self._config.face.max_faces
+        by_size = self._config.face.priority == "size"
+        # By score they are in order already.
+        place = _rank(extent.amax(dim=0).masked_fill(~keep, -1.0)) if by_size else keep.cumsum(dim=1) - 1
+        keep &= place < self._config.face.max_faces
         x, y = x.double(), y.double()
         longer = torch.maximum(x[..., 1] - x[..., 0], y[..., 1] - y[..., 0])
         side = (longer * (1 + 2 * CROP_MARGIN)).round().clamp(min=2.0)

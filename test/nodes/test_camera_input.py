@@ -1,0 +1,80 @@
+"""Which topics a camera reads, after remapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.ros
+pytest.importorskip("vision_msgs")
+
+import rclpy  # noqa: E402
+from rclpy.signals import SignalHandlerOptions  # noqa: E402
+from sensor_msgs.msg import CameraInfo  # noqa: E402
+
+from thermal_kd_ros.config import NodeConfig  # noqa: E402
+from thermal_kd_ros.nodes.camera_input import CameraInput  # noqa: E402
+
+
+@pytest.fixture
+def node_with() -> Iterator[Callable[..., Any]]:
+    """Makes a node with remappings, each in a context of its own."""
+    with ExitStack() as made:
+        def make(*rules: str) -> Any:
+            context = rclpy.Context()
+            arguments = [part for rule in rules for part in ("-r", rule)]
+            rclpy.init(args=["--ros-args", *arguments], context=context, signal_handler_options=SignalHandlerOptions.NO)
+            made.callback(rclpy.try_shutdown, context=context)
+            node = rclpy.create_node("remapped", context=context)
+            made.callback(node.destroy_node)
+            return node
+
+        yield make
+
+
+def subscribed(node: Any) -> set[str]:
+    """The topics that the node itself reads."""
+    return {subscription.topic_name for subscription in node.subscriptions} - {"/parameter_events"}
+
+
+def test_swapped_topics_are_swapped_once(node_with: Callable[..., Any]) -> None:
+    swap = [f"{one}/{topic}:={other}/{topic}" for one, other in (("front", "rear"), ("rear", "front"))
+            for topic in ("image", "camera_info")]
+    node = node_with(*swap)
+    camera = CameraInput(node, NodeConfig(transport="raw"), lambda message: None, "front/")
+    assert subscribed(node) == {"/rear/image", "/rear/camera_info"}
+    assert camera.topic == "/rear/image"
+    camera.destroy()
+    assert subscribed(node) == set()
+
+
+@pytest.mark.parametrize(("rules", "topic"), [
+    ((), "/image/compressed"),
+    (("image:=/camera/image_raw",), "/camera/image_raw/compressed"),
+    (("image:=/camera/image_raw", "image/compressed:=/camera/small"), "/camera/small"),
+])
+def test_compressed_images_follow_the_raw_ones_unless_remapped_by_themselves(
+        node_with: Callable[..., Any], rules: tuple[str, ...], topic: str) -> None:
+    node = node_with(*rules)
+    camera = CameraInput(node, NodeConfig(transport="compressed"), lambda message: None)
+    assert camera.topic == topic and topic in subscribed(node)
+    camera.destroy()
+
+
+def test_what_cannot_be_opened_leaves_nothing_open(node_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+                                                   ) -> None:
+    node = node_with()
+    create = node.create_subscription
+
+    def refuse_info(kind: type, *given: Any, **more: Any) -> Any:
+        if kind is CameraInfo:
+            raise RuntimeError("no more memory")
+        return create(kind, *given, **more)
+
+    monkeypatch.setattr(node, "create_subscription", refuse_info)
+    with pytest.raises(RuntimeError, match="no more memory"):
+        CameraInput(node, NodeConfig(transport="auto"), lambda message: None)
+    assert subscribed(node) == set() and not list(node.timers)
