@@ -29,6 +29,7 @@ from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
 from .diagnostics import Report, diagnostic_status, diagnostics_message
+from .overrides import complaints
 from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
@@ -45,6 +46,8 @@ class PerceptionNode(LifecycleNode):
         super().__init__(name)
         self._options, self._config = NodeConfig(), PerceptionConfig()
         self._options, self._config = parameters.declare(self, self._options, self._config)
+        for complaint in complaints(self):
+            self.get_logger().warning(complaint)
         self._pipeline: ThermalPerception | None = None
         # Held while the pipeline works or changes, so that a frame never sees half of a change.
         self._pipeline_lock = threading.Lock()

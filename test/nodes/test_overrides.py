@@ -1,0 +1,62 @@
+"""Parameters that nobody takes are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from thermal_kd_ros.config import NodeConfig, PerceptionConfig  # noqa: E402
+from thermal_kd_ros.nodes import parameters  # noqa: E402
+from thermal_kd_ros.nodes.overrides import complaints  # noqa: E402
+from thermal_kd_ros.nodes.run import start_ros  # noqa: E402
+
+
+@pytest.fixture
+def told(tmp_path: Path):
+    """Complaints of a node that was started with these arguments."""
+    context = rclpy.Context()
+    start_ros([], context)
+    nodes = []
+
+    def start(*arguments: str) -> list[str]:
+        given = ["--ros-args", *arguments]
+        nodes.append(rclpy.create_node("perception_node", context=context, cli_args=given, use_global_arguments=False))
+        parameters.declare(nodes[-1], NodeConfig(), PerceptionConfig())
+        return complaints(nodes[-1], given)
+
+    yield start
+    for node in nodes:
+        node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def test_what_the_node_takes_is_not_complained_about(told, repository: Path) -> None:
+    shipped = str(repository / "config" / "perception.yaml")
+    assert told() == [] and told("--params-file", shipped) == []
+    assert told("-p", "face.enabled:=false", "-p", "use_sim_time:=true",
+                "-p", "qos_overrides./image.subscription.reliability:=reliable") == []
+
+
+def test_a_misspelt_parameter_is_told_with_the_one_that_is_meant(told, tmp_path: Path) -> None:
+    (complaint,) = told("-p", "detector.score_treshold:=0.9")
+    assert "detector.score_treshold" in complaint and "is detector.score_threshold meant?" in complaint
+    (complaint,) = told("-p", "zzz:=1")
+    assert complaint == "parameter zzz is none of this node and changes nothing"
+    file = tmp_path / "shared.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    face: {enable: false}\n    max_rate_hz: 5.0\n")
+    (complaint,) = told("--params-file", str(file))
+    assert "face.enable " in complaint and "is face.enabled meant?" in complaint
+
+
+@pytest.mark.parametrize("text", ["perception:\n  ros__parameters:\n    max_rate_hz: 5.0\n",
+                                  "/robot:\n  perception_node:\n    ros__parameters:\n      max_rate_hz: 5.0\n"])
+def test_a_file_for_other_nodes_alone_is_told(told, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(text)
+    (complaint,) = told("--params-file", str(file))
+    assert str(file) in complaint and "/perception_node:" in complaint
+    # Parameters from elsewhere do not hide it.
+    assert len(told("--params-file", str(file), "-p", "face.enabled:=false")) == 1

@@ -1,0 +1,66 @@
+"""Parameters that were given on start and that no node takes: ROS passes over them without a word."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rclpy.node import Node
+
+FILE_OPTION = "--params-file"
+"""How ROS is given a file of parameters, also by launch files."""
+OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
+"""Beginnings of the names that ROS itself takes, on some distributions without declaring them."""
+
+
+def complaints(node: Node, arguments: Sequence[str] | None = None) -> list[str]:
+    """What was given on start and has no effect, a sentence each; to be called when all parameters are declared.
+
+    Names of other nodes may stand in a file that several share (``/**``), so this is told, not refused.
+
+    Args:
+        node: with its parameters declared.
+        arguments: of the process; None: ``sys.argv``.
+    """
+    given: Mapping[str, Any] = getattr(node, "_parameter_overrides", {})  # rclpy shows them nowhere else
+    known = sorted(node.get_parameters_by_prefix(""))
+    said = []
+    for name in given:
+        if name not in known and not name.startswith(OTHERS):
+            near = difflib.get_close_matches(name, known, 1)
+            said.append(f"parameter {name} is none of this node and changes nothing"
+                        + (f": is {near[0]} meant?" if near else ""))
+    for path in _files(sys.argv if arguments is None else arguments):
+        if not given.keys() & _names(path):
+            said.append(f"parameter file {path} changes nothing here: it needs parameters under "
+                        f"/**: or {node.get_fully_qualified_name()}:, then ros__parameters:")
+    return said
+
+
+def _files(arguments: Sequence[str]) -> list[Path]:
+    return [Path(path) for option, path in zip(arguments, arguments[1:], strict=False) if option == FILE_OPTION]
+
+
+def _names(path: Path) -> set[str]:
+    """All dotted parameter names in a file, whatever nodes they are for; none of one that cannot be read."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return set()
+    return set(_leaves(content)) if isinstance(content, dict) else set()
+
+
+def _leaves(tree: Mapping[Any, Any], inside: bool = False, prefix: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if not inside:
+            # Names of nodes and namespaces, up to the level that begins the parameters.
+            if isinstance(value, dict):
+                yield from _leaves(value, key == "ros__parameters")
+        elif isinstance(value, dict):
+            yield from _leaves(value, True, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
