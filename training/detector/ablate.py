@@ -102,7 +102,7 @@ GRIDS: dict[str, Grid] = {
         Experiment(name="student", parts=(HIT_UAV,), train_size=(192, 256), input_size=(512, 640), epochs=8, batch=8,
                    lr=2e-3, warmup_steps=100, mosaic_off=8, ema=0.99),
         {"base": {}, "stride 4": {"architecture": "nano_stride4"}, "varifocal": {"loss.focal": "varifocal"},
-         "gradient through the focal weight": {"loss.focal_gradient": True},
+         "constant focal weight": {"loss.focal_gradient": False},
          "no DFL": {"loss.dfl": 0}, "Wasserstein, half": {"loss.wasserstein": 0.5}, "balanced": {"balance": 0.5}}),
     "roadscene": Grid(
         "RoadScene with FLIR's boxes, real pairs",

@@ -35,9 +35,9 @@ class DetectionLossConfig:
     """One of FOCAL_WEIGHTS: how much a cell's classification counts."""
     gamma: float = 2.0
     """Exponent of the focal weight."""
-    focal_gradient: bool = False
+    focal_gradient: bool = True
     """Whether gradients flow through the focal weight too, as in both papers. Otherwise it is a number that scales the
-    cross-entropy's gradient, which pushes background that is nearly right down a third as hard."""
+    cross-entropy's gradient, which pushes background that is nearly right down a third as hard, and learns less."""
     varifocal_alpha: float = 0.75
     """Weight of background cells under ``varifocal``."""
     wasserstein: float = 0.0
