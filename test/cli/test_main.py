@@ -41,6 +41,17 @@ def test_no_and_unknown_commands_are_refused(repository: Path) -> None:
         assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("number", ("nan", "inf", "0", "-5", "soon"))
+@pytest.mark.parametrize("options", (("benchmark", "--seconds"), ("benchmark", "--startup-timeout"), ("demo", "--rate"),
+                                     ("demo", "--startup-timeout"), ("inspect", "/topic", "--timeout")))
+def test_times_and_rates_are_finite_and_above_0(options: tuple[str, ...], number: str,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        __main__.main([*options, number])
+    assert stop.value.code == 2
+    assert f"{options[-1]}: {number}: must be a finite number above 0" in capsys.readouterr().err
+
+
 def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "tiny.safetensors", CARD, {"a": np.zeros(2, np.float32)})
     assert __main__.main(["models", str(tmp_path / "tiny.safetensors")]) == 0

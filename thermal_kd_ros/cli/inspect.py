@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, not_installed
+from .options import add_model_options, chosen_parameters, not_installed, positive_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--topic", help="image topic of a recording, where it has several")
     parser.add_argument("--frame", type=int, default=0, metavar="N",
                         help="which image of a recording or topic, counted from 0 (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S",
+    parser.add_argument("--timeout", type=positive_number, default=10.0, metavar="S",
                         help="seconds to wait for an image of a topic (default: %(default)s)")
     add_model_options(parser)
 
