@@ -196,6 +196,20 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
     assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
 
 
+def test_an_earlier_result_stays_where_no_image_can_be_used(folder: Path, tmp_path: Path, model_options: list[str],
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "r.json").write_text("earlier")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    np.save(tmp_path / "bad.npy", np.zeros((5, 7), bool))
+    mapped = ["--set", f"correction.bad_pixel_map={tmp_path / 'bad.npy'}"]
+    for arguments in ([tmp_path / "broken.png"], [folder / "a16.png", folder / "f.npy", *mapped]):
+        assert detect(*arguments, "--json", results / "r.json", *model_options) == 1
+        assert f"{results / 'r.json'} was not written" in capsys.readouterr().err
+        assert [path.read_text() for path in results.iterdir()] == ["earlier"]
+
+
 def test_a_place_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, model_options: list[str],
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
