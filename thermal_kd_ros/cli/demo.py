@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the node answered at least 95 % of the frames, 2 for arguments that make no sense, else 1."""
+    from ..simulation.config import LARGEST_SIDE
+
     try:
         width, _, height = args.size.partition("x")
         size = int(width), int(height)
@@ -45,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
         message = str(error) if isinstance(error, ConfigError) else f"--size {args.size}: must read like 640x512"
         print(f"error: {message}", file=sys.stderr)
         return 2
-    if not ((args.frames is None or args.frames >= 1) and min(size) >= 64):
-        print("error: --frames must be at least 1, --size at least 64x64", file=sys.stderr)
+    if not ((args.frames is None or args.frames >= 1) and 64 <= min(size) <= max(size) <= LARGEST_SIDE):
+        print(f"error: --frames must be at least 1, --size from 64x64 to {LARGEST_SIDE}x{LARGEST_SIDE}",
+              file=sys.stderr)
         return 2
     try:
         import rclpy  # noqa: F401
