@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         peers = _peers(args.peer)
         parameters = chosen_parameters(args)
+        if peers and "engines" not in args.parts:
+            raise ConfigError("--peer is for the part engines; add it to --parts, or leave --peer out")
         if min(args.rounds, args.repeats, args.memory_frames) < 1:
             raise ConfigError("--rounds, --repeats and --memory-frames must be at least 1")
     except ConfigError as error:
@@ -90,7 +92,11 @@ def run(args: argparse.Namespace) -> int:
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
-    return 1 if without_ros else 0
+    without_peers = result.get("engines", {}).get("peers_left_out", ())
+    if without_peers:
+        print(f"error: {', '.join(without_peers)} could not be measured everywhere; 'left out' above the table of "
+              "engines says why", file=sys.stderr)
+    return 1 if without_ros or without_peers else 0
 
 
 def _peers(given: list[str]) -> dict[str, Path]:
