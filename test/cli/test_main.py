@@ -63,6 +63,13 @@ def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert card["classes"] == ["person", "car"] and card["bytes"] > 0
 
 
+def test_models_takes_names_and_knows_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["models", "detector_nano", "nope"]) == 1
+    captured = capsys.readouterr()
+    assert "detector_nano.safetensors" in captured.out and len(captured.err.splitlines()) == 1
+    assert "'nope' is neither a shipped model (" in captured.err
+
+
 def test_models_names_a_broken_file_and_shows_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "tiny.safetensors", CARD, {"a": np.zeros(2, np.float32)})
     (tmp_path / "broken.safetensors").write_bytes(b"nonsense")
