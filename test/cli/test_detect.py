@@ -217,6 +217,13 @@ def test_a_place_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, m
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc, where nobody can make a file")
+def test_the_place_that_cannot_be_written_is_the_one_that_was_given(folder: Path, model_options: list[str],
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder / "f.npy", "--json", "/proc/x.json", *model_options) == 1
+    assert "error: /proc/x.json: cannot be written (" in capsys.readouterr().err
+
+
 def test_a_folder_in_the_place_of_the_json_is_refused_before_the_work(folder: Path, tmp_path: Path,
                                                                       capsys: pytest.CaptureFixture[str]) -> None:
     assert detect(folder / "f.npy", "--json", tmp_path) == 2

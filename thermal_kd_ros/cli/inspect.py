@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print(not_installed(error), file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
-        print(f"error: {args.output}: cannot be written ({error}); choose another place", file=sys.stderr)
+        print(f"error: {args.output}: cannot be written ({getattr(error, 'strerror', None) or error}); choose "
+              "another place", file=sys.stderr)
         return 1
     return 0
 
