@@ -13,7 +13,7 @@ import pytest
 from thermal_kd_ros import __main__
 from thermal_kd_ros.cli import node
 from thermal_kd_ros.cli.options import parse_assignment
-from thermal_kd_ros.config import ConfigError
+from thermal_kd_ros.config import DEVICES, ConfigError
 from thermal_kd_ros.models.checkpoint import ModelCard, write
 
 CARD = ModelCard("tiny", "detection", {"classes": 2}, 128, 160, ("person", "car"), parameters=1234, licence="CC0-1.0",
@@ -39,6 +39,12 @@ def test_no_and_unknown_commands_are_refused(repository: Path) -> None:
     for arguments in ((), ("detcet",)):
         done = run(*arguments, root=repository)
         assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+def test_the_help_names_all_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["detect", "--help"])
+    assert f"auto, {DEVICES} (default: auto)" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("number", ("nan", "inf", "0", "-5", "soon"))

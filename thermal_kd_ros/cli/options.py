@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import ConfigError, PerceptionConfig, parameters
+from ..config import DEVICES, ConfigError, PerceptionConfig, parameters
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--landmark-model", metavar="NAME",
                        help=f"landmark model (default: {defaults.face.landmark_model})")
     group.add_argument("--no-faces", action="store_true", help="look for no faces and landmarks")
-    group.add_argument("--device", help="auto, cpu, cuda or cuda:<n> (default: auto)")
+    group.add_argument("--device", help=f"auto, {DEVICES} (default: {defaults.engine.device})")
     add_assignments(group)
 
 
