@@ -27,7 +27,8 @@ def peer_runner(path: Path, ours: Engine, config: EngineConfig) -> Callable[[], 
     except EngineError:
         raise
     except Exception as error:  # the libraries' exceptions have no common base
-        raise EngineError(f"{path}: cannot be run ({(str(error).strip() or type(error).__name__).splitlines()[0]})") from None
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EngineError(f"{path}: cannot be run ({why})") from None
     return lambda: run(images)
 
 

@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a look in a minute or two: few, short runs")
     parser.add_argument("--rounds", type=int, metavar="N",
                         help="runs of each case of stages and engines (default: 100)")
-    parser.add_argument("--seconds", type=positive_number, metavar="S", help="length of each run of the node (default: 5)")
+    parser.add_argument("--seconds", type=positive_number, metavar="S",
+                        help="length of each run of the node (default: 5)")
     parser.add_argument("--repeats", type=int, metavar="N",
                         help="runs of the node of each kind; the best and the worst are left out (default: 5)")
     parser.add_argument("--memory-frames", type=int, metavar="N", help="frames of the memory test (default: 5000)")

@@ -17,7 +17,8 @@ HELP = "list the shipped models"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``models``."""
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="shipped models or model files to show instead of all")
+    parser.add_argument("models", nargs="*", metavar="MODEL",
+                        help="shipped models or model files to show instead of all")
     parser.add_argument("--json", action="store_true", help="print the cards as JSON")
     parser.add_argument("--markdown", action="store_true", help="print the README's section")
 
