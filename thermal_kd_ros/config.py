@@ -27,6 +27,8 @@ INPUT_MODES = (
 )
 
 BACKENDS = ("auto", "torch", "onnxruntime", "openvino")
+DEVICES = "cpu, cuda, cuda:<n>, and with OpenVINO gpu, gpu:<n> or npu"
+"""What engine.device may be besides auto, for people."""
 DEVICE_PATHS = ("auto", "on", "off")
 FACE_PRIORITIES = ("score", "size")
 CONTRAST_METHODS = ("percentile", "fixed", "plateau", "clahe")
@@ -201,8 +203,7 @@ class EngineConfig:
         "auto", "Library that runs the networks. auto takes the fastest that is installed: torch on an NVIDIA GPU, "
         "else openvino, onnxruntime, torch.", choices=BACKENDS)
     device: str = _parameter(
-        "auto", "auto takes an NVIDIA GPU where there is one, else the CPU; or cpu, cuda, cuda:<n>, and with OpenVINO "
-        "gpu, gpu:<n> or npu.")
+        "auto", f"auto takes an NVIDIA GPU where there is one, else the CPU; or {DEVICES}.")
     precision: str = _parameter(
         "auto", "auto is fp16 on an NVIDIA GPU, and on a CPU bf16 with OpenVINO where it computes in bf16, else fp32.",
         choices=("auto", "fp32", "fp16", "bf16"))

@@ -54,6 +54,12 @@ def read_image(path: Path) -> np.ndarray:
         raise FrameError(f"{path}: {error}") from None
 
 
+def check_picture_name(path: Path) -> None:
+    """Raises OSError for a name that says no format in which pictures can be written."""
+    if not (path.suffix and cv2.haveImageWriter(str(path))):
+        raise OSError(f"{path}: its name says no format that pictures are written in; choose one that ends in .png")
+
+
 def write_image(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) -> None:
     """Write an image whole or not at all, in the format of the path's suffix; raises OSError where it cannot be.
 

@@ -11,6 +11,7 @@ import numpy as np
 from .config import CONTRAST_METHODS, INPUT_MODES, ConfigError, ContrastConfig, PerceptionConfig, ThermalConfig
 from .frames import PLAUSIBLE_C, ThermalFrame, doubt, explain_mode
 from .geometry import Letterbox
+from .images import write_image
 from .models.checkpoint import ModelError, read_card, resolve
 from .tone import TemporalTone, Tone, contrast_for
 
@@ -41,12 +42,15 @@ def describe(values: np.ndarray, frame: ThermalFrame, encoding: str, config: Per
 
 
 def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> None:
-    """Write a PNG: histogram of the values, the plain stretch from minimum to maximum, and every contrast method."""
+    """Write a picture: histogram of the values, the plain stretch from minimum to maximum, every contrast method.
+
+    Raises OSError where it cannot be written in the format of the path's suffix.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 8.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=(15, 8.5), dpi=100, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(2, 3).ravel()
     contrast = contrast_in_use(config)
     used = TemporalTone(contrast).update(frame)
@@ -59,7 +63,8 @@ def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> N
         chosen = "   < in use" if method == contrast.method else ""
         _show(axis, tone.apply(frame.values), f"contrast.method: {method}{chosen}")
     figure.suptitle(f"{frame.shape[1]} x {frame.shape[0]} {frame.values.dtype}, read as {frame.mode}")
-    figure.savefig(path, dpi=100, format="png")
+    canvas.draw()
+    write_image(path, np.asarray(canvas.buffer_rgba())[..., 2::-1])
 
 
 def contrast_in_use(config: PerceptionConfig) -> ContrastConfig:

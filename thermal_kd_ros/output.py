@@ -13,10 +13,13 @@ from pathlib import Path
 def written_aside(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` with its suffix, renamed to it at the end; removed if the block raises.
 
-    Makes the folder. Raises OSError where it cannot be written.
+    Makes the folder. Raises OSError where it cannot be written, which names ``path`` and not the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     os.close(handle)
     aside = Path(name)
     try:
@@ -26,5 +29,9 @@ def written_aside(path: Path) -> Iterator[Path]:
         os.umask(umask)
         aside.chmod(0o666 & ~umask)
         os.replace(aside, path)
+    except OSError as error:
+        if error.filename is None or str(error.filename) != name:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         aside.unlink(missing_ok=True)

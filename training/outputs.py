@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import cv2
+from thermal_kd_ros.images import check_picture_name
 
 
 def check_place(path: Path) -> None:
@@ -19,6 +19,5 @@ def check_place(path: Path) -> None:
 
 def check_picture(path: Path) -> None:
     """``check_place`` for a picture; raises OSError for a name that says no format to write it in too."""
-    if not (path.suffix and cv2.haveImageWriter(str(path))):
-        raise OSError(f"{path}: its name says no format that pictures are written in; choose one that ends in .png")
+    check_picture_name(path)
     check_place(path)

@@ -114,12 +114,29 @@ def test_the_node_and_its_cameras(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["--peer", "yolo"], "NAME=FILE.onnx"), (["--peer", "yolo=/nowhere/yolo.onnx"], "no file /nowhere/yolo.onnx"),
-    (["--rounds", "0"], "at least 1"), (["--set", "face.max_faces=many"], "face.max_faces"),
+    (["--rounds", "0"], "at least 1"),
+    (["--parts", "memory", "--peer", f"own={__file__}"], "the part engines"),
+    (["--set", "face.max_faces=many"], "face.max_faces"),
 ])
 def test_arguments_that_make_no_sense_are_named(arguments: list[str], said: str, tmp_path: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "--out", str(tmp_path / "out"), *arguments]) == 2
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("backend", "why"), [("torch", "theirs: peers run with onnxruntime and openvino"),
+                                              ("onnxruntime", "theirs on onnxruntime: ")])
+def test_a_peer_that_cannot_be_run_shows_in_the_exit_code(tmp_path: Path, backend: str, why: str,
+                                                          capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip(backend)
+    (tmp_path / "broken.onnx").write_bytes(b"no network")
+    arguments = ["--parts", "engines", "--rounds", "1", "--peer", f"theirs={tmp_path / 'broken.onnx'}", "--out",
+                 str(tmp_path / "out"), "--model", "face_detector", "--landmark-model", "landmarks_tiny", *ONE_THREAD]
+    assert main(["benchmark", "--backends", backend, *arguments]) == 1
+    captured = capsys.readouterr()
+    assert "### Engines" in captured.out and f"left out: {why}" in captured.out
+    assert "error: theirs could not be measured" in captured.err
+    assert json.loads((tmp_path / "out" / "benchmark.json").read_text())["engines"]["peers_left_out"] == ["theirs"]
 
 
 def test_a_peer_that_cannot_be_run_is_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def test_a_recording_is_not_removed_as_an_old_result(tmp_path: Path, capsys: pyt
 
 
 def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for options in (["--size", "large"], ["--frames", "0"], ["--rate", "-1"], ["--set", "x=1"]):
+    for options in (["--size", "large"], ["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"]):
         assert demo(*options, "--out", tmp_path / "out") == 2
         assert "error:" in capsys.readouterr().err
 

@@ -196,11 +196,32 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
     assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
 
 
+def test_an_earlier_result_stays_where_no_image_can_be_used(folder: Path, tmp_path: Path, model_options: list[str],
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "r.json").write_text("earlier")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    np.save(tmp_path / "bad.npy", np.zeros((5, 7), bool))
+    mapped = ["--set", f"correction.bad_pixel_map={tmp_path / 'bad.npy'}"]
+    for arguments in ([tmp_path / "broken.png"], [folder / "a16.png", folder / "f.npy", *mapped]):
+        assert detect(*arguments, "--json", results / "r.json", *model_options) == 1
+        assert f"{results / 'r.json'} was not written" in capsys.readouterr().err
+        assert [path.read_text() for path in results.iterdir()] == ["earlier"]
+
+
 def test_a_place_that_cannot_be_written_is_named(folder: Path, tmp_path: Path, model_options: list[str],
                                                  capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("in the way")
     assert detect(folder / "f.npy", "--json", tmp_path / "file" / "r.json", *model_options) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc, where nobody can make a file")
+def test_the_place_that_cannot_be_written_is_the_one_that_was_given(folder: Path, model_options: list[str],
+                                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    assert detect(folder / "f.npy", "--json", "/proc/x.json", *model_options) == 1
+    assert "error: /proc/x.json: cannot be written (" in capsys.readouterr().err
 
 
 def test_a_folder_in_the_place_of_the_json_is_refused_before_the_work(folder: Path, tmp_path: Path,

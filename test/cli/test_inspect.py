@@ -97,6 +97,26 @@ def test_an_image_of_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "/thermal/image" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("path", "options", "words"), [
+    ("a.mcap", ["--frame", "-1"], "counted from 0"), ("a.mcap", ["--timeout", "3"], "--timeout does not apply"),
+    ("a.npy", ["--frame", "7"], "an image file"), ("a.npy", ["--topic", "/x"], "--topic does not apply"),
+    ("a.npy", ["--timeout", "3"], "--timeout does not apply"), ("/some/topic", ["--topic", "/x"], "a topic"),
+    ("a.npy", ["--output", "look.xyz"], "look.xyz: its name says no format"), ("a.npy", ["--output", "look"], ".png"),
+])
+def test_options_that_would_be_ignored_are_refused(path: str, options: list[str], words: str,
+                                                   capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["inspect", path, *options]) == 2
+    captured = capsys.readouterr()
+    assert words in captured.err and len(captured.err.splitlines()) == 1 and not captured.out
+
+
+def test_a_picture_has_the_format_of_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    np.save(tmp_path / "a.npy", celsius())
+    inspect(capsys, tmp_path / "a.npy", "--output", tmp_path / "look.jpg")
+    assert (tmp_path / "look.jpg").read_bytes().startswith(b"\xff\xd8")
+
+
 def test_what_cannot_be_read_or_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "nan.npy", np.full((4, 4), np.nan, np.float32))
     for path in (tmp_path / "absent.png", tmp_path / "nan.npy", tmp_path / "absent.mcap", "~image"):

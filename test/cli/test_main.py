@@ -13,7 +13,7 @@ import pytest
 from thermal_kd_ros import __main__
 from thermal_kd_ros.cli import node
 from thermal_kd_ros.cli.options import parse_assignment
-from thermal_kd_ros.config import ConfigError
+from thermal_kd_ros.config import DEVICES, ConfigError
 from thermal_kd_ros.models.checkpoint import ModelCard, write
 
 CARD = ModelCard("tiny", "detection", {"classes": 2}, 128, 160, ("person", "car"), parameters=1234, licence="CC0-1.0",
@@ -41,6 +41,23 @@ def test_no_and_unknown_commands_are_refused(repository: Path) -> None:
         assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
+def test_the_help_names_all_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["detect", "--help"])
+    assert f"auto, {DEVICES} (default: auto)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("number", ("nan", "inf", "0", "-5", "soon"))
+@pytest.mark.parametrize("options", (("benchmark", "--seconds"), ("benchmark", "--startup-timeout"), ("demo", "--rate"),
+                                     ("demo", "--startup-timeout"), ("inspect", "/topic", "--timeout")))
+def test_times_and_rates_are_finite_and_above_0(options: tuple[str, ...], number: str,
+                                                capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        __main__.main([*options, number])
+    assert stop.value.code == 2
+    assert f"{options[-1]}: {number}: must be a finite number above 0" in capsys.readouterr().err
+
+
 def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "tiny.safetensors", CARD, {"a": np.zeros(2, np.float32)})
     assert __main__.main(["models", str(tmp_path / "tiny.safetensors")]) == 0
@@ -50,6 +67,13 @@ def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert __main__.main(["models", "--json", str(tmp_path / "tiny.safetensors")]) == 0
     (card,) = json.loads(capsys.readouterr().out)
     assert card["classes"] == ["person", "car"] and card["bytes"] > 0
+
+
+def test_models_takes_names_and_knows_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["models", "detector_nano", "nope"]) == 1
+    captured = capsys.readouterr()
+    assert "detector_nano.safetensors" in captured.out and len(captured.err.splitlines()) == 1
+    assert "'nope' is neither a shipped model (" in captured.err
 
 
 def test_models_names_a_broken_file_and_shows_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

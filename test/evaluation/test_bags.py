@@ -174,6 +174,14 @@ def fails(path: Path, then: Any = None) -> str:
     return str(error.value)
 
 
+def test_a_folder_that_is_no_recording_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    message = fails(tmp_path)
+    assert "without metadata.yaml is no recording" in message and "--images" in message and "recover" not in message
+    (tmp_path / "a_0.mcap").write_bytes(b"")
+    assert f"give {tmp_path / 'a_0.mcap'}" in fails(tmp_path)
+
+
 def test_useless_files_are_named(tmp_path: Path) -> None:
     assert "no such recording" in fails(tmp_path / "absent.mcap")
     for name, data in {"empty.mcap": b"", "text.mcap": b"hello", "movie.avi": b"RIFF", "x.db3": b"no"}.items():

@@ -131,7 +131,8 @@ def test_random_frames_are_reproducible_and_differ(kind: str) -> None:
 
 
 def test_config_refuses_nonsense() -> None:
-    for wrong in ({"scene": "moon"}, {"unit": "fahrenheit"}, {"width": 3}, {"rate_hz": 0.0}, {"hfov_deg": 180.0}):
+    for wrong in ({"scene": "moon"}, {"unit": "fahrenheit"}, {"width": 3}, {"height": 100_000}, {"rate_hz": 0.0},
+                  {"hfov_deg": 180.0}):
         with pytest.raises(ValueError):
             SimulationConfig(**wrong)
     # Also where only the rounding to whole frames leaves none open.

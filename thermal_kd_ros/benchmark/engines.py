@@ -28,10 +28,13 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
 
     Everything takes turns, so that ratios hold on a busy machine: ``of_pipeline`` says how many times longer a case
     takes than the whole pipeline on the same backend, ``of_torch`` than the same case there; both of wall and CPU time.
+    ``peers_left_out`` are those that ran on no backend, or failed on one.
     """
     cases: dict[tuple[str, str], Callable[[], Any]] = {}
     left_out: dict[str, str] = {}
     described: dict[str, str] = {}
+    ran: set[str] = set()
+    failed: set[str] = set()
     images = rendered(1)
     for backend in backends:
         engine = dataclasses.replace(config.engine, backend=backend)
@@ -50,8 +53,13 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
             try:
                 detector = pipeline.perception.networks.detector
                 cases[backend, f"{name} (network alone)"] = peer_runner(path, detector, engine)
+                ran.add(name)
             except EngineError as error:
+                failed.add(name)
                 left_out[f"{name} on {backend}"] = str(error)
+    for name in sorted(set(peers) - ran - failed):
+        failed.add(name)
+        left_out[name] = "peers run with onnxruntime and openvino, of which none is measured here"
     with tqdm(total=rounds, desc="engines", unit="round", disable=None) as bar:
         named = {"|".join(key): call for key, call in cases.items()}
         times = interleaved(named, rounds, progress=bar.update)
@@ -63,7 +71,8 @@ def measure_engines(config: PerceptionConfig, rounds: int, peers: Mapping[str, P
                      "of_pipeline": ratio(mine.wall, whole.wall), "cpu_of_pipeline": ratio(mine.cpu, whole.cpu),
                      "of_torch": ratio(mine.wall, torch.wall) if torch else None,
                      "cpu_of_torch": ratio(mine.cpu, torch.cpu) if torch else None})
-    return {"backends": described, "left_out": left_out, "rows": rows}
+    return {"backends": described, "left_out": left_out, "rows": rows,
+            "peers_left_out": sorted(failed)}
 
 
 def _networks(config: PerceptionConfig, engine: EngineConfig) -> dict[str, Callable[[], Any]]:

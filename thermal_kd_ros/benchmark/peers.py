@@ -21,11 +21,14 @@ def peer_runner(path: Path, ours: Engine, config: EngineConfig) -> Callable[[], 
     kind = type(engine).__name__
     try:
         run, shape = (_openvino if kind == "OpenVinoEngine" else _onnxruntime)(path, engine, config)
+        images = np.random.default_rng(0).random(shape, np.float32)
+        # Several inputs, or one of another type, show only here.
+        run(images)
     except EngineError:
         raise
     except Exception as error:  # the libraries' exceptions have no common base
-        raise EngineError(f"{path}: cannot be run ({str(error).strip().splitlines()[0]})") from None
-    images = np.random.default_rng(0).random(shape, np.float32)
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EngineError(f"{path}: cannot be run ({why})") from None
     return lambda: run(images)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import BACKENDS, ConfigError
-from .options import add_model_options, chosen_parameters, not_installed
+from .options import add_model_options, chosen_parameters, not_installed, positive_number
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
 
@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a look in a minute or two: few, short runs")
     parser.add_argument("--rounds", type=int, metavar="N",
                         help="runs of each case of stages and engines (default: 100)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="length of each run of the node (default: 5)")
+    parser.add_argument("--seconds", type=positive_number, metavar="S",
+                        help="length of each run of the node (default: 5)")
     parser.add_argument("--repeats", type=int, metavar="N",
                         help="runs of the node of each kind; the best and the worst are left out (default: 5)")
     parser.add_argument("--memory-frames", type=int, metavar="N", help="frames of the memory test (default: 5000)")
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"engines to compare, of {', '.join(BACKENDS[1:])} (default: all that are installed)")
     parser.add_argument("--out", type=Path, default=Path("build/bench"),
                         help="where results go (default: %(default)s)")
-    parser.add_argument("--startup-timeout", type=float, default=180.0, metavar="S",
+    parser.add_argument("--startup-timeout", type=positive_number, default=180.0, metavar="S",
                         help="seconds within which the node must answer its first frame (default: %(default)s)")
     add_model_options(parser)
 
@@ -54,8 +55,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         peers = _peers(args.peer)
         parameters = chosen_parameters(args)
-        if min(args.rounds, args.repeats, args.memory_frames) < 1 or args.seconds <= 0:
-            raise ConfigError("--rounds, --repeats and --memory-frames must be at least 1, --seconds above 0")
+        if peers and "engines" not in args.parts:
+            raise ConfigError("--peer is for the part engines; add it to --parts, or leave --peer out")
+        if min(args.rounds, args.repeats, args.memory_frames) < 1:
+            raise ConfigError("--rounds, --repeats and --memory-frames must be at least 1")
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -90,7 +93,11 @@ def run(args: argparse.Namespace) -> int:
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
-    return 1 if without_ros else 0
+    without_peers = result.get("engines", {}).get("peers_left_out", ())
+    if without_peers:
+        print(f"error: {', '.join(without_peers)} could not be measured everywhere; 'left out' above the table of "
+              "engines says why", file=sys.stderr)
+    return 1 if without_ros or without_peers else 0
 
 
 def _peers(given: list[str]) -> dict[str, Path]:

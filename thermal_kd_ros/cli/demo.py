@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, not_installed
+from .options import add_model_options, chosen_parameters, not_installed, positive_number
 
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
@@ -25,18 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="where results go (default: %(default)s)")
     parser.add_argument("--frames", type=int, metavar="N",
                         help="frames to render, or most frames to play (default: 160 rendered, all of a recording)")
-    parser.add_argument("--rate", type=float, default=10.0, metavar="HZ",
+    parser.add_argument("--rate", type=positive_number, default=10.0, metavar="HZ",
                         help="rate at which frames are rendered, or images played (default: %(default)s)")
     parser.add_argument("--size", default="640x512", metavar="WxH",
                         help="size of rendered frames (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed renders other scenes")
-    parser.add_argument("--startup-timeout", type=float, default=180.0, metavar="S",
+    parser.add_argument("--startup-timeout", type=positive_number, default=180.0, metavar="S",
                         help="seconds within which the node must answer its first frame (default: %(default)s)")
     add_model_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the node answered at least 95 % of the frames, 2 for arguments that make no sense, else 1."""
+    from ..simulation.config import LARGEST_SIDE
+
     try:
         width, _, height = args.size.partition("x")
         size = int(width), int(height)
@@ -45,8 +47,9 @@ def run(args: argparse.Namespace) -> int:
         message = str(error) if isinstance(error, ConfigError) else f"--size {args.size}: must read like 640x512"
         print(f"error: {message}", file=sys.stderr)
         return 2
-    if not ((args.frames is None or args.frames >= 1) and args.rate > 0 and min(size) >= 64):
-        print("error: --frames must be at least 1, --rate above 0, --size at least 64x64", file=sys.stderr)
+    if not ((args.frames is None or args.frames >= 1) and 64 <= min(size) <= max(size) <= LARGEST_SIDE):
+        print(f"error: --frames must be at least 1, --size from 64x64 to {LARGEST_SIDE}x{LARGEST_SIDE}",
+              file=sys.stderr)
         return 2
     try:
         import rclpy  # noqa: F401

@@ -7,6 +7,7 @@ and left out; the exit code is then 1.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     failures += job.failures
     if failures:
-        print(f"error: {failures} of {answered + failures} could not be used, see above", file=sys.stderr)
+        unwritten = "" if answered or args.json is None else f"; {args.json} was not written"
+        print(f"error: {failures} of {answered + failures} could not be used, see above{unwritten}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -142,15 +144,22 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
 
 
 def _write(job: _Job, files: list[tuple[Path, Path]], path: Path | None) -> int:
-    """Answer all files and write the JSON as the answers come; the number of answered images."""
+    """Answer all files and write the JSON as the answers come; the number of answered images.
+
+    Where there is no answer at all, what an earlier run wrote stays.
+    """
     from ..output import written_aside
 
     if path is None:
         return sum(1 for _ in job.answers(files))
+    answers = job.answers(files)
+    first = next(answers, None)
+    if first is None:
+        return 0
     count = 0
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as output:
         output.write('{"images": [')
-        for count, entry in enumerate(job.answers(files), 1):
+        for count, entry in enumerate(itertools.chain([first], answers), 1):
             output.write(("" if count == 1 else ",") + "\n" + json.dumps(entry))
         output.write("\n]}\n")
     return count

@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, not_installed
+from .options import add_model_options, chosen_parameters, not_installed, positive_number
 
 if TYPE_CHECKING:
     import numpy as np
 
 _TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
+
+_OPTIONS = {"image file": (), "recording": ("topic", "frame"), "topic": ("frame", "timeout")}
+"""Options that choose an image, by what PATH is."""
+_TIMEOUT_S = 10.0
 
 HELP = "show what the node makes of an image, and why"
 
@@ -30,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE",
                         help="write a picture with the histogram and all contrast methods side by side")
     parser.add_argument("--topic", help="image topic of a recording, where it has several")
-    parser.add_argument("--frame", type=int, default=0, metavar="N",
-                        help="which image of a recording or topic, counted from 0 (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S",
-                        help="seconds to wait for an image of a topic (default: %(default)s)")
+    parser.add_argument("--frame", type=int, metavar="N",
+                        help="which image of a recording or topic, counted from 0 (default: 0)")
+    parser.add_argument("--timeout", type=positive_number, metavar="S",
+                        help=f"seconds to wait for an image of a topic (default: {_TIMEOUT_S:g})")
     add_model_options(parser)
 
 
@@ -46,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         config = with_values(PerceptionConfig(), chosen_parameters(args))
+        _check(args)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -63,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
         print(not_installed(error), file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
-        print(f"error: {args.output}: cannot be written ({error}); choose another place, and a name that ends in .png",
-              file=sys.stderr)
+        print(f"error: {args.output}: cannot be written ({getattr(error, 'strerror', None) or error}); choose "
+              "another place", file=sys.stderr)
         return 1
     return 0
 
@@ -73,12 +78,38 @@ class _NoImage(RuntimeError):
     """A topic gave none; the message says why."""
 
 
+def _kind(path: Path) -> str:
+    """One of _OPTIONS."""
+    if not path.exists() and _TOPIC.fullmatch(str(path)):
+        return "topic"
+    return "recording" if path.is_dir() or path.suffix in (".mcap", ".db3") else "image file"
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises ConfigError for options that would be ignored, and for a picture of no format."""
+    from ..images import check_picture_name
+
+    if args.frame is not None and args.frame < 0:
+        raise ConfigError(f"--frame {args.frame}: images are counted from 0")
+    kind = _kind(args.path)
+    for name in ("topic", "frame", "timeout"):
+        if getattr(args, name) is not None and name not in _OPTIONS[kind]:
+            article = "an" if kind[0] in "aeiou" else "a"
+            raise ConfigError(f"--{name} does not apply to {args.path}, {article} {kind}; leave it out")
+    if args.output is not None:
+        try:
+            check_picture_name(args.output)
+        except OSError as error:
+            raise ConfigError(f"--output {error}") from None
+
+
 def _read(args: argparse.Namespace) -> tuple[np.ndarray, str]:
     """The pixels and, of a recording or topic, their encoding; raises FrameError, BagError or _NoImage."""
     path: Path = args.path
-    if not path.exists() and _TOPIC.fullmatch(str(path)):
-        return _listen(str(path), args.timeout, args.frame)
-    if not path.is_dir() and path.suffix not in (".mcap", ".db3"):
+    kind, index = _kind(path), args.frame or 0
+    if kind == "topic":
+        return _listen(str(path), args.timeout or _TIMEOUT_S, index)
+    if kind == "image file":
         from ..images import read_image
 
         return read_image(path), ""
@@ -88,9 +119,9 @@ def _read(args: argparse.Namespace) -> tuple[np.ndarray, str]:
 
     with BagReader(path) as bag:
         chosen = bag.image_topic(args.topic)
-        record = next(itertools.islice(bag.records([chosen]), max(0, args.frame), None), None)
+        record = next(itertools.islice(bag.records([chosen]), index, None), None)
         if record is None:
-            raise BagError(f"{path}: has no image {args.frame} on {chosen}; choose a smaller --frame")
+            raise BagError(f"{path}: has no image {index} on {chosen}; choose a smaller --frame")
         values, encoding = image_and_encoding(bag.message(record))
         return values.copy(), encoding
 
@@ -111,7 +142,7 @@ def _listen(topic: str, timeout_s: float, index: int) -> tuple[np.ndarray, str]:
     from ..evaluation.bags import image_and_encoding
 
     try:
-        values, encoding = image_and_encoding(image_of(topic, timeout_s, max(0, index)))
+        values, encoding = image_and_encoding(image_of(topic, timeout_s, index))
     except (TopicError, ConfigError) as error:
         raise _NoImage(f"{topic}: there is no such file, and {error}") from None
     return values.copy(), encoding
@@ -119,8 +150,6 @@ def _listen(topic: str, timeout_s: float, index: int) -> tuple[np.ndarray, str]:
 
 def _draw(frame: object, config: object, output: Path) -> None:
     from ..inspection import draw_methods
-    from ..output import written_aside
 
-    with written_aside(output) as aside:
-        draw_methods(frame, config, aside)  # type: ignore[arg-type]
+    draw_methods(frame, config, output)  # type: ignore[arg-type]
     print(f"picture      {output}")

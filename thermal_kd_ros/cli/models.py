@@ -17,25 +17,27 @@ HELP = "list the shipped models"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``models``."""
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="model files to show instead")
+    parser.add_argument("models", nargs="*", metavar="MODEL",
+                        help="shipped models or model files to show instead of all")
     parser.add_argument("--json", action="store_true", help="print the cards as JSON")
     parser.add_argument("--markdown", action="store_true", help="print the README's section")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the cards; 1 if a file has none that can be read, or nothing is shipped."""
-    from ..models.checkpoint import WEIGHTS_FOLDER, ModelError, read_card, shipped
+    from ..models.checkpoint import WEIGHTS_FOLDER, ModelError, read_card, resolve, shipped
 
-    paths = args.files or shipped()
+    names = args.models or [str(path) for path in shipped()]
     cards: list[tuple[Path, ModelCard]] = []
     failed = 0
-    for path in paths:
+    for name in names:
         try:
+            path = resolve(name)
             cards.append((path, read_card(path)))
         except ModelError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
-    if not paths:
+    if not names:
         print(f"error: there is no model in {WEIGHTS_FOLDER}; install the package again, or train one",
               file=sys.stderr)
         return 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from ..config import ConfigError, PerceptionConfig, parameters
+from ..config import DEVICES, ConfigError, PerceptionConfig, parameters
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +20,19 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--landmark-model", metavar="NAME",
                        help=f"landmark model (default: {defaults.face.landmark_model})")
     group.add_argument("--no-faces", action="store_true", help="look for no faces and landmarks")
-    group.add_argument("--device", help="auto, cpu, cuda or cuda:<n> (default: auto)")
+    group.add_argument("--device", help=f"auto, {DEVICES} (default: {defaults.engine.device})")
     add_assignments(group)
+
+
+def positive_number(text: str) -> float:
+    """The type of an option that takes a finite number above 0; raises what argparse reports."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text}: must be a finite number above 0")
+    return value
 
 
 def not_installed(error: ImportError) -> str:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config import EngineConfig
+from ..config import DEVICES, EngineConfig
 from ..models.checkpoint import ONNX, SAFETENSORS
 from .cuda import Gpu, find_gpus
 from .errors import EngineError
@@ -62,8 +62,7 @@ def candidates(config: EngineConfig, gpus: Sequence[Gpu] | None = None) -> list[
     """
     kind = config.device.partition(":")[0].lower()
     if kind not in ("auto", "cpu", "cuda", "gpu", "npu"):
-        raise EngineError(f"engine.device '{config.device}' is not a device; use auto, cpu, cuda, cuda:<n>, and with "
-                          "OpenVINO gpu, gpu:<n> or npu")
+        raise EngineError(f"engine.device '{config.device}' is not a device; use auto, {DEVICES}")
     if config.backend != "auto":
         return [Candidate(BACKENDS[config.backend], config.device)]
     if kind in ("gpu", "npu"):

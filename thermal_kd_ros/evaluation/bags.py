@@ -58,6 +58,8 @@ class BagReader:
             raise BagError(f"{self.path}: there is no such recording; correct the path")
         if self.path.is_file() and self.path.suffix not in (".mcap", ".db3"):
             raise BagError(f"{self.path}: not a recording of ROS 2; give an .mcap file or a rosbag2 folder")
+        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
+            raise BagError(f"{self.path}: a folder without metadata.yaml is no recording; {self._instead()}")
         with self._named("cannot be opened"):
             reader = AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
             reader.open()
@@ -110,6 +112,12 @@ class BagReader:
         """The fields of a record, named as in ROS; arrays are NumPy arrays."""
         with self._named(f"has a message on {record.topic} that cannot be read"):
             return self._reader.deserialize(record.data, record.type)
+
+    def _instead(self) -> str:
+        """What to do with a folder that is no recording."""
+        if files := sorted(path for suffix in (".mcap", ".db3") for path in self.path.glob(f"*{suffix}")):
+            return f"give {files[0]}, or write it anew with 'ros2 bag reindex'"
+        return "of images, give inspect one and demo the folder with --images"
 
     def _named(self, what: str) -> _Named:
         return _Named(f"{self.path}: {what}")

@@ -9,6 +9,8 @@ KINDS = ("street_night", "street_day", "yard", "indoor", "aerial")
 """The kinds of scene."""
 UNITS = ("centikelvin", "counts14", "celsius", "display8")
 """What the camera can put out."""
+LARGEST_SIDE = 4096
+"""Pixels. Beyond every thermal camera; rendering takes about 100 bytes a pixel, 1.7 GB for a square of this side."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class SimulationConfig:
             raise ValueError(f"unknown scene '{self.scene}'; known: tour, {', '.join(KINDS)}")
         if self.unit not in UNITS:
             raise ValueError(f"unknown unit '{self.unit}'; known: {', '.join(UNITS)}")
-        if self.width < 16 or self.height < 16:
-            raise ValueError("width and height must be at least 16 pixels")
+        if not (16 <= self.width <= LARGEST_SIDE and 16 <= self.height <= LARGEST_SIDE):
+            raise ValueError(f"width {self.width}, height {self.height}: must be 16 to {LARGEST_SIDE} pixels")
         if not (self.rate_hz > 0 and self.cut_s > 0 and 1 <= self.hfov_deg <= 150):
             raise ValueError("rate_hz and cut_s must be positive and hfov_deg within [1, 150]")
         if 0 < self.shutter_period <= self.shutter_frames:
