@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from training.data.coco import DataError
+from training.options import check_step
 
 POINTS = 54
 
@@ -60,13 +61,14 @@ class DriverFaces:
     """
 
     def __init__(self, root: Path, person: str, step: int = 1) -> None:
-        if step < 1:
-            raise DataError(f"--step {step}: take every frame (1), or every so many")
+        check_step(step)
         images = sorted(root.glob(f"{person}_*/Jpg/*.jpg"))
         if not images:
             raise DataError(f"{root} has no sequences {person}_*/Jpg/*.jpg")
         self.pairs = [(image, label) for image in images
                       if (label := image.parent.parent / "labels" / f"{image.stem}.txt").is_file()][::step]
+        if not self.pairs:
+            raise DataError(f"{root}: no frame of the people {person}_* has a label, labels/*.txt beside Jpg")
 
     def __len__(self) -> int:
         return len(self.pairs)

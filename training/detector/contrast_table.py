@@ -22,6 +22,7 @@ from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
 from training.detector.tables import add_options, cell, every, map50, markdown, publish
+from training.options import check_step
 
 _DISC = 14
 """Half the side, in pixels, of the square around the kiosk's reference disc in which a box is no face."""
@@ -59,6 +60,7 @@ def kiosk(model: str, root: Path, method: str, step: int) -> np.ndarray:
 
     Somebody is in every frame, but where is not labelled; the warm reference disc beside the people is no face.
     """
+    check_step(step)
     config = with_values(PerceptionConfig(), {"face.detector_model": model, "contrast.method": method,
                                               "engine.threads": 1, "tracking.enabled": False})
     perception = ThermalPerception(config)

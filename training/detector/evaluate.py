@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision, duplicates
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import Letterbox
@@ -32,6 +33,8 @@ from training.data.coco import CocoDetection, DataError, Sample
 from training.data.pairs import PairedCoco, PairedSample
 from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
+from training.device import usable_device
+from training.options import check_step
 
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
@@ -41,8 +44,10 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
     have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at. Raises
-    DataError for ``classes`` that one of the two does not know: their figure would be 0 or left out in silence.
+    DataError for ``classes`` that one of the two does not know: their figure would be 0 or left out in silence; and if
+    no image counts.
     """
+    check_step(step)
     card = read_card(model)
     # With all categories of the set: a truck taken for a car is wrong whether or not the model has a class for trucks.
     # Were their boxes ignore regions, as in training, models with fewer classes would be measured on an easier set.
@@ -80,7 +85,11 @@ def truth_of(sample: Sample | PairedSample, classes: tuple[str, ...]) -> Truth:
 
 def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, bits: int | None = None, batch: int = 8
             ) -> tuple[list[Truth], list[Detections]]:
-    """Truth and detections of every ``step``-th image of a data set, or of those that have ``bits`` bits."""
+    """Truth and detections of every ``step``-th image of a data set, or of those that have ``bits`` bits.
+
+    Raises DataError if there is none.
+    """
+    check_step(step)
     truths: list[Truth] = []
     found: list[Detections] = []
     waiting: list[ThermalFrame] = []
@@ -91,6 +100,9 @@ def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, b
         if len(waiting) == batch:
             found += [result.detections for result in perception.process(waiting)]
             waiting = []
+    if not truths:
+        raise DataError(f"{data.folder}: none of the images taken has {bits} bits; leave out --bits and --step, or "
+                        "measure on another set")
     found += [result.detections for result in perception.process(waiting)]
     return truths, found
 
@@ -98,7 +110,7 @@ def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, b
 def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[list[Truth], list[Detections]]:
     """Truth of a COCO split and a teacher's detections, with the thresholds and suppression of ``for_measuring``."""
     card, network = load_teacher(str(model))
-    place = torch.device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+    place = usable_device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(place)
     data = (PairedCoco if modality(card) == "visible" else CocoDetection)(root, split)
 
@@ -166,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
         scores = evaluate_network(resolve(args.model), args.root / args.data, args.split,
                                   tuple(args.classes) if args.classes else None, args.device,
                                   assigned(args.assignments), args.step, args.bits)
-    except (DataError, ModelError, ConfigError) as error:
+    except (DataError, ModelError, ConfigError, EngineError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))

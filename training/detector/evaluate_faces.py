@@ -15,6 +15,7 @@ import numpy as np
 
 from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import ModelError, resolve
 from thermal_kd_ros.nms import iou_matrix
@@ -85,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             figures = {name: scores[name] for name in ("recall_iou50", "mean_iou", "false_faces_per_image")}
             record(path, f"driver_faces people {args.person}_*", figures,
                    f"python3 -m training.detector.evaluate_faces {path.stem} --person {args.person} --data <data>")
-    except (DataError, ModelError, ConfigError, OSError) as error:
+    except (DataError, ModelError, ConfigError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -19,7 +19,7 @@ from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
-from training.detector import contrast_table, correction_table, evaluate
+from training.detector import contrast_table, correction_table, evaluate, evaluate_faces
 from training.detector.tables import PARTS, cell, map50, markdown, place, publish
 
 
@@ -157,6 +157,23 @@ def test_parameters_change_what_is_measured_and_mistakes_are_told(
     with pytest.raises(SystemExit, match="2"):
         evaluate.main([*arguments, "--write-card", "--set", "contrast.method=clahe"])
     assert "leave out --set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    (["--step", "0"], "--step 0"), (["--step", "-1"], "--step -1"), (["--device", "foo"], "'foo' is not a device"),
+    (["--step", "2", "--bits", "16"], "scenes/val: none of the images taken has 16 bits")])
+def test_no_figures_are_printed_of_nothing(model: str, data: Path, capsys: pytest.CaptureFixture[str],
+                                           more: list[str], said: str) -> None:
+    assert evaluate.main([model, "--root", str(data), "--data", "scenes", *more]) == 1
+    streams = capsys.readouterr()
+    assert not streams.out and streams.err.splitlines()[-1].startswith("error: ") and said in streams.err
+
+
+def test_a_device_that_does_not_exist_is_told_by_the_measure_of_faces(model: str, tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate_faces.main([model, "--data", str(tmp_path), "--set", "engine.device=foo"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "'foo' is not a device" in error and error.count("\n") == 1
 
 
 def test_faults_are_where_they_are_said_to_be_and_the_same_in_all_images() -> None:

@@ -1,0 +1,20 @@
+"""Numbers that command lines take, checked before any work."""
+
+from __future__ import annotations
+
+import math
+
+from training.data.coco import DataError
+
+
+def check_number(option: str, value: float, least: float, most: float = math.inf) -> None:
+    """Raise DataError naming the option if its value is not finite or does not lie in ``least``..``most``."""
+    if not (math.isfinite(value) and least <= value <= most):
+        wanted = f"at least {least}" if most == math.inf else f"a value in {least}..{most}"
+        raise DataError(f"{option} {value}: give {wanted}")
+
+
+def check_step(step: int) -> None:
+    """Raise DataError if not every ``step``-th image can be taken."""
+    if step < 1:
+        raise DataError(f"--step {step}: take every frame (1), or every so many")
