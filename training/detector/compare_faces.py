@@ -27,6 +27,7 @@ from training.data.coco import DataError
 from training.data.driver_faces import read_label
 
 _COCO = ("hit_uav", "cheetah", "dogs_people")
+_FOLDERS = ("driver_faces", "sf_tl54_sample", *_COCO)
 
 
 def truth_of(file: Path, width: int, height: int, person: str, peopled: set[str]) -> tuple[str, np.ndarray] | None:
@@ -53,7 +54,9 @@ def truth_of(file: Path, width: int, height: int, person: str, peopled: set[str]
 
 
 def images_with_people(data: Path) -> set[str]:
-    """Images (folder/split/name) of the COCO sets on which a person is labelled."""
+    """Images (folder/split/name) of the COCO sets on which a person is labelled; DataError without any data set."""
+    if not any((data / name).is_dir() for name in _FOLDERS):
+        raise DataError(f"{data} has none of the folders {', '.join(_FOLDERS)}; give theirs by --data")
     found = set()
     for name in _COCO:
         for path in (data / name).glob("*.json"):
@@ -110,6 +113,9 @@ def main(argv: list[str] | None = None) -> int:
                 raise DataError(f"{prediction}: not NAME=JSON with the output of detect --json ({error})") from None
             for threshold in args.threshold:
                 figures = scores(entries, args.person, threshold, peopled)
+                if not figures:
+                    raise DataError(f"{path}: none of its {len(entries)} images is judged; they must lie in a folder "
+                                    f"{', '.join(_FOLDERS)} and be labelled there")
                 print(json.dumps({name: {"threshold": threshold} | {
                     group: {k: round(v, 4) for k, v in row.items()} for group, row in figures.items()}}))
     except DataError as error:

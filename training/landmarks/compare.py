@@ -101,6 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
+        if not (args.mesh or args.dlib):
+            raise DataError("nothing to measure: give --mesh, --dlib or both")
         results = {}
         for name, path, make in (("mesh", args.mesh, face_mesh), ("dlib", args.dlib, regression_trees)):
             if path:

@@ -27,6 +27,7 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import FaceLandmarks
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
+from training.options import check_number
 
 _SIGNS, _ZERO = np.array([-1.0, -1.0, 1.0]), np.array([180.0, 0.0, 0.0])
 """From the annotations' yaw, pitch and roll to ours."""
@@ -88,7 +89,10 @@ def compare(ours: np.ndarray, theirs: np.ndarray) -> dict[str, dict[str, float]]
 
 def driver_poses(data: Path, person: str, focal: float, step: int = 1, perception: ThermalPerception | None = None
                  ) -> tuple[np.ndarray, np.ndarray]:
-    """Our angles and the annotated ones (N, 3), from the labelled points or, with a pipeline, from what it finds."""
+    """Our angles and the annotated ones (N, 3), from the labelled points or, with a pipeline, from what it finds.
+
+    Raises DataError if there are none.
+    """
     frames = DriverFaces(data / "driver_faces", person, step)
     known: dict[Path, dict[int, np.ndarray]] = {}
     ours, theirs = [], []
@@ -111,6 +115,9 @@ def driver_poses(data: Path, person: str, focal: float, step: int = 1, perceptio
         if np.isfinite(turned).all():
             ours.append(turned)
             theirs.append(truth)
+    if not ours:
+        raise DataError(f"{data / 'driver_faces'}: none of {len(frames)} frames of the people {person}_* has an "
+                        "annotated pose and a face whose pose was found: nothing to measure")
     return np.array(ours).reshape(-1, 3), np.array(theirs).reshape(-1, 3)
 
 
@@ -126,6 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--landmarks", default=FaceConfig.landmark_model, help="landmark model")
     args = parser.parse_args(argv)
     try:
+        check_number("--focal", args.focal, 1)
         # Nobody looks at objects here: the small face detector stands in for their detector.
         perception = ThermalPerception(with_values(PerceptionConfig(), {
             "detector.model": args.detector, "face.detector_model": args.detector,

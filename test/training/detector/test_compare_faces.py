@@ -71,6 +71,13 @@ def test_files_that_are_no_predictions_are_named(data, capsys):
     path.write_text(json.dumps({"images": entries(data)}))
     assert main([f"ours={path}", "--data", str(data), "--threshold", "0.4"]) == 0
     assert json.loads(capsys.readouterr().out)["ours"]["driver_faces 2_*"]["recall"] == 1.0
+    (data / "empty").mkdir()
+    assert main([f"ours={path}", "--data", str(data / "empty")]) == 1
+    assert "has none of the folders driver_faces" in capsys.readouterr().err
+    path.write_text(json.dumps({"images": entries(data)[-1:]}))
+    assert main([f"ours={path}", "--data", str(data)]) == 1
+    streams = capsys.readouterr()
+    assert not streams.out and streams.err.startswith(f"error: {path}: none of its 1 images is judged")
     path.write_text("{}")
     assert main([f"ours={path}", "--data", str(data)]) == 1
     assert "not NAME=JSON" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.data.coco import DataError
-from training.landmarks.head_pose import annotated_angles, compare, driver_poses
+from training.landmarks.head_pose import annotated_angles, compare, driver_poses, main
 
 
 def test_annotations_in_our_signs_and_numbering(tmp_path):
@@ -37,6 +37,18 @@ def test_an_offset_costs_nothing_and_noise_does():
     # The mean absolute value of a normal variable is 0.8 of its standard deviation.
     assert noisy["pitch"]["mae_deg"] == pytest.approx(2.0 * np.sqrt(2 / np.pi), rel=0.1)
     assert 0.95 < noisy["roll"]["correlation"] < 1.0
+
+
+def test_no_figures_are_printed_of_nothing(tmp_path, capsys):
+    assert main(["--data", str(tmp_path), "--focal", "-1"]) == 1
+    assert capsys.readouterr() == ("", "error: --focal -1.0: give at least 1\n")
+    sequence = tmp_path / "driver_faces" / "2_Man"
+    for part in ("Jpg/f_3.jpg", "labels/f_3.txt"):
+        (sequence / part).parent.mkdir(parents=True)
+        (sequence / part).touch()
+    (sequence / "state_annotations.txt").write_text("timestamp;face id;yaw;pitch;roll\n")
+    with pytest.raises(DataError, match=r"none of 1 frames of the people 2_\* has an annotated pose"):
+        driver_poses(tmp_path, "2", 300.0)
 
 
 def test_the_labelled_points_of_drivers_give_the_annotated_turns(shared_data):
