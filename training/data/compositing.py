@@ -12,13 +12,14 @@ import numpy as np
 
 from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.simulation.noise import value_noise
+from training.data.coco import DataError
 
 _LAYOUT = get_layout("sf_tl54")
 _BACKGROUNDS = 300
 
 
 def load_backgrounds(data: Path | None, limit: int = _BACKGROUNDS) -> list[np.ndarray]:
-    """Drone images (h, w) float32 in [0, 1], half size; empty if the data set is not there."""
+    """Drone images (h, w) uint8, half size; none without ``data``. Raises DataError if no image is there."""
     if data is None:
         return []
     images = []
@@ -26,6 +27,9 @@ def load_backgrounds(data: Path | None, limit: int = _BACKGROUNDS) -> list[np.nd
         image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if image is not None:
             images.append(cv2.resize(image, (320, 256), interpolation=cv2.INTER_AREA))
+    if not images:
+        raise DataError(f"{data} has no backgrounds hit_uav/train/*.jpg; give the folder of hit_uav by --data, or "
+                        "leave it out for procedural ones alone")
     return images
 
 

@@ -130,7 +130,7 @@ class RenderedFaceScenes:
         if "face" not in classes:
             raise DataError(f"rendered faces have the class 'face', which is not among {list(classes)}")
         self.cache = HeadCache([data / path for path in cache.split(":")])
-        self.photos = load_backgrounds(data)
+        self.photos = load_backgrounds(data if (data / "hit_uav").is_dir() else None)
         self.length, self.seed, self.size = length, seed, tuple(size)
         self.label = classes.index("face")
         self.labelled = np.array([name == "face" for name in classes])

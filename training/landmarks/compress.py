@@ -20,8 +20,6 @@ from training.data.head_cache import HeadCache
 from training.data.rendered_faces import LandmarkCrops
 from training.device import usable_device
 from training.landmarks.fit import (
-    BACKGROUNDS_LICENCE,
-    HEADS_LICENCE,
     Settings,
     Sources,
     Terms,
@@ -30,6 +28,7 @@ from training.landmarks.fit import (
     chosen,
     digest,
     fit,
+    heads_before,
     load_network,
     run,
     task_loss,
@@ -37,7 +36,7 @@ from training.landmarks.fit import (
 from training.losses.dikd import feature_distillation, freeze
 from training.losses.landmarks import wing_loss
 from training.losses.schedules import DECAYS, DecaySchedule
-from training.provenance import Provenance, of_models
+from training.provenance import of_models
 
 SIZES = {"light": LandmarkerSpec(), "tiny": LandmarkerSpec(widths=(16, 40, 72), depths=(1, 1, 1))}
 """The students: at most 0.6 M parameters and 60 MFLOPs, and at most 0.2 M parameters."""
@@ -98,13 +97,14 @@ class Compression:
 def train(settings: CompressSettings, heads: list[Path], teacher: str, output: Path, data: Path | None,
           device: torch.device, workers: int) -> Path:
     """Run the stage; returns the path of the student's model file."""
-    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed, settings.crops)
+    photos = load_backgrounds(data)
+    crops = LandmarkCrops(HeadCache(heads), photos, settings.seed, settings.crops)
     _, big = load_network(teacher)
     model = build(settings, device)
     adapters = Adapters(settings.spec, big.spec).to(device)
     objective = Compression(settings, big.to(device).to(memory_format=torch.channels_last), adapters)
     sources = Sources({"--heads": heads, "--data": data, "--teacher": digest(big)},
-                      Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE)).merged(of_models(teacher)))
+                      heads_before(photos).merged(of_models(teacher)))
     return fit(settings, model, crops, objective, output, device, workers, sources, extra=adapters)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import cv2
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
@@ -72,6 +73,11 @@ class Sources:
     inputs: Mapping[str, Path | Sequence[Path] | str | None] = field(default_factory=dict)
     """Files and folders by the option that names them; for a model the digest of its weights."""
     origin: Provenance = Provenance()
+
+
+def heads_before(photos: Sequence[np.ndarray]) -> Provenance:
+    """Of crops of rendered heads, before ``photos`` as ``load_backgrounds`` gives them and procedural backgrounds."""
+    return Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE) if photos else (HEADS_LICENCE,))
 
 
 def described(settings: Settings, sources: Sources) -> str:

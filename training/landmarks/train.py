@@ -25,8 +25,6 @@ from training.data.rendered_faces import LandmarkCrops
 from training.device import usable_device
 from training.landmarks.adaptation import FIVE_POINTS, LAYOUTS, real_faces
 from training.landmarks.fit import (
-    BACKGROUNDS_LICENCE,
-    HEADS_LICENCE,
     Joined,
     Settings,
     Sources,
@@ -35,10 +33,10 @@ from training.landmarks.fit import (
     build,
     chosen,
     fit,
+    heads_before,
     run,
     task_loss,
 )
-from training.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,10 @@ def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path |
     """Run the training, with the folders of ``real`` faces if the settings name their layout; returns the model file's
     path.
     """
-    origin = Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE))
+    photos = load_backgrounds(data)
+    origin = heads_before(photos)
     faces = real_faces(settings.adapt, real or []) if settings.adapt else None
-    crops: LandmarkCrops | Joined = LandmarkCrops(HeadCache(heads), load_backgrounds(data), settings.seed,
-                                                  settings.crops)
+    crops: LandmarkCrops | Joined = LandmarkCrops(HeadCache(heads), photos, settings.seed, settings.crops)
     if faces:
         crops = Joined([crops, LabelledCrops(faces, len(crops), settings.seed, settings.crops)])
         origin = origin.merged(LAYOUTS[settings.adapt].origin)

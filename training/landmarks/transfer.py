@@ -23,8 +23,6 @@ from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops
 from training.device import usable_device
 from training.landmarks.fit import (
-    BACKGROUNDS_LICENCE,
-    HEADS_LICENCE,
     Settings,
     Sources,
     Terms,
@@ -33,6 +31,7 @@ from training.landmarks.fit import (
     chosen,
     digest,
     fit,
+    heads_before,
     load_network,
     run,
     task_loss,
@@ -40,7 +39,7 @@ from training.landmarks.fit import (
 from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
 from training.losses.landmarks import wing_loss
 from training.losses.schedules import DECAYS, DecaySchedule
-from training.provenance import Provenance, of_models
+from training.provenance import of_models
 
 TARGETS = ("truth", "teacher")
 
@@ -152,14 +151,15 @@ def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmar
 def train(settings: TransferSettings, pairs: list[Path], teacher: str, output: Path, data: Path | None,
           device: torch.device, workers: int) -> Path:
     """Run the stage; returns the path of the thermal network's model file."""
-    crops = PairedCrops(HeadCache(pairs, visible_light=True), load_backgrounds(data), settings.seed, settings.crops)
+    photos = load_backgrounds(data)
+    crops = PairedCrops(HeadCache(pairs, visible_light=True), photos, settings.seed, settings.crops)
     network = load_teacher(settings, teacher, device)
     model = build(settings, device)
     if settings.from_teacher:
         model = started_from(model, network)
     objective = Transfer(settings, network)
     sources = Sources({"--pairs": pairs, "--data": data, "--teacher": digest(network)},
-                      Provenance((HEADS_LICENCE, BACKGROUNDS_LICENCE)).merged(of_models(teacher)))
+                      heads_before(photos).merged(of_models(teacher)))
     return fit(settings, model, crops, objective, output, device, workers, sources)
 
 

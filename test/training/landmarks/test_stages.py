@@ -20,7 +20,7 @@ from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
 from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
-from training.landmarks.fit import HEADS_LICENCE, Sources, build, load_network, run  # noqa: E402
+from training.landmarks.fit import BACKGROUNDS_LICENCE, HEADS_LICENCE, Sources, build, load_network, run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -225,6 +225,23 @@ def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_pat
     for heads, data, real, said in (([other], None, drivers, "other --heads;"),
                                     ([cache], tmp_path, drivers, "other --data;"),
                                     ([other], None, tmp_path / "copied", "other --adapt, --heads;")):
+def drone_images(data):
+    """The empty folder of backgrounds in a data folder."""
+    folder = data / "hit_uav" / "train"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_card_names_the_backgrounds_that_were_there(cache, tmp_path, capsys):
+    assert command(train, cache, tmp_path / "out", "--data", tmp_path) == 1
+    assert f"error: {tmp_path} has no backgrounds hit_uav/train/*.jpg" in capsys.readouterr().err
+    cv2.imwrite(str(drone_images(tmp_path) / "0.jpg"), np.full((512, 640), 90, np.uint8))
+    chosen = settings(train.PlainSettings, CropConfig)
+    for data, named in ((None, [HEADS_LICENCE]), (tmp_path, [HEADS_LICENCE, BACKGROUNDS_LICENCE])):
+        path = train.train(chosen, [cache], tmp_path / f"run{len(named)}", data, CPU, 0)
+        assert list(read(path)[0].data) == named
+
+
         with pytest.raises(DataError, match=f"state.pt belongs to a run with {said} give another --output"):
             train.train(plain, heads, tmp_path / "plain", data, CPU, 0, [real])
     with pytest.raises(DataError, match="other adapt, epochs;"):
@@ -238,6 +255,7 @@ def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_pat
     compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
     card, found = read(thermal)
     write(tmp_path / "same.safetensors", card, {key: value + 1 for key, value in found.items()})
+    cv2.imwrite(str(drone_images(tmp_path) / "0.jpg"), np.full((512, 640), 90, np.uint8))
     with pytest.raises(DataError, match="other --teacher;"):
         compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
     moved = settings(transfer.TransferSettings, PairConfig)
