@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+
+from training.data.coco import DataError
 
 
 class Schedule(Protocol):
@@ -62,6 +65,33 @@ def told(error: Exception) -> str:
         return text
     name, colon, message = text.strip().splitlines()[-1].partition(": ")
     return message if colon else name
+
+
+class Stateful(Protocol):
+    """A part of a training state: a module, an optimiser, a gradient scaler."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object:
+        """Take what ``state_dict()`` gave."""
+
+
+def load_state(path: Path, device: torch.device, check: Callable[[dict[str, Any]], None],
+               parts: Mapping[str, Stateful]) -> int:
+    """Load what ``save_state`` wrote into ``parts``, by their names in the state; returns the state's ``step``.
+
+    ``check`` gets the state first, and raises DataError for that of another run. A part with an empty state is left as
+    it is: a run that began on a CPU has no scaler. Raises DataError for a damaged file.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        check(state)
+        for name, part in parts.items():
+            if state[name]:
+                part.load_state_dict(state[name])
+        return int(state["step"])
+    except (DataError, OSError, MemoryError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception:  # strange bytes make the unpickler raise nearly anything, struct.error among it
+        raise DataError(f"{path}: damaged; delete it to begin anew") from None
 
 
 def save_state(path: Path, state: dict[str, object]) -> None:

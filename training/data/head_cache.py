@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +53,18 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
     return out
 
 
+def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Those of the named arrays that an archive has; raises DataError if it cannot be read."""
+    try:
+        with np.load(path) as archive:
+            return {name: archive[name] for name in names if name in archive.files}
+    except (ValueError, TypeError, AttributeError, LookupError, EOFError, NotImplementedError, pickle.UnpicklingError,
+            zipfile.BadZipFile, zlib.error):
+        raise DataError(f"{path}: damaged or not a cache of heads; render it again") from None
+
+
 class HeadCache:
-    """Rendered heads in memory; raises DataError if a file is missing or patches differ in size.
+    """Rendered heads in memory; raises DataError if a file is missing or damaged, or patches differ in size.
 
     Args:
         paths: archives of face_renderer.
@@ -64,11 +77,11 @@ class HeadCache:
         for path in paths:
             if not path.is_file():
                 raise DataError(f"{path} is missing; write it with python3 -m training.data.face_renderer")
-            with np.load(path) as archive:
-                if missing := set(names) - set(archive.files):
-                    raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
-                                    + (" with --visible" if "colours" in missing else ""))
-                parts.append({name: archive[name] for name in names})
+            part = _arrays(path, names)
+            if missing := set(names) - set(part):
+                raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
+                                + (" with --visible" if "colours" in missing else ""))
+            parts.append(part)
         sizes = {part["patches"].shape[1:] for part in parts}
         if len(sizes) > 1:
             raise DataError(f"{', '.join(map(str, paths))} hold patches of different sizes: {sorted(sizes)}")

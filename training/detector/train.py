@@ -14,6 +14,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -34,7 +35,7 @@ from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
-from training.loop import learning_rate, parameter_groups, save_state, told, update_ema
+from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.detection import Targets
 from training.provenance import Provenance, of_models
 
@@ -170,16 +171,14 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     scaler = torch.amp.GradScaler(enabled=device.type == "cuda")
 
     state_path, step = output / "state.pt", 0
-    if state_path.exists():
-        state = torch.load(state_path, map_location=device, weights_only=True)
+
+    def same_run(state: dict[str, Any]) -> None:
         if state["experiment"] != experiment.to_json():
             raise DataError(f"{state_path} belongs to another experiment; give another --output or delete it")
-        objective.load_state_dict(state["objective"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        if state["scaler"]:  # a run that began on a CPU has none
-            scaler.load_state_dict(state["scaler"])
-        step = state["step"]
+
+    if state_path.exists():
+        step = load_state(state_path, device, same_run, {"objective": objective, "average": average,
+                                                         "optimiser": optimiser, "scaler": scaler})
         print(f"goes on at step {step} of {total}")
     if not same_everywhere(torch.tensor(float(step), device=device)):
         raise DataError(f"this process would begin at step {step}, others elsewhere: only the first one writes "

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -30,7 +30,7 @@ from thermal_kd_ros.models.onnx_file import weights_digest
 from training.data.coco import DataError
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
-from training.loop import learning_rate, parameter_groups, save_state, told, update_ema
+from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.landmarks import gaussian_nll, wing_loss
 from training.provenance import Provenance, of_models
 
@@ -167,7 +167,7 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
         device: torch.device, workers: int, sources: Sources, extra: nn.Module | None = None) -> Path:
     """Train ``model``; returns the path of the model file, which holds its averaged weights.
 
-    Raises DataError if the folder holds a run with other settings or other sources.
+    Raises DataError if the folder holds a run with other settings or other sources, or a damaged state.
 
     Args:
         crops: items are tuples of arrays, which the objective gets as a batch of tensors.
@@ -186,16 +186,16 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
     optimiser = torch.optim.AdamW(parameter_groups(trained, settings.weight_decay), lr=settings.lr)
 
     state_path, step = output / "state.pt", 0
-    if state_path.exists():
-        state = torch.load(state_path, map_location=device, weights_only=True)
+
+    def same_run(state: dict[str, Any]) -> None:
         before, now = json.loads(state["settings"]), json.loads(run_of)
         if changed := sorted(name for name in {*before, *now} if before.get(name) != now.get(name)):
             raise DataError(f"{state_path} belongs to a run with other {', '.join(changed)}; give another --output or "
                             "delete it")
-        trained.load_state_dict(state["trained"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
+
+    if state_path.exists():
+        step = load_state(state_path, device, same_run,
+                          {"trained": trained, "average": average, "optimiser": optimiser})
         print(f"goes on at step {step} of {total}")
 
     path = output / f"{settings.name}.safetensors"

@@ -110,6 +110,18 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, data):
         train(TINY, tmp_path / "run", data, torch.device("cpu"), 0)
 
 
+def test_a_damaged_state_is_told_in_a_line(tmp_path, data):
+    path = tmp_path / "run" / "state.pt"
+    path.parent.mkdir()
+    own = {"experiment": SHORT.to_json(), "step": 3}
+    for damage in (lambda: path.write_bytes(b""), lambda: path.write_bytes(b"junk" * 99), lambda: save_state(path, {}),
+                   lambda: save_state(path, own), lambda: path.write_bytes(path.read_bytes()[:-40])):
+        damage()
+        with pytest.raises(DataError, match=r"state\.pt: damaged; delete it to begin anew") as caught:
+            train(SHORT, tmp_path / "run", data, torch.device("cpu"), 0)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_full_disk_keeps_the_previous_state(tmp_path):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full, which is always full")

@@ -163,6 +163,24 @@ def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(cache,
         np.testing.assert_array_equal(value, weights(blocked)[key], err_msg=key)
 
 
+def test_a_damaged_state_or_cache_is_said_in_one_line(cache, tmp_path, capsys):
+    (tmp_path / "state.pt").write_text("junk")
+    chosen = settings(train.PlainSettings, CropConfig)
+    assert run(lambda: train.train(chosen, [cache], tmp_path, None, CPU, 0)) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'state.pt'}: damaged; delete it to begin anew\n"
+    content = cache.read_bytes()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    cv2.imwrite(str(tmp_path / "picture.png"), np.zeros((4, 4), np.uint8))
+    for name, damaged in (("short.npz", content[: len(content) // 2]), ("empty.npz", b""), ("text.png", b"words"),
+                          ("array.npy", None), ("picture.png", None),
+                          ("flipped.npz", content[:5000] + b"\xff" * 9000 + content[14000:])):
+        if damaged is not None:
+            (tmp_path / name).write_bytes(damaged)
+        assert command(train, tmp_path / name, tmp_path / "out") == 1
+        assert capsys.readouterr().err == (
+            f"error: {tmp_path / name}: damaged or not a cache of heads; render it again\n")
+
+
 def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full, which is always full")
@@ -207,24 +225,6 @@ def test_real_faces_terms_follow_their_model_to_what_starts_from_it_or_learns_fr
     assert (card.licence, card.data) == (adapted.licence, adapted.data)
 
 
-def test_a_transfer_names_its_teachers_photographs(cache, taught, tmp_path):
-    card = read(taught_thermal(cache, taught, tmp_path))[0]
-    assert card.licence == "Apache-2.0" and card.data[0] == HEADS_LICENCE
-    assert teacher.PHOTOGRAPHS_LICENCE in card.data and len(set(card.data)) == len(card.data)
-
-
-def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_path):
-    other = tmp_path / "other.npz"
-    other.write_bytes(cache.read_bytes())
-    plain = settings(train.PlainSettings, CropConfig, adapt="driver")
-    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [drivers])
-    (tmp_path / "moved").symlink_to(drivers)
-    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [tmp_path / "moved"])  # the same folder
-    (tmp_path / "copied").mkdir()
-    (tmp_path / "copied" / "1_Man").symlink_to(drivers / "1_Man_NoGlasses_Normal")
-    for heads, data, real, said in (([other], None, drivers, "other --heads;"),
-                                    ([cache], tmp_path, drivers, "other --data;"),
-                                    ([other], None, tmp_path / "copied", "other --adapt, --heads;")):
 def drone_images(data):
     """The empty folder of backgrounds in a data folder."""
     folder = data / "hit_uav" / "train"
@@ -242,6 +242,25 @@ def test_a_card_names_the_backgrounds_that_were_there(cache, tmp_path, capsys):
         assert list(read(path)[0].data) == named
 
 
+def test_a_transfer_names_its_teachers_photographs(cache, taught, tmp_path):
+    card = read(taught_thermal(cache, taught, tmp_path))[0]
+    assert card.licence == "Apache-2.0" and card.data[0] == HEADS_LICENCE
+    assert teacher.PHOTOGRAPHS_LICENCE in card.data and len(set(card.data)) == len(card.data)
+
+
+def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_path):
+    other = tmp_path / "other.npz"
+    other.write_bytes(cache.read_bytes())
+    plain = settings(train.PlainSettings, CropConfig, adapt="driver")
+    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [drivers])
+    (tmp_path / "moved").symlink_to(drivers)
+    train.train(plain, [cache], tmp_path / "plain", None, CPU, 0, [tmp_path / "moved"])  # the same folder
+    cv2.imwrite(str(drone_images(tmp_path) / "0.jpg"), np.full((512, 640), 90, np.uint8))
+    (tmp_path / "copied").mkdir()
+    (tmp_path / "copied" / "1_Man").symlink_to(drivers / "1_Man_NoGlasses_Normal")
+    for heads, data, real, said in (([other], None, drivers, "other --heads;"),
+                                    ([cache], tmp_path, drivers, "other --data;"),
+                                    ([other], None, tmp_path / "copied", "other --adapt, --heads;")):
         with pytest.raises(DataError, match=f"state.pt belongs to a run with {said} give another --output"):
             train.train(plain, heads, tmp_path / "plain", data, CPU, 0, [real])
     with pytest.raises(DataError, match="other adapt, epochs;"):
@@ -255,7 +274,6 @@ def test_a_card_names_the_backgrounds_that_were_there(cache, tmp_path, capsys):
     compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
     card, found = read(thermal)
     write(tmp_path / "same.safetensors", card, {key: value + 1 for key, value in found.items()})
-    cv2.imwrite(str(drone_images(tmp_path) / "0.jpg"), np.full((512, 640), 90, np.uint8))
     with pytest.raises(DataError, match="other --teacher;"):
         compress.train(student, [cache], str(tmp_path / "same.safetensors"), tmp_path / "student", None, CPU, 0)
     moved = settings(transfer.TransferSettings, PairConfig)
