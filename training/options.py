@@ -14,6 +14,13 @@ def check_number(option: str, value: float, least: float, most: float = math.inf
         raise DataError(f"{option} {value}: give {wanted}")
 
 
+def check_rendering(count: int, seed: int, processes: int = 1, last_seed: float = math.inf) -> None:
+    """Raise DataError if so many things cannot be rendered, from a seed on, by so many processes."""
+    check_number("--count", count, 1)
+    check_number("--seed", seed, 0, last_seed)
+    check_number("--processes", processes, 1)
+
+
 def check_step(step: int) -> None:
     """Raise DataError if not every ``step``-th image can be taken."""
     if step < 1:

@@ -25,6 +25,7 @@ from training.data.face_heat import Style, random_style, temperatures, thickness
 from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
 from training.data.face_wear import worn
+from training.options import check_rendering
 from training.outputs import check_place
 
 PATCH = 192
@@ -265,9 +266,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
     photographs = Path(args.visible) if args.visible and args.visible != "none" else None
-    if args.count < 1 or args.processes < 1:
-        parser.error("--count and --processes are at least 1")
     try:
+        check_rendering(args.count, args.seed, args.processes)
         render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
                      photographs, BUST if args.bust else PATCH)
     except (DataError, OSError) as error:

@@ -25,6 +25,7 @@ from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.sensors import RenderedPair, photograph
+from training.options import check_number, check_rendering
 
 CATEGORIES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah", "ignore")
 SIZES = ((320, 256), (384, 288), (480, 384), (640, 512))
@@ -132,11 +133,11 @@ def main(argv: list[str] | None = None) -> int:
                         help="share of the thermal images written as 8-bit pictures with a camera's own contrast")
     args = parser.parse_args(argv)
     val = args.count // 16 if args.val is None else args.val
-    if not (args.count >= 1 and val >= 0 and args.bodies >= 1 and 0 <= args.display_share <= 1
-            and 0 <= args.seed < _VAL_SEED // 2):
-        parser.error("--count and --bodies are at least 1, --val at least 0, --display-share lies in 0..1, --seed in "
-                     "0..499999999")
     try:
+        check_rendering(args.count, args.seed, last_seed=_VAL_SEED // 2 - 1)
+        check_number("--val", val, 0)
+        check_number("--bodies", args.bodies, 1)
+        check_number("--display-share", args.display_share, 0, 1)
         cast = Cast(args.assets, args.bodies)
         agree(args.output, {"assets": args.assets is not None, "bodies": args.bodies,
                             "display_share": args.display_share})

@@ -24,6 +24,9 @@ from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
+from training.data.coco import DataError
+from training.options import check_rendering
+from training.outputs import check_place
 
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
@@ -66,26 +69,30 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_scenes",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--split", default="train")
+    parser.add_argument("--split", default="train", help="name of the folder in --output")
     parser.add_argument("--count", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=0, help="first scene; give another split other scenes")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(argv)
-    folder = args.output / args.split
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, listing = args.output / args.split, args.output / f"{args.split}.json"
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
-    jobs = [(args.seed + i, folder) for i in range(args.count)]
     try:
+        check_rendering(args.count, args.seed, args.processes)
+        if args.split in ("", ".", "..") or Path(args.split).name != args.split:
+            raise DataError(f"--split {args.split}: give the name of a folder in --output, such as train or val")
+        check_place(listing)
+        folder.mkdir(exist_ok=True)
+        jobs = [(args.seed + i, folder) for i in range(args.count)]
         with ProcessPoolExecutor(args.processes) as pool:
             for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
                 images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
                 annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
         content = {"images": images, "annotations": annotations,
                    "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
-        with written_aside(args.output / f"{args.split}.json") as path:
+        with written_aside(listing) as path:
             path.write_text(json.dumps(content))
-    except OSError as error:
+    except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -75,9 +75,12 @@ def test_pictures_as_displays_show_them(tmp_path: Path) -> None:
 def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--output", str(tmp_path), "--assets", str(tmp_path / "nowhere")]) == 1
     assert "human.npz is missing" in capsys.readouterr().err
-    for wrong in (["--count", "0"], [*SMALL, "--val", "-1"]):
-        with pytest.raises(SystemExit):
-            main(["--output", str(tmp_path), *wrong])
+    for wrong, said in ((["--count", "0"], "--count 0: give at least 1"), ([*SMALL, "--val", "-1"], "--val -1"),
+                        (["--seed", "500000000"], "--seed 500000000: give a value in 0..499999999"),
+                        (["--display-share", "nan"], "--display-share nan"), (["--bodies", "0"], "--bodies 0")):
+        assert main(["--output", str(tmp_path), *wrong]) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {said}") and error.count("\n") == 1
     assert not list(tmp_path.glob("*.json"))
     assert sheet.main([str(tmp_path / "sheet.jpg"), "--assets", str(tmp_path / "nowhere")]) == 1
     assert "human.npz is missing" in capsys.readouterr().err

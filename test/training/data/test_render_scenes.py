@@ -34,6 +34,22 @@ def test_scenes_are_a_coco_set_and_are_rendered_once(tmp_path):
     assert cv2.imread(str(tmp_path / "train" / "000001.png"), cv2.IMREAD_UNCHANGED).max() > 0
 
 
+@pytest.mark.parametrize(("options", "said"), [
+    (["--count", "0"], "--count 0: give at least 1"), (["--count", "-5"], "--count -5"),
+    (["--seed", "-1"], "--seed -1"),
+    (["--processes", "0"], "--processes 0"), (["--split", "../evil"], "--split ../evil: give the name of a folder"),
+    (["--split", ".."], "--split .."), (["--output", "{}/train.json/sc"], "[Errno")])
+def test_what_cannot_be_rendered_leaves_the_set_alone(tmp_path, capsys, options, said):
+    inside = tmp_path / "sets"
+    inside.mkdir()
+    (inside / "train.json").write_text("{}")
+    assert main(["--output", str(inside), "--count", "1", *(option.format(inside) for option in options)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}") and error.count("\n") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["sets", "train.json"]
+    assert (inside / "train.json").read_text() == "{}"
+
+
 def test_faces_that_do_not_count_are_ignore_regions():
     frames = [random_scene_frame(seed, 160, 128, "indoor") for seed in range(6)]
     rows = [row for frame in frames for row in annotations_of(frame)]

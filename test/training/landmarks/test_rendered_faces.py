@@ -95,8 +95,9 @@ def test_a_place_for_the_cache_is_looked_for_before_rendering(no_mesh, tmp_path,
         assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(where)]) == 1
         error = capsys.readouterr().err
         assert error.startswith("error: ") and str(tmp_path) in error and error.count("\n") == 1
-    with pytest.raises(SystemExit):
-        face_renderer.main(["--count", "0", "--assets", "-", "--output", str(tmp_path / "heads.npz")])
+    for option, value in (("--count", "0"), ("--seed", "-1"), ("--processes", "0")):
+        assert face_renderer.main(["--assets", "-", "--output", str(tmp_path / "heads.npz"), option, value]) == 1
+        assert capsys.readouterr().err.startswith(f"error: {option} {value}: give at least ")
 
 
 def test_a_head_is_a_function_of_its_seed(model):
