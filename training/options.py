@@ -14,6 +14,11 @@ def check_number(option: str, value: float, least: float, most: float = math.inf
         raise DataError(f"{option} {value}: give {wanted}")
 
 
+def check_seed(seed: int) -> None:
+    """Raise DataError if no random numbers can be drawn from a seed."""
+    check_number("--seed", seed, 0, 2**32 - 1)
+
+
 def check_rendering(count: int, seed: int, processes: int = 1, last_seed: float = math.inf) -> None:
     """Raise DataError if so many things cannot be rendered, from a seed on, by so many processes."""
     check_number("--count", count, 1)

@@ -14,6 +14,7 @@ from training.data.augment import AugmentConfig
 from training.detector.distillation import DistillConfig
 from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
+from training.options import check_number, check_seed
 from training.provenance import OPEN
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -105,6 +106,8 @@ class Experiment:
             raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
         if self.batch < 1 or self.epochs < 1:
             raise ValueError(f"batch and epochs are at least 1, not {self.batch} and {self.epochs}")
+        check_number("balance", self.balance, 0, 1)
+        check_seed(self.seed)
 
     def spec(self) -> DetectorSpec:
         """The network."""

@@ -30,6 +30,7 @@ from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.landmarks.evaluate import Predictions, load, summary
 from training.landmarks.reliability import sigma_scale
+from training.options import check_seed
 from training.outputs import check_place
 
 _BIAS = "spread.bias"
@@ -72,6 +73,7 @@ def factors_of(found: Predictions, layout: Layout) -> np.ndarray:
 
 def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tuple[dict[str, float], dict[str, float]]:
     """Calibrate a model file in place on the odd heads; returns the figures before and after, on the even ones."""
+    check_seed(seed)
     path = resolve(name)
     check_place(path)
     card, weights = read(path)

@@ -32,6 +32,7 @@ from training.data.rendered_faces import CropConfig
 from training.device import use_threads
 from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.landmarks import gaussian_nll, wing_loss
+from training.options import check_seed
 from training.provenance import Provenance, of_models
 
 HEADS_LICENCE = "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT"
@@ -64,6 +65,7 @@ class Settings:
         if self.epochs < 1 or not self.lr > 0:
             raise ValueError(f"--epochs {self.epochs} --lr {self.lr:g}: a run takes at least one epoch and a learning "
                              "rate above 0")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

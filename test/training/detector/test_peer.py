@@ -99,3 +99,9 @@ def test_other_files_are_refused(tmp_path, capsys):
     other = constant_network(tmp_path / "other.onnx", np.zeros((1, 84, 2), np.float32))
     assert peer.main(["evaluate", str(other), "--root", str(tmp_path)]) == 1
     assert "not a YOLOv8 of 3 classes" in capsys.readouterr().err
+
+
+def test_a_negative_seed_is_told_by_its_name(tmp_path, capsys):
+    output = str(tmp_path / "crops")
+    assert peer.main(["crops", "choices", "--seed", "-1", "--data", str(tmp_path), "--output", output]) == 1
+    assert capsys.readouterr().err.startswith("error: --seed -1: give a value in 0..")

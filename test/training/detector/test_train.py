@@ -110,6 +110,15 @@ def test_another_experiment_in_the_same_folder_is_refused(tmp_path, data):
         train(TINY, tmp_path / "run", data, torch.device("cpu"), 0)
 
 
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--set", "balance=-1"], "balance -1.0: give"), (["--set", "balance=1.5"], "balance 1.5: give"),
+    (["--set", "balance=NaN"], "balance nan: give"), (["--seed", "-1"], "--seed -1: give")])
+def test_impossible_numbers_of_a_run_are_told_by_their_names(tmp_path, capsys, arguments, said):
+    assert main(["nano", "--output", str(tmp_path / "run"), "--device", "cpu", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}") and error.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
 def test_a_damaged_state_is_told_in_a_line(tmp_path, data):
     path = tmp_path / "run" / "state.pt"
     path.parent.mkdir()

@@ -285,7 +285,8 @@ def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_pat
 def test_options_that_cannot_be_are_told_before_the_work(kind, cache, taught, tmp_path, capsys):
     more = ("--teacher", taught) if kind in (transfer, compress) else ()
     for wrong, said in ((("--epochs", "0"), "--epochs 0"), (("--device", "gpu"), "--device gpu cannot be used here"),
-                        (("--threads", "-2"), "--threads -2"), (("--lr", "0"), "--lr 0")):
+                        (("--threads", "-2"), "--threads -2"), (("--lr", "0"), "--lr 0"),
+                        (("--seed", "-1"), "--seed -1: give")):
         assert command(kind, cache, tmp_path / "out", *more, *wrong) == 1
         streams = capsys.readouterr()
         assert said in streams.err and streams.err.startswith("error: ") and streams.err.count("\n") == 1
