@@ -35,6 +35,7 @@ from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.landmarks.fit import load_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
+from training.options import check_number
 from training.outputs import check_picture, check_place
 
 _THRESHOLD = 0.08
@@ -184,6 +185,7 @@ def main(argv: list[str] | None = None) -> int:
                         help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
     try:
+        check_number("--jitter", args.jitter, 0)
         if args.write_card:
             if args.step != 1 or args.jitter or args.box_errors:
                 raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "

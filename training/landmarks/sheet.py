@@ -29,6 +29,7 @@ from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.landmarks.ablate import TURNED_DEG
 from training.landmarks.evaluate import Predictions, load, nme, predict
+from training.options import check_number
 from training.outputs import check_picture
 
 Face = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -110,6 +111,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--columns", type=int, default=6, help="faces in a row")
     args = parser.parse_args(argv)
     try:
+        check_number("--columns", args.columns, 1)
+        check_number("--most", args.most, 1)
         check_picture(args.output)
         card, network = load(args.model)
         margin = float(card.normalisation["crop_margin"])

@@ -85,7 +85,8 @@ def test_mistakes_are_told_before_anything_is_measured(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for more, said in ((["--box-errors", str(tmp_path / "file" / "curve.png")], "file"),
                        (["--box-errors", str(tmp_path / "curve")], "ends in .png"),
-                       (["--step", "0"], "--step 0")):
+                       (["--step", "0"], "--step 0"), (["--jitter", "-1"], "--jitter -1.0: give at least 0"),
+                       (["--jitter", "inf"], "--jitter inf")):
         assert main(["landmarks_light", "--data", str(tmp_path), *more]) == 1
         error = capsys.readouterr().err
         assert said in error and error.startswith("error: ") and error.count("\n") == 1

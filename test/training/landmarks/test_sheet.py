@@ -70,7 +70,8 @@ def test_the_command_makes_it_from_rendered_heads(tmp_path: Path, shared_data: P
     assert cv2.imread(str(tmp_path / "sheet.png")).shape == (3 * sheet.TILE, 2 * sheet.TILE, 3)
 
 
-@pytest.mark.parametrize("arguments", [["landmarks_light", "--heads", "none.npz"], ["no_such_model", "--heads", "x"]])
+@pytest.mark.parametrize("arguments", [["landmarks_light", "--heads", "none.npz"], ["no_such_model", "--heads", "x"],
+                                       ["landmarks_light", "--heads", "none.npz", "--columns", "0"]])
 def test_mistakes_are_told_in_a_line(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     model, *rest = arguments
     assert sheet.main([model, str(tmp_path / "sheet.png"), *rest]) == 1

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from thermal_kd_ros.config import SmoothingConfig
-from training.landmarks.steadiness import FaceTrack, jitter, lag, smoothed, with_truth, without_truth
+from training.landmarks.steadiness import FaceTrack, jitter, lag, main, smoothed, with_truth, without_truth
 
 RATE = 30.0
 
@@ -18,6 +18,17 @@ def moving(noise, seconds=8.0, delay=0.0, seed=0):
     truth = at(stamps)
     found = at(stamps - delay) + rng.normal(0, noise, truth.shape)
     return FaceTrack(stamps, np.tile([60.0, 60.0, 140.0, 160.0], (len(stamps), 1)), found, truth)
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--scenes", "0"], "--scenes 0: give at least 1"), (["--data", "{}/none"], "/none/feverscreen has no clips"),
+    (["--rate", "0"], "--rate 0.0"), (["--seconds", "0.1"], "--seconds 0.1"),
+    (["--sheet", "clips.png"], "needs --data")])
+def test_nothing_to_measure_is_told_before_the_work(tmp_path, capsys, options, said):
+    assert main([option.format(tmp_path) for option in options]) == 1
+    streams = capsys.readouterr()
+    assert streams.err.startswith("error: ") and said in streams.err and streams.err.count("\n") == 1
+    assert not streams.out
 
 
 def test_jitter_is_the_spread_of_white_noise_and_blind_to_straight_motion():
