@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
+from training.outputs import check_place
 from training.provenance import of_card
 
 
@@ -51,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     if not 0 <= args.share <= 1:
         parser.error("--share lies in 0..1")
     try:
+        if args.output.suffix != ".safetensors":
+            raise ModelError(f"--output {args.output}: give the name of a file that ends in .safetensors")
+        check_place(args.output)
         average(resolve(args.first), resolve(args.second), args.output, args.share)
     except (ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

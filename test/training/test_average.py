@@ -28,6 +28,18 @@ def test_the_mean_keeps_types_names_both_sources_and_claims_no_figures(tmp_path)
         main([*arguments, "--share", "1.5"])
 
 
+def test_the_output_is_a_model_file(tmp_path, capsys):
+    folder = tmp_path / "mean.safetensors"
+    folder.mkdir()
+    for output, said in ((folder, f"{folder} is a folder: give the name of a file"),
+                         (tmp_path, f"--output {tmp_path}: give the name of a file that ends in .safetensors"),
+                         (tmp_path / "mean.txt", "mean.txt: give the name of a file that ends in .safetensors")):
+        assert main(["detector_nano", "detector_nano", "--output", str(output)]) == 1
+        error = capsys.readouterr().err
+        assert said in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "mean.txt").exists()
+
+
 @pytest.mark.parametrize("change", [{"classes": ("dog",)}, {"architecture": {"width": 8}},
                                     {"licence": "research only"}])
 def test_different_models_are_refused(tmp_path, capsys, change):
