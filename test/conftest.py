@@ -6,7 +6,8 @@ import fcntl
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -118,10 +119,20 @@ def _claim_domain() -> TextIO:
 
 
 @pytest.fixture
-def little_room():
-    """No file may become larger than 8 KiB: writing more fails as on a full disk."""
+def little_room() -> Callable[[], AbstractContextManager[None]]:
+    """A context in which no file may become larger than 8 KiB: writing more fails as on a full disk.
+
+    Not for a whole test: the file into which somebody lets pytest write may be larger already.
+    """
     resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    @contextmanager
+    def limited() -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +141,9 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 @needs_definitions
-def test_a_full_disk_leaves_no_half_recording(tmp_path: Path, little_room: None) -> None:
+def test_a_full_disk_leaves_no_half_recording(tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]]) -> None:
     # Messages wait in memory for the end of their chunk, so that the disk is full only when the recording is finished.
-    with pytest.raises(OSError), BagWriter(tmp_path / "full.mcap") as bag:
+    with pytest.raises(OSError), little_room(), BagWriter(tmp_path / "full.mcap") as bag:
         for i in range(40):
             bag.add(Record("/words", "std_msgs/msg/String", i, np.random.default_rng(i).bytes(400)))
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,8 @@
 """The command that renders pairs, with the stand-ins that need no archives."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -90,7 +92,8 @@ def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_picture_that_could_not_be_written_is_not_vouched_for(
-        tmp_path: Path, little_room: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--output", str(tmp_path), *SMALL]) == 1
+        tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]], capsys: pytest.CaptureFixture[str]) -> None:
+    with little_room():
+        assert main(["--output", str(tmp_path), *SMALL]) == 1
     assert "error: [Errno 27]" in capsys.readouterr().err
     assert not list((tmp_path / "train").iterdir()) and not (tmp_path / "train.json").exists()

@@ -61,6 +61,7 @@ def test_faces_that_do_not_count_are_ignore_regions():
 
 
 def test_a_picture_that_could_not_be_written_is_not_vouched_for(tmp_path, little_room, capsys):
-    assert main(["--output", str(tmp_path), "--count", "1", "--processes", "1"]) == 1
+    with little_room():
+        assert main(["--output", str(tmp_path), "--count", "1", "--processes", "1"]) == 1
     assert "error: [Errno 27]" in capsys.readouterr().err
     assert not list((tmp_path / "train").iterdir()) and not (tmp_path / "train.json").exists()

@@ -83,7 +83,8 @@ def test_a_cache_is_written_as_it_is_named_for_all_to_read(no_mesh, tmp_path):
 
 
 def test_a_cache_on_a_full_disk_is_told_and_leaves_nothing_behind(no_mesh, tmp_path, little_room, capsys):
-    assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(tmp_path / "heads.npz")]) == 1
+    with little_room():
+        assert face_renderer.main(["--count", "2", "--assets", "-", "--output", str(tmp_path / "heads.npz")]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: [Errno 27]")
     assert not list(tmp_path.iterdir())
 
