@@ -141,7 +141,8 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 @needs_definitions
-def test_a_full_disk_leaves_no_half_recording(tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]]) -> None:
+def test_a_full_disk_leaves_no_half_recording(
+        tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]]) -> None:
     # Messages wait in memory for the end of their chunk, so that the disk is full only when the recording is finished.
     with pytest.raises(OSError), little_room(), BagWriter(tmp_path / "full.mcap") as bag:
         for i in range(40):

@@ -92,7 +92,8 @@ def test_mistakes_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_picture_that_could_not_be_written_is_not_vouched_for(
-        tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]], capsys: pytest.CaptureFixture[str]) -> None:
+        tmp_path: Path, little_room: Callable[[], AbstractContextManager[None]],
+        capsys: pytest.CaptureFixture[str]) -> None:
     with little_room():
         assert main(["--output", str(tmp_path), *SMALL]) == 1
     assert "error: [Errno 27]" in capsys.readouterr().err
