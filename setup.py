@@ -34,7 +34,7 @@ def version() -> str:
 
 
 TORCH = ["torch>=2.4", "torchvision>=0.19"]
-EVALUATION = ["matplotlib", "mcap", "mcap-ros2-support", "pycocotools", "rosbags", "tqdm"]
+EVALUATION = ["matplotlib", "mcap", "pycocotools", "rosbags", "tqdm"]
 
 setup(
     name=PACKAGE,
@@ -63,7 +63,7 @@ setup(
         "export": [*TORCH, "onnx", "onnxruntime", "onnxscript", "pycocotools", "tqdm"],
         "evaluation": EVALUATION,
         "train": [*TORCH, *EVALUATION],
-        "test": ["hypothesis", "mypy", "pytest", "pytest-timeout", "ruff"],
+        "test": ["hypothesis", "mcap-ros2-support", "mypy", "pytest", "pytest-timeout", "ruff"],
     },
     zip_safe=False,
     entry_points={

@@ -25,10 +25,10 @@ from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
-from training.detector.tables import around, place
 from training.detector.train import train
 from training.device import usable_device, use_threads
 from training.loop import told
+from training.pages import around, place
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 CLASSES = ("person", "bicycle", "car")

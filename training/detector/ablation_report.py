@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.output import written_aside
-from training.detector.tables import markdown
+from training.pages import markdown
 
 SCORES = {"map50": "mAP50", "map": "mAP50:95", "ap_small": "AP small", "duplicate_rate": "duplicate rate"}
 """The figures of a table, by their name among a run's scores."""

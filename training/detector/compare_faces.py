@@ -27,13 +27,15 @@ from training.data.coco import DataError
 from training.data.driver_faces import read_label
 
 _COCO = ("hit_uav", "cheetah", "dogs_people")
+Peopled = dict[tuple[str, str], set[str]]
+"""Names of the images on which somebody is labelled, by folder and split."""
 _FOLDERS = ("driver_faces", "sf_tl54_sample", *_COCO)
 
 
-def truth_of(file: Path, width: int, height: int, person: str, peopled: set[str]) -> tuple[str, np.ndarray] | None:
+def truth_of(file: Path, width: int, height: int, person: str, peopled: Peopled) -> tuple[str, np.ndarray] | None:
     """(group, true boxes (N, 4)) of an image; None if it is not judged.
 
-    ``peopled`` are the images (folder/split/name) on which somebody is labelled, whose face may show.
+    An image on which somebody is labelled may show a face; so may one of a split whose labels are not there.
     """
     folders = file.parts
     if "driver_faces" in folders:
@@ -47,28 +49,29 @@ def truth_of(file: Path, width: int, height: int, person: str, peopled: set[str]
         return "sf_tl54_sample", face_box(points)[None]
     for name in _COCO:
         if name in folders:
-            if name != "hit_uav" and f"{name}/{file.parent.name}/{file.name}" in peopled:
+            people = peopled.get((name, file.parent.name))
+            if name != "hit_uav" and (people is None or file.name in people):
                 return None
             return f"no faces: {name}", np.zeros((0, 4), np.float32)
     return None
 
 
-def images_with_people(data: Path) -> set[str]:
-    """Images (folder/split/name) of the COCO sets on which a person is labelled; DataError without any data set."""
+def images_with_people(data: Path) -> Peopled:
+    """Images of the COCO sets on which a person is labelled; DataError without any data set."""
     if not any((data / name).is_dir() for name in _FOLDERS):
         raise DataError(f"{data} has none of the folders {', '.join(_FOLDERS)}; give theirs by --data")
-    found = set()
+    found: Peopled = {}
     for name in _COCO:
         for path in (data / name).glob("*.json"):
             content = json.loads(path.read_text())
             people = {c["id"] for c in content["categories"] if c["name"] == "person"}
             names = {image["id"]: image["file_name"] for image in content["images"]}
-            found |= {f"{name}/{path.stem}/{names[a['image_id']]}" for a in content["annotations"]
-                      if a["category_id"] in people}
+            found[name, path.stem] = {names[a["image_id"]] for a in content["annotations"]
+                                      if a["category_id"] in people}
     return found
 
 
-def scores(entries: list[dict[str, Any]], person: str, threshold: float, peopled: set[str]
+def scores(entries: list[dict[str, Any]], person: str, threshold: float, peopled: Peopled
            ) -> dict[str, dict[str, float]]:
     """Recall at IoU 0.5 and false faces an image in each group of images, for faces of at least ``threshold``."""
     groups: dict[str, list[tuple[int, int, int, float]]] = {}

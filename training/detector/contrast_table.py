@@ -21,8 +21,9 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
-from training.detector.tables import add_options, cell, every, map50, markdown, publish
+from training.detector.tables import add_options, cell, every, map50, publish
 from training.options import check_step
+from training.pages import markdown
 
 _DISC = 14
 """Half the side, in pixels, of the square around the kiosk's reference disc in which a box is no face."""

@@ -23,7 +23,8 @@ from thermal_kd_ros.models.checkpoint import resolve
 from training.data.coco import CocoDetection, DataError, Sample
 from training.detector.contrast_table import ROWS, Row
 from training.detector.evaluate import answers, for_measuring, shared_classes
-from training.detector.tables import add_options, cell, every, map50, markdown, publish
+from training.detector.tables import add_options, cell, every, map50, publish
+from training.pages import markdown
 
 _DATA = ("hit_uav", "scenes")
 

@@ -1,4 +1,4 @@
-"""What the tables of the documentation share: command line, paired differences with their spread, a place in a page."""
+"""What the tables of the documentation share: command line, paired differences with their spread, publishing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.config import DetectorConfig
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.detection import Truth, average_precision
 from thermal_kd_ros.models.checkpoint import ModelError
-from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector.experiment import DEFAULT_DATA
-from training.outputs import check_place
+from training.pages import around, place
 
 PARTS = 5
 """The images are dealt out to so many parts, each of which gives a difference."""
@@ -37,37 +37,6 @@ def cell(scores: np.ndarray, reference: np.ndarray | None) -> str:
     return f"{scores[0]:.3f} ({scores[0] - reference[0]:+.3f} ± {error:.3f})"
 
 
-def markdown(columns: list[str], rows: dict[str, list[str]]) -> str:
-    """A table of named rows; the first of ``columns`` heads the names."""
-    lines = [columns, ["---"] * len(columns), *([name, *cells] for name, cells in rows.items())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def around(name: str, page: Path) -> tuple[str, str]:
-    """What stands up to ``<!-- name: begin -->`` and from ``<!-- name: end -->`` on in a page, with these marks.
-
-    Raises DataError if the page lacks them or cannot be read. To be called before a long measurement too.
-    """
-    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
-    try:
-        content = page.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{page} cannot be read: {getattr(error, 'strerror', None) or error}; give a page that has the "
-                        f"lines '{begin}' and '{end}'") from None
-    before, found, rest = content.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
-        raise DataError(f"{page}: has no lines '{begin}' and '{end}' between which the table belongs")
-    return before + begin, end + after
-
-
-def place(text: str, name: str, page: Path) -> None:
-    """Put text between ``<!-- name: begin -->`` and ``<!-- name: end -->`` of a page; raises DataError or OSError."""
-    before, after = around(name, page)
-    with written_aside(page) as aside:
-        aside.write_text(f"{before}\n\n{text}\n\n{after}", encoding="utf-8")
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that all tables have."""
     parser.add_argument("--model", default=DetectorConfig.model, help="detector of objects")
@@ -86,12 +55,11 @@ def publish(make: Callable[[], str], name: str, page: Path | None) -> int:
     try:
         if page is not None:
             around(name, page)
-            check_place(page)
         table = make()
         print(table)
         if page is not None:
             place(table, name, page)
-    except (DataError, ModelError, ValueError, OSError) as error:
+    except (DataError, ModelError, EngineError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

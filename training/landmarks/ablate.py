@@ -30,7 +30,7 @@ from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.device import usable_device, use_threads
-from training.landmarks.ablation_report import write_report
+from training.landmarks.ablation_report import name_of, write_report
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import (
     Predictions,
@@ -52,6 +52,7 @@ from training.landmarks.fit import (
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
 from training.landmarks.transfer import Transfer, TransferSettings, started_from
 from training.losses.schedules import DecaySchedule
+from training.pages import around
 from training.provenance import Provenance, of_models
 
 SIZE = 64
@@ -271,6 +272,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
     if unknown := set(budget.only) - set(transfers()):
         raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(transfers())}")
+    around(name_of(title), report)
     claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
                    "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
                    "pairs": [str(path.resolve()) for path in pairs], "held-out": str(held_out.resolve()),
@@ -326,7 +328,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--photographs", type=Path, required=True, help="folder with landmarks68.json")
     parser.add_argument("--real", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--report", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("--report", type=Path, required=True, help="page whose tables are written anew")
     parser.add_argument("--number", type=int, default=Budget.pairs, metavar="N",
                         help="pairs that a row trains on; the teacher has all of them")
     parser.add_argument("--epochs", type=int, default=Budget.epochs)

@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thermal_kd_ros.output import written_aside
-
-
-def marks(title: str) -> tuple[str, str]:
-    """The lines between which the tables of the ablation ``title`` stand."""
-    return f"<!-- ablation {title}: begin -->", f"<!-- ablation {title}: end -->"
+from training.pages import markdown, place
 
 SETS = (("rendered", "rendered, held-out subjects"), ("real", "real, people 2_*"), ("sf_tl54", "sf_tl54, 2 frames"))
 FIGURES = (("nme_percent", "NME %"), ("failure_rate_8_percent", "FR@8 %"), ("auc_8_percent", "AUC@8 %"))
@@ -31,29 +26,29 @@ def table(rows: list[dict[str, Any]], stage: str) -> str:
     methods = list(dict.fromkeys(row["method"] for row in rows if row["stage"] == stage))
     head = ["", "seeds"] + [f"{figure}, {name}" for key, name in SETS for _, figure in FIGURES
                             if key != "sf_tl54" or figure == "NME %"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    cells: dict[str, list[str]] = {}
     for method in methods:
         mine = [row["on"] for row in rows if (row["stage"], row["method"]) == (stage, method)]
-        cells = [method, str(len(mine))]
-        for key, _ in SETS:
-            for figure, title in FIGURES:
-                if key != "sf_tl54" or title == "NME %":
-                    cells.append(cell([on[key][figure] for on in mine if key in on]))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        cells[method] = [str(len(mine))] + [cell([on[key][figure] for on in mine if key in on])
+                                            for key, _ in SETS for figure, title in FIGURES
+                                            if key != "sf_tl54" or title == "NME %"]
+    return markdown(head, cells)
+
+
+def name_of(title: str) -> str:
+    """The name, in the page, of the tables of the ablation ``title``."""
+    return f"ablation {title}"
 
 
 def write_report(path: Path, title: str, rows: list[dict[str, Any]], facts: dict[str, Any], budget: Any) -> None:
-    """Put the tables between the marks of ``path``; page and marks are made where they are missing."""
-    begin, end = marks(title)
+    """Put the tables between the marks of ``name_of(title)`` in the page ``path``."""
     networks = facts["networks"]
     size = {name: f"{values['parameters'] / 1e3:.0f} k parameters, {values['mflops']:.1f} MFLOPs"
             for name, values in networks.items()}
     students = ("" if not budget.students else "### Compression (MCL): the light student, "
                 f"{size['student']}\n\n{table(rows, 'student')}\n")
-    body = f"""{begin}
-Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, {budget.variations} crops of each,
-batch {budget.batch}, 64 pixels.
+    body = f"""Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, {budget.variations} crops of
+each, batch {budget.batch}, 64 pixels.
 The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter
 as many crops of photographs) has an NME of {facts['teacher_nme']:.2f} % on {facts['photographs']} photographs of people
 that it did not see. Thermal networks start from its weights, students from nothing. The epochs' order is all that a
@@ -65,9 +60,5 @@ output. Mean ± standard deviation over seeds.
 
 {table(rows, 'transfer')}
 
-{students}{end}"""
-    old = path.read_text() if path.exists() else "# Landmarks: results\n"
-    if begin not in old or end not in old:
-        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
-    with written_aside(path) as aside:
-        aside.write_text(old[: old.index(begin)] + body + old[old.index(end) + len(end):])
+{students}"""
+    place(body.rstrip(), name_of(title), path)

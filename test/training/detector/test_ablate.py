@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from training.detector import ablate  # noqa: E402
 from training.detector.ablation_report import Figures, differences, plot, table  # noqa: E402
 from training.detector.experiment import DataPart, Experiment, changed  # noqa: E402
-from training.detector.tables import place  # noqa: E402
+from training.pages import place  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location("pairs", Path(__file__).parents[1] / "pairs.py")
 pairs = importlib.util.module_from_spec(_spec)

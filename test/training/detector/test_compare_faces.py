@@ -37,12 +37,14 @@ def entries(data):
             entry(data / "hit_uav/val/x.jpg", (0.45, [0, 0, 10, 10])),
             entry(data / "cheetah/val/visitor.jpg", (0.9, [0, 0, 10, 10])),
             entry(data / "cheetah/val/cat.jpg", (0.9, [0, 0, 10, 10]), (0.8, [20, 0, 10, 10])),
+            # Who knows whether somebody is on images without labels?
+            entry(data / "cheetah/test/visitor.jpg", (0.9, [0, 0, 10, 10])),
             entry(data / "elsewhere/b.jpg", (0.9, [0, 0, 10, 10]))]
 
 
 def test_each_folder_is_judged_as_it_must(data):
     peopled = images_with_people(data)
-    assert peopled == {"cheetah/val/visitor.jpg"}
+    assert peopled == {("cheetah", "val"): {"visitor.jpg"}}
     found = scores(entries(data), "2", 0.4, peopled)
     assert set(found) == {"driver_faces 2_*", "no faces: hit_uav", "no faces: cheetah"}
     assert found["driver_faces 2_*"] == pytest.approx(
@@ -60,7 +62,7 @@ def test_labelled_points_make_a_box(tmp_path):
     points = np.random.default_rng(0).uniform(0.3, 0.6, (54, 2))
     rows = np.column_stack([np.arange(54), points, np.full((54, 2), 0.1)])
     np.savetxt(folder / "f.txt", rows)
-    group, box = truth_of(folder / "f.npy", 640, 512, "2", set())
+    group, box = truth_of(folder / "f.npy", 640, 512, "2", {})
     assert group == "sf_tl54_sample" and box.shape == (1, 4)
     inside = points * (640, 512)
     assert (box[0, :2] <= inside.min(axis=0)).all() and (box[0, 2:] >= inside.max(axis=0)).all()

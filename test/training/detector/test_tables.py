@@ -20,7 +20,8 @@ from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector import contrast_table, correction_table, evaluate, evaluate_faces
-from training.detector.tables import PARTS, cell, map50, markdown, place, publish
+from training.detector.tables import PARTS, cell, map50, publish
+from training.pages import markdown, place
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,10 @@ from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
-from training.landmarks.ablation_report import cell, marks, write_report  # noqa: E402
+from training.landmarks.ablation_report import cell, name_of, write_report  # noqa: E402
 from training.landmarks.fit import BACKGROUNDS_LICENCE, HEADS_LICENCE, Sources, build, load_network, run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
+from training.pages import marks  # noqa: E402
 
 CPU = torch.device("cpu")
 TINY = LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1))
@@ -432,7 +433,7 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
     monkeypatch.setattr(ablate, "UNDECAYED", ("DIKD",))
     monkeypatch.setattr(ablate, "COMPRESSED", ("none",))
     report = tmp_path / "RESULTS.md"
-    begin, end = marks("short")
+    begin, end = marks(name_of("short"))
     report.write_text(f"# Before\n\n{begin}\nold\n{end}\nafter\n")
     arguments = ([cache], cache, photographs, tmp_path, tmp_path / "runs", report,
                  ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1), CPU)
@@ -459,10 +460,21 @@ def test_cells_are_mean_and_sample_deviation(tmp_path):
     assert cell([3.0]) == "3.00" and cell([]) == ""
     facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
+    page = tmp_path / "page.md"
+    page.write_text("\n".join(["# Results", *marks(name_of("short")), *marks(name_of("long"))]))
     for title in ("short", "long"):
-        write_report(tmp_path / "new.md", title, [], facts, ablate.Budget())
-    text = (tmp_path / "new.md").read_text()
-    assert text.startswith("# ") and all(text.count(mark) == 1 for t in ("short", "long") for mark in marks(t))
+        write_report(page, title, [], facts, ablate.Budget())
+    text = page.read_text()
+    assert text.startswith("# Results") and text.count("Budget of a row") == 2
+    assert all(text.count(mark) == 1 for title in ("short", "long") for mark in marks(name_of(title)))
+
+
+def test_a_report_without_a_place_for_the_tables_is_told_before_anything_runs(tmp_path):
+    (tmp_path / "r.md").write_text("# Results\n")
+    with pytest.raises(DataError, match="ablation other: begin"):
+        ablate.ablate([], tmp_path, tmp_path, tmp_path, tmp_path / "runs", tmp_path / "r.md", ablate.Budget(), CPU,
+                      "other")
+    assert not (tmp_path / "runs").exists()
 
 
 def test_unknown_transfers_are_told(tmp_path):
