@@ -24,7 +24,7 @@ ARGUMENTS = {
     "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file; empty takes it from params_file."),
     "use_sim_time": ("", "true takes the time from /clock, for simulators and recordings; empty takes it from "
                      "params_file."),
-    "rviz": ("false", "Start RViz too; it shows the first of cameras."),
+    "rviz": ("false", "Start RViz too; it shows the first of the argument cameras."),
     "frame": ("", "Frame of the images' headers, in which RViz shows; empty takes it from config/perception.rviz."),
     "log_level": ("info", "debug, info, warn or error."),
 }

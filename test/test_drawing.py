@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,7 +71,7 @@ def test_a_radiometric_frame_shows_degrees_and_a_display_image_does_not(monkeypa
     counts[:10] = 29000
     for values in (counts, (counts >> 8).astype(np.uint8)):
         frame = ThermalFrame.from_array(values, ThermalConfig())
-        drawing.annotate(frame, result_of([[10, 20, 40, 50]]), ContrastConfig())
+        drawing.annotate(replace(result_of([[10, 20, 40, 50]]), frame=frame), ContrastConfig())
     assert seen[0][3] == pytest.approx(30.0, abs=0.01)
     assert np.isnan(seen[1][3])
 

@@ -333,9 +333,11 @@ def test_every_part_of_the_time_belongs_to_a_stage(monkeypatch: pytest.MonkeyPat
     frame = ThermalFrame.from_array(upright_scene(), ThermalConfig(), 0.0)
     apply = Corrector.apply
     monkeypatch.setattr(Corrector, "apply", lambda self, frame: (time.sleep(0.05), apply(self, frame))[1])
+    began = time.perf_counter()
     stages = perception.process([frame])[0].stage_ms
+    took = 1e3 * (time.perf_counter() - began)
     assert list(stages) == ["correct", "contrast", "detect", "faces", "landmarks", "tracking", "pose"]
-    assert stages["correct"] >= 50.0 > stages["contrast"]
+    assert stages["correct"] >= 50.0 and sum(stages.values()) <= took
 
 
 @pytest.mark.parametrize(("rotate", "flip"), list(product((0, 90, 180, 270), (False, True))))

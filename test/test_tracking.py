@@ -85,3 +85,20 @@ def test_time_that_jumps_back_starts_anew():
     labels = np.zeros(1, np.int64)
     a = tracker.update(boxes_at((0, 0)), labels, 100.0)[0]
     assert tracker.update(boxes_at((0, 0)), labels, 1.0)[0] != a
+
+
+@pytest.mark.parametrize(("step", "pause"), [(1 / 30, 5.0), (1 / 9, 10.0), (2.0, 15.0), (30.0, 100.0)])
+def test_after_a_pause_the_same_place_may_hold_something_else(step, pause):
+    tracker = Tracker(TrackingConfig())
+    labels = np.zeros(1, np.int64)
+    ids = [int(tracker.update(boxes_at((0, 0)), labels, step * i)[0]) for i in range(20)]
+    assert len(set(ids)) == 1
+    assert tracker.update(boxes_at((0, 0)), labels, 19 * step + pause)[0] != ids[0]
+
+
+def test_what_is_forgotten_gets_a_new_id():
+    tracker = Tracker(TrackingConfig())
+    labels = np.zeros(1, np.int64)
+    first = tracker.update(boxes_at((0, 0)), labels, 1.0)[0]
+    tracker.forget()
+    assert tracker.update(boxes_at((0, 0)), labels, 1.1)[0] > first

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from .config import ContrastConfig
-from .frames import ThermalFrame
 from .results import PerceptionResult
 from .temperature import pixels_in, robust_maximum
 from .tone import TemporalTone
@@ -62,8 +61,9 @@ def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | No
     return picture
 
 
-def annotate(frame: ThermalFrame, result: PerceptionResult, config: ContrastConfig, scale: int = 1) -> np.ndarray:
-    """``draw`` for a frame, with the contrast of this frame alone: (H * scale, W * scale, 3) uint8 BGR."""
+def annotate(result: PerceptionResult, config: ContrastConfig, scale: int = 1) -> np.ndarray:
+    """``draw`` for a result's frame, with the contrast of this frame alone: (H * scale, W * scale, 3) uint8 BGR."""
+    frame = result.frame
     tone = TemporalTone(config).update(frame)
     celsius = frame.celsius(frame.values) if frame.radiometric else None
     return draw(tone.apply(frame.values), result, celsius, scale)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from .config import PerceptionConfig
+from .layouts import Layout
 from .results import FaceLandmarks, HeadPoses
 
 LAYOUT = "sf_tl54"
@@ -55,6 +57,20 @@ def _model() -> tuple[np.ndarray, np.ndarray]:
 
 MODEL_INDEX, MODEL_POINTS = _model()
 """(N,) indices into the layout, and (N, 3) metres in the head's frame."""
+
+
+def without_poses(config: PerceptionConfig, layout: Layout | None) -> list[str]:
+    """Why no head can have a pose, each in words; empty if heads can. ``layout`` is that of the landmarks."""
+    face = config.face
+    if not (face.enabled and face.max_faces):
+        return ["face.max_faces is 0" if face.enabled else "face.enabled is false"]
+    reasons = [] if face.head_pose else ["face.head_pose is false"]
+    if config.thermal.flip:
+        # A mirrored camera sees a head that does not exist.
+        reasons.append("thermal.flip is true")
+    if layout is not None and layout.name != LAYOUT:
+        reasons.append(f"face.landmark_model gives the layout {layout.name}, not {LAYOUT}")
+    return reasons
 
 
 def head_poses(faces: FaceLandmarks, rays: Callable[[np.ndarray], np.ndarray]) -> HeadPoses:

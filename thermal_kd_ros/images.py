@@ -65,6 +65,7 @@ def write_image(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) 
 
     OpenCV's own writer leaves half a file on a full disk, and says so by its return value at best.
     """
+    check_picture_name(path)
     try:
         done, data = cv2.imencode(path.suffix, values, list(parameters))
     except cv2.error:

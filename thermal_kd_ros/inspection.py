@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .config import CONTRAST_METHODS, INPUT_MODES, ConfigError, ContrastConfig, PerceptionConfig, ThermalConfig
+from .config import CONTRAST_METHODS, INPUT_MODES, ContrastConfig, PerceptionConfig, ThermalConfig
 from .frames import PLAUSIBLE_C, ThermalFrame, doubt, explain_mode
 from .geometry import Letterbox
 from .images import write_image
@@ -68,11 +68,15 @@ def draw_methods(frame: ThermalFrame, config: PerceptionConfig, path: Path) -> N
 
 
 def contrast_in_use(config: PerceptionConfig) -> ContrastConfig:
-    """What the detector of objects sees; the configured contrast if its model cannot be read."""
+    """What the detector of objects sees; the configured contrast if its model cannot be read.
+
+    Raises ConfigError if the model's card and the configured contrast contradict each other.
+    """
     try:
-        return contrast_for(config.contrast, read_card(resolve(config.detector.model)).normalisation)
-    except (ModelError, ConfigError):
+        card = read_card(resolve(config.detector.model))
+    except ModelError:
         return config.contrast
+    return contrast_for(config.contrast, card.normalisation)
 
 
 def _show(axis: object, grey: np.ndarray, title: str) -> None:

@@ -16,7 +16,7 @@ from .engines.base import EngineError
 from .engines.device.build import device_path
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox, Orientation
-from .head_pose import LAYOUT, head_poses
+from .head_pose import head_poses, without_poses
 from .host_path import HostPath
 from .networks import Networks, contrasts_of, load_networks, thresholds_of
 from .placing import faces_in_source, faces_turned_back, in_source, turned_back, upright
@@ -38,8 +38,15 @@ class _Camera:
         self.faces = Tracker(config.tracking)
         self.smoother = LandmarkSmoother(config.smoothing, config.tracking.max_missed_s)
 
+    def forget_tracks(self) -> None:
+        """Begin anew with whatever comes next: it may be something else in the same place."""
+        for part in (self.objects, self.faces, self.smoother):
+            part.forget()
+
     def reconfigure(self, config: PerceptionConfig) -> None:
         """Take other values."""
+        if config.tracking.enabled != self.objects.config.enabled:
+            self.forget_tracks()
         self.corrector.config = config.correction
         self.objects.config = self.faces.config = config.tracking
         self.smoother.config, self.smoother.forget_s = config.smoothing, config.tracking.max_missed_s
@@ -48,7 +55,8 @@ class _Camera:
 class ThermalPerception:
     """The pipeline: corrected and upright image, contrast, letterbox, detector, suppression, faces, landmarks, tracks.
 
-    Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe: one thread calls it.
+    Loads its models when made; raises ModelError, EngineError or ConfigError. Not thread-safe, but for ``prepare``: the
+    caller sees to it that one thread at a time is in it.
     """
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
@@ -63,12 +71,12 @@ class ThermalPerception:
         self._device: DevicePath | None = None
         self._device_failure = ""
         self._warm_up = WarmUp()
-        self._choose_device()
+        self._device = self._device_for(self.config, self.networks, self._thresholds, self._contrasts)
 
-    def _choose_device(self) -> None:
-        """Whether the steps run on the networks' device in one go."""
-        contrasts = tuple(dict.fromkeys(self._contrasts.values()))
-        self._device = device_path(self.config, self.networks, self._thresholds, contrasts, self._device)
+    def _device_for(self, config: PerceptionConfig, networks: Networks, thresholds: np.ndarray,
+                    contrasts: dict[str, ContrastConfig]) -> DevicePath | None:
+        """The steps on the networks' device in one go, if they can run there."""
+        return device_path(config, networks, thresholds, tuple(dict.fromkeys(contrasts.values())), self._device)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -84,11 +92,14 @@ class ThermalPerception:
         """The networks for ``reconfigure`` with other values, ready for frames of ``batch`` cameras at once.
 
         Changes nothing, and may take seconds: for a thread beside the one that processes frames. ``turn`` keeps the two
-        apart where networks are run that are in use, for one batch at a time. Raises ModelError or EngineError.
+        apart where networks are run that are in use, for one batch at a time. Where all steps run on a device they are
+        prepared for the frames that come, with the first of them. Raises ModelError or EngineError.
         """
         used, networks = self.networks.engines(), self._networks_for(config)
-        self._warm_up.run([engine for engine in networks.engines() if engine not in used], config.face, batch)
+        # Before the seconds that follow.
+        contrasts_of(config, networks), thresholds_of(config, networks)
         if self._device is None:
+            self._warm_up.run([engine for engine in networks.engines() if engine not in used], config.face, batch)
             self._warm_up.run(used, config.face, batch, turn)
         return networks
 
@@ -105,12 +116,17 @@ class ThermalPerception:
         """
         networks = networks or self._networks_for(config)
         contrasts, thresholds = contrasts_of(config, networks), thresholds_of(config, networks)
+        if not self._device_failure:
+            self._device = self._device_for(config, networks, thresholds, contrasts)
         self.config, self.networks, self._contrasts, self._thresholds = config, networks, contrasts, thresholds
         for camera in self._cameras.values():
             camera.reconfigure(config)
         self.host.reconfigure(networks, config, contrasts, thresholds)
-        if not self._device_failure:
-            self._choose_device()
+
+    def forget_tracks(self) -> None:
+        """Give new ids to whatever comes next, as after a pause."""
+        for camera in self._cameras.values():
+            camera.forget_tracks()
 
     def bad_pixels(self, camera: str = "") -> int:
         """How many pixels of a camera are replaced at present, known and found."""
@@ -213,9 +229,9 @@ class ThermalPerception:
         return self._cameras[name]
 
     def _poses(self, frame: ThermalFrame, faces: FaceLandmarks) -> HeadPoses | None:
-        # A mirrored camera sees a head that does not exist.
-        wanted = self.config.face.head_pose and not self.config.thermal.flip and faces.layout == LAYOUT
-        return head_poses(faces, frame.rays) if wanted and frame.rays is not None else None
+        if frame.rays is None or without_poses(self.config, self.networks.layout):
+            return None
+        return head_poses(faces, frame.rays)
 
     def _track(self, frame: ThermalFrame, detections: Detections, faces: FaceLandmarks
                ) -> tuple[Detections, FaceLandmarks]:

@@ -58,7 +58,12 @@ class LandmarkSmoother:
         self.forget_s = forget_s
         self._filters: dict[int, OneEuro] = {}
         self._latest: frozenset[int] = frozenset()
-        """Tracks of the frame before, which were never missed, however slowly frames come."""
+        """Tracks of the frame before: their ids say that they were not missed, however slowly frames come."""
+
+    def forget(self) -> None:
+        """Begin anew with every face."""
+        self._filters.clear()
+        self._latest = frozenset()
 
     def update(self, faces: FaceLandmarks, stamp: float) -> FaceLandmarks:
         """The faces at ``stamp`` seconds with smoothed points; boxes, confidence and temperatures stay as they are."""

@@ -35,12 +35,16 @@ class Tracker:
     are stamped on arrival come in bursts."""
     _MOST_STILL = 30
     """Updates without the object after which its track is forgotten where the stamps stand still."""
+    _PAUSE, _LONGEST_S = 3.0, 60.0
+    """A gap of so many times the one before it, or of so many seconds, is no slow camera any more but a pause."""
 
     def __init__(self, config: TrackingConfig) -> None:
         self.config = config
         self._tracks: list[_Track] = []
         self._next = 0
         self._stamp = -np.inf
+        self._gap = np.inf
+        """Seconds between the last two updates at which time went on."""
         self._frame = 0
         self._moved = 0
         """Number of the last update at which time went on."""
@@ -48,13 +52,15 @@ class Tracker:
     def update(self, boxes: np.ndarray, labels: np.ndarray, stamp: float) -> np.ndarray:
         """Ids (N,) int64 for boxes (N, 4) with labels (N,) at ``stamp`` seconds. Time that jumps back starts anew."""
         if stamp < self._stamp:
-            self._tracks.clear()
+            self.forget()
         self._frame += 1
-        if stamp != self._stamp:
-            self._stamp, self._moved = stamp, self._frame
         # What was in the frame before was never missed, however slowly frames come.
+        slow = stamp - self._stamp <= min(self._PAUSE * self._gap, self._LONGEST_S)
+        if stamp != self._stamp:
+            self._gap = stamp - self._stamp
+            self._stamp, self._moved = stamp, self._frame
         self._tracks = [t for t in self._tracks
-                        if (t.frame == self._frame - 1 or stamp - t.stamp <= self.config.max_missed_s)
+                        if ((slow and t.frame == self._frame - 1) or stamp - t.stamp <= self.config.max_missed_s)
                         and self._frame - max(t.frame, self._moved) <= self._MOST_STILL]
         ids = np.full(len(boxes), -1, np.int64)
         if len(boxes) and self._tracks:
@@ -70,6 +76,11 @@ class Tracker:
                                        self._frame))
             self._next += 1
         return ids
+
+    def forget(self) -> None:
+        """Begin anew; ids go on, so that none is given twice."""
+        self._tracks.clear()
+        self._stamp, self._gap = -np.inf, np.inf
 
     def _follow(self, track: _Track, box: np.ndarray, stamp: float) -> int:
         elapsed = stamp - track.stamp

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .buckets import buckets_for
+from .buckets import BUCKETS, buckets_for
 from .config import FaceConfig
 from .engines.base import Engine
 
@@ -16,7 +17,7 @@ class WarmUp:
     """Runs engines at the batch sizes that they were not run at yet."""
 
     def __init__(self) -> None:
-        self._done: set[tuple[Engine, int]] = set()
+        self._done: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
 
     def run(self, engines: Iterable[Engine], face: FaceConfig, batch: int,
             turn: contextlib.AbstractContextManager[object] | None = None) -> None:
@@ -24,8 +25,9 @@ class WarmUp:
         for engine in engines:
             card = engine.card
             most = batch if card.task == "detection" else batch * face.max_faces * (2 if face.mirror else 1)
-            for size in sorted({size for count in range(1, most + 1) for size in buckets_for(count)}):
-                if (engine, size) not in self._done:
-                    with turn or contextlib.nullcontext():
-                        engine.run(np.full((size, 1, card.input_height, card.input_width), 0.5, np.float32))
-                    self._done.add((engine, size))
+            largest = max(buckets_for(most), default=0)
+            done = self._done.setdefault(engine, set())
+            for size in (size for size in BUCKETS if size <= largest and size not in done):
+                with turn or contextlib.nullcontext():
+                    engine.run(np.full((size, 1, card.input_height, card.input_width), 0.5, np.float32))
+                done.add(size)

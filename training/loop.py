@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
 
 
@@ -96,12 +96,8 @@ def load_state(path: Path, device: torch.device, check: Callable[[dict[str, Any]
 
 def save_state(path: Path, state: dict[str, object]) -> None:
     """Write a training state aside and rename it, so that a full disk or a kill leaves the previous one."""
-    temporary = path.with_suffix(".part")
     # Through memory: torch's own writer reports a full disk as an internal error.
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    try:
-        temporary.write_bytes(buffer.getbuffer())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_aside(path) as aside:
+        aside.write_bytes(buffer.getbuffer())

@@ -33,6 +33,12 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
     return value
 
 
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """``wait_for``, for what the graph knows: who is there is told to one after the other."""
+    return wait_for
+
+
 @pytest.fixture(scope="session")
 def models(untrained_models: Callable[..., dict[str, str]]) -> dict[str, str]:
     """Parameters naming a detector, a face detector and a landmark model."""

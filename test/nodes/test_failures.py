@@ -212,9 +212,11 @@ def test_networks_that_come_late_are_loaded_and_run_before_frames_wait_for_them(
     started = not rclpy.ok()  # the other tests' node shares this process's context
     if started:
         rclpy.init()
+    node = None
     try:
         node = PerceptionNode("loading")
-        given = {**models, "face.enabled": False, "max_batch": 1, "cameras": ["front", "rear"]}
+        given = {**models, "engine.device": "cpu", "face.enabled": False, "max_batch": 1,
+                 "cameras": ["front", "rear", "left", "right"]}
         node.set_parameters([Parameter(name, value=value) for name, value in given.items()])
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         pipeline, loaded = node._pipeline, []
@@ -228,15 +230,24 @@ def test_networks_that_come_late_are_loaded_and_run_before_frames_wait_for_them(
         monkeypatch.setattr(networks, "load_engine", watched)
         (result,) = node.set_parameters([Parameter("face.enabled", value=True)])
         assert result.successful and len(loaded) == 2 and pipeline.networks.landmarker is not None
-        batches: list[int] = []
+        batches: set[tuple[str, int]] = set()
         finder = type(pipeline.networks.face_detector.engine)
         run = finder.run
-        monkeypatch.setattr(finder, "run", lambda self, batch: (batches.append(len(batch)), run(self, batch))[1])
+        monkeypatch.setattr(finder, "run",
+                            lambda self, batch: (batches.add((self.card.name, len(batch))), run(self, batch))[1])
         (result,) = node.set_parameters([Parameter("max_batch", value=2)])
-        assert result.successful and 2 in batches, "the first batch of two would wait"
-        node.on_cleanup(None)
-        node.destroy_node()
+        assert result.successful and batches == {("objects", 2), ("faces", 2)}, "the first batch would wait"
+
+        def broken(self: Any, batch: Any) -> Any:
+            raise MemoryError("no room")
+
+        monkeypatch.setattr(finder, "run", broken)
+        (result,) = node.set_parameters([Parameter("max_batch", value=4)])
+        assert not result.successful and "MemoryError: no room" in result.reason and node._options.max_batch == 2
     finally:
+        if node is not None:
+            node.on_cleanup(None)
+            node.destroy_node()
         if started:
             rclpy.shutdown()
 
@@ -252,16 +263,18 @@ def test_it_ends_quietly_on_termination(node: Any) -> None:
 
 
 def test_topics_that_cannot_be_opened_are_named_and_none_stays_open(
-        start: Callable[[dict[str, Any]], Any], models: dict[str, str], client: Any) -> None:
+        start: Callable[[dict[str, Any]], Any], models: dict[str, str], client: Any, eventually: Callable[..., Any]
+) -> None:
     node = start({**models, **QUIET, "cameras": ["front", "b" * 250]})
     line = next(line for line in node.wait_log("cannot be configured").splitlines() if "cannot be configured" in line)
     assert "bbb" in line and "topic length should not exceed" in line and "ros2 lifecycle set" in line
     assert "Traceback" not in node.log()
     assert "topics of camera" in node.report(lambda d: d["level"] == "2")["message"]
-    assert not [topic for topic, _ in client.get_topic_names_and_types() if f"{node.namespace}/front/" in topic]
+    eventually(lambda: not [topic for topic, _ in client.get_topic_names_and_types()
+                            if f"{node.namespace}/front/" in topic], "no topic of the camera")
     node.set_ok(cameras=["front"])
     assert node.change_state("configure") and node.report(lambda d: d["level"] == "0")["state"] == "inactive"
-    assert client.count_subscribers(f"/{node.namespace}/front/image") == 1
+    eventually(lambda: client.count_subscribers(f"/{node.namespace}/front/image") == 1, "the topic of the camera")
     node.stop()
 
 

@@ -17,8 +17,8 @@ from visualization_msgs.msg import Marker  # noqa: E402
 from thermal_kd_ros.config import PerceptionConfig, with_values  # noqa: E402
 from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
 from thermal_kd_ros.head_pose import rotation_of  # noqa: E402
+from thermal_kd_ros.layouts import get_layout  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
-from thermal_kd_ros.nodes.rays import NominalRays  # noqa: E402
 from thermal_kd_ros.nodes.transforms import (  # noqa: E402
     HeadTransforms,
     head_transforms,
@@ -66,7 +66,7 @@ def test_only_tracked_heads_with_a_pose_become_transforms():
 def test_heads_are_drawn_as_axes_at_unit_depth():
     frame = ThermalFrame(np.zeros((64, 80), np.uint8), "display8")
     result = PerceptionResult(Detections.empty(("person",)), faces([1, 2]), {}, frame, poses((0, 0, 0), None))
-    message = markers_message(HEADER, frame, result, NominalRays(64, 80))
+    message = markers_message(HEADER, result)
     (heads,) = [marker for marker in message.markers if marker.ns == "heads"]
     assert heads.type == Marker.LINE_LIST and len(heads.points) == len(heads.colors) == 6
     start, forward = heads.points[0], heads.points[1]
@@ -74,17 +74,20 @@ def test_heads_are_drawn_as_axes_at_unit_depth():
     # The head faces the camera: its forward axis comes nearer.
     assert forward.z < start.z and forward.x == pytest.approx(start.x)
     nobody = PerceptionResult(result.detections, result.faces, {}, frame, poses(None, None))
-    assert not [m for m in markers_message(HEADER, frame, nobody, NominalRays(64, 80)).markers if m.ns == "heads"]
+    assert not [m for m in markers_message(HEADER, nobody).markers if m.ns == "heads"]
 
 
 def test_what_keeps_heads_from_having_transforms_is_named():
-    def reason(**values):
-        return without_transforms(with_values(PerceptionConfig(), {k.replace("__", "."): v for k, v in values.items()}))
+    def reason(layout="sf_tl54", **values):
+        config = with_values(PerceptionConfig(), {k.replace("__", "."): v for k, v in values.items()})
+        return without_transforms(config, get_layout(layout))
 
     assert reason() == ""
     assert reason(tracking__enabled=False) == "tracking.enabled is false"
     assert reason(face__head_pose=False, thermal__flip=True) == "face.head_pose is false and thermal.flip is true"
     assert reason(face__enabled=False) == "face.enabled is false"
+    assert reason(face__max_faces=0) == "face.max_faces is 0"
+    assert "layout ibug68, not sf_tl54" in reason("ibug68")
 
 
 def test_transforms_are_sent_or_what_is_missing_is_said_once(monkeypatch):

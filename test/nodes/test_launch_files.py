@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,10 @@ def test_the_camera_arguments_are_its_parameters(repository: Path) -> None:
     assert names <= {item.name for item in dataclasses.fields(SimulationConfig)}
 
 
-def function_of(repository: Path, name: str) -> Any:
-    """A function of perception.launch.py alone: the file itself can be imported only where launch is installed."""
+def function_of(repository: Path, name: str, **scope: Any) -> Any:
+    """A function of perception.launch.py alone, with what it uses: the file needs launch to be imported whole."""
     function = next(node for node in tree(repository, "perception.launch.py").body
                     if isinstance(node, ast.FunctionDef) and node.name == name)
-    scope: dict[str, Any] = {}
     exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
     return scope[name]
 
@@ -75,9 +75,22 @@ def test_rviz_shows_the_first_camera(repository: Path) -> None:
     assert shown(names("front,rear")) == [(f"/{topic}", f"front/{topic}")
                                           for topic in ("image_annotated", "markers", "landmarks")]
     assert shown([])[0] == ("/image_annotated", "image_annotated")
-    function = next(node for node in tree(repository, "perception.launch.py").body
-                    if isinstance(node, ast.FunctionDef) and node.name == "rviz")
-    assert {"-f", "frame", "-d"} <= literals(function)
+
+
+def test_rviz_is_given_the_frame_that_was_asked_for(repository: Path) -> None:
+    names, shown = function_of(repository, "camera_names"), function_of(repository, "shown")
+
+    def started(frame: str) -> dict[str, Any]:
+        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "rviz": "true"}
+        (node,) = function_of(
+            repository, "rviz", given=lambda context: given, camera_names=names, shown=shown, Node=dict,
+            SHARE=Path("s"), IfCondition=str, dds_environment=dict, os=os, LaunchContext=object)(None)
+        return node
+
+    plain = started("")
+    assert plain["arguments"] == ["-d", str(Path("s/config/perception.rviz"))] and plain["namespace"] == "robot"
+    assert plain["condition"] == "true" and plain["remappings"] == shown(["front", "rear"])
+    assert started("lens")["arguments"] == [*plain["arguments"], "-f", "lens"]
 
 
 def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:

@@ -137,7 +137,7 @@ def test_markers_tell_the_temperatures_of_boxes_and_eye_corners(header: Header) 
 
     def texts(frame: ThermalFrame, shown: FaceLandmarks) -> list[str]:
         result = PerceptionResult(objects(), shown, {}, frame)
-        message = markers_message(header, frame, result, NominalRays(512, 640))
+        message = markers_message(header, result)
         return [marker.text for marker in message.markers if marker.type == Marker.TEXT_VIEW_FACING]
 
     found = texts(ThermalFrame.from_array(celsius, ThermalConfig()), faces)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
+pytestmark = pytest.mark.ros
 
 from thermal_kd_ros.config import NodeConfig, PerceptionConfig  # noqa: E402
 from thermal_kd_ros.nodes import parameters  # noqa: E402

@@ -156,7 +156,6 @@ def _write(job: _Job, files: list[tuple[Path, Path]], path: Path | None) -> int:
     first = next(answers, None)
     if first is None:
         return 0
-    count = 0
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as output:
         output.write('{"images": [')
         for count, entry in enumerate(itertools.chain([first], answers), 1):
@@ -249,8 +248,7 @@ class _Job:
         from ..drawing import annotate
         from ..images import write_image
 
-        frame = result.frame
-        picture = annotate(frame, result, self.perception.contrast, scale=2 if frame.shape[1] < 480 else 1)
+        picture = annotate(result, self.perception.contrast, scale=2 if result.frame.shape[1] < 480 else 1)
         write_image(self.overlay / f"{name}.png", picture)
 
 

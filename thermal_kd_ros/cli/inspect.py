@@ -18,6 +18,9 @@ from .options import add_model_options, chosen_parameters, not_installed, positi
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..config import PerceptionConfig
+    from ..frames import ThermalFrame
+
 _TOPIC = re.compile(r"(~?/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
 
 _OPTIONS = {"image file": (), "recording": ("topic", "frame"), "topic": ("frame", "timeout")}
@@ -58,20 +61,17 @@ def run(args: argparse.Namespace) -> int:
         values, encoding = _read(args)
         frame = ThermalFrame.from_array(values, config.thermal)
         print("\n".join(describe(values, frame, encoding, config)))
-        if args.output is not None:
-            _draw(frame, config, args.output)
     except (FrameError, BagError, _NoImage) as error:
         text = str(error)
         print(f"error: {text if str(args.path) in text else f'{args.path}: {text}'}", file=sys.stderr)
         return 1
+    except ConfigError as error:
+        print(f"error: {config.detector.model}: {error}", file=sys.stderr)
+        return 1
     except ImportError as error:
         print(not_installed(error), file=sys.stderr)
         return 1
-    except (OSError, ValueError) as error:
-        print(f"error: {args.output}: cannot be written ({getattr(error, 'strerror', None) or error}); choose "
-              "another place", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if args.output is None else _draw(frame, config, args.output)
 
 
 class _NoImage(RuntimeError):
@@ -80,9 +80,11 @@ class _NoImage(RuntimeError):
 
 def _kind(path: Path) -> str:
     """One of _OPTIONS."""
+    from ..evaluation.bags import RECORDINGS
+
     if not path.exists() and _TOPIC.fullmatch(str(path)):
         return "topic"
-    return "recording" if path.is_dir() or path.suffix in (".mcap", ".db3") else "image file"
+    return "recording" if path.is_dir() or path.suffix in RECORDINGS else "image file"
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -148,8 +150,16 @@ def _listen(topic: str, timeout_s: float, index: int) -> tuple[np.ndarray, str]:
     return values.copy(), encoding
 
 
-def _draw(frame: object, config: object, output: Path) -> None:
+def _draw(frame: ThermalFrame, config: PerceptionConfig, output: Path) -> int:
     from ..inspection import draw_methods
 
-    draw_methods(frame, config, output)  # type: ignore[arg-type]
+    try:
+        draw_methods(frame, config, output)
+    except ImportError as error:
+        print(not_installed(error), file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {output}: cannot be written ({error.strerror or error}); choose another place", file=sys.stderr)
+        return 1
     print(f"picture      {output}")
+    return 0

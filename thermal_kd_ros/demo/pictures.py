@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import PerceptionConfig
+from ..correction import Corrector, Replacement, read_map
 from ..drawing import draw, palette, put_text
 from ..evaluation.bags import BagReader, header_stamp, image_and_encoding
 from ..evaluation.report import Answer
@@ -66,16 +67,20 @@ class _Artist:
     def __init__(self, config: PerceptionConfig) -> None:
         self._reader = FrameReader(config.thermal)
         self._contrast = TemporalTone(contrast_in_use(config))
+        bad_pixels = config.correction.bad_pixel_map
+        self._corrector = Corrector(config.correction, Replacement(read_map(bad_pixels)) if bad_pixels else None)
 
     def frame(self, values: np.ndarray, encoding: str, stamp: float) -> ThermalFrame:
-        return self._reader.read_array(values, encoding, stamp)
+        """An image as the pipeline looks at it; raises FrameError."""
+        return self._corrector.apply(self._reader.read_array(values, encoding, stamp))
 
     def picture(self, frame: ThermalFrame, answer: Answer | None, index: int) -> np.ndarray:
         tone = self._contrast.update(frame)
         celsius = frame.celsius(frame.values) if frame.radiometric else None
-        result = PerceptionResult(Detections.empty(()), FaceLandmarks.empty("", 0), {}, frame)
+        objects, faces = Detections.empty(()), FaceLandmarks.empty("", 0)
         if answer is not None:
-            result = PerceptionResult(answer.objects(), answer.faces, {}, frame)
+            objects, faces = answer.objects(), answer.faces
+        result = PerceptionResult(objects, faces, {}, frame)
         scale = 2 if frame.shape[1] < _NARROW else 1
         picture = draw(tone.apply(frame.values), result, celsius, scale)
         return np.vstack([picture, _bar(picture.shape[1], frame, tone, answer, index)])

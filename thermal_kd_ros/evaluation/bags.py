@@ -24,6 +24,8 @@ from ..output import written_aside
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+RECORDINGS = (".mcap", ".db3")
+"""What files of recordings end in."""
 
 
 class BagError(RuntimeError):
@@ -56,7 +58,7 @@ class BagReader:
 
         if not self.path.exists():
             raise BagError(f"{self.path}: there is no such recording; correct the path")
-        if self.path.is_file() and self.path.suffix not in (".mcap", ".db3"):
+        if self.path.is_file() and self.path.suffix not in RECORDINGS:
             raise BagError(f"{self.path}: not a recording of ROS 2; give an .mcap file or a rosbag2 folder")
         if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
             raise BagError(f"{self.path}: a folder without metadata.yaml is no recording; {self._instead()}")
@@ -115,7 +117,7 @@ class BagReader:
 
     def _instead(self) -> str:
         """What to do with a folder that is no recording."""
-        if files := sorted(path for suffix in (".mcap", ".db3") for path in self.path.glob(f"*{suffix}")):
+        if files := sorted(path for suffix in RECORDINGS for path in self.path.glob(f"*{suffix}")):
             return f"give {files[0]}, or write it anew with 'ros2 bag reindex'"
         return "of images, give inspect one and demo the folder with --images"
 

@@ -91,6 +91,7 @@ class Camera:
     def pause(self) -> None:
         """No frame is answered for a while: what is wrong with the latest ones is over."""
         self._reader.restart()
+        self._input.restart()
         self._stale.fresh()
         self._failure = self._bad = ""
 

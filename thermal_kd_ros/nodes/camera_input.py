@@ -103,10 +103,7 @@ class CameraInput:
             self._infos = node.create_subscription(CameraInfo, self._info_name, self._keep_info, qos)
             on_failure.pop_all()
         self._info_topic: str = self._infos.topic_name
-        self._watch = self._new_watch()
-
-    def _new_watch(self) -> InputWatch:
-        return InputWatch(self.topic, remedy(os.environ), self._image_name)
+        self.restart()
 
     def _subscribe(self, kind: type[InputImage]):  # type: ignore[no-untyped-def]  # generic in Kilted only
         reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
@@ -127,11 +124,11 @@ class CameraInput:
         self._looks = self._looks + 1 if compressed and not raw else 0
         if not reading and self._looks >= _PATIENCE:
             self._images[CompressedImage] = self._subscribe(CompressedImage)
-            self._watch = self._new_watch()
+            self.restart()
             self._say(f"nobody publishes {self._topics[Image]}: {self._topics[CompressedImage]} is read")
         elif reading and raw:
             self._node.destroy_subscription(self._images.pop(CompressedImage))
-            self._watch = self._new_watch()
+            self.restart()
             self._say(f"{self._topics[Image]} is read, and {self._topics[CompressedImage]} no more: raw images are "
                       "better. Set transport to compressed if the network is too slow for them")
 
@@ -206,6 +203,10 @@ class CameraInput:
         publishers = sum(self._node.count_publishers(self._topics[kind]) for kind in tuple(self._images))
         return self._watch.check(now, publishers, self._received, self._lost, options.silence_warning_s,
                                  options.expected_rate_hz)
+
+    def restart(self) -> None:
+        """Judge the arrival of frames by what comes from now on."""
+        self._watch = InputWatch(self.topic, remedy(os.environ), self._image_name)
 
     def destroy(self) -> None:
         """Take the subscriptions off the graph."""

@@ -10,9 +10,9 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ..drawing import caption
-from ..frames import ThermalFrame
 from ..results import HeadPoses, PerceptionResult
 from ..temperature import box_temperatures
+from .rays import NominalRays
 
 _OBJECT = ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0)
 _FACE = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
@@ -25,14 +25,15 @@ _TEXT_HEIGHT = 0.025
 _POINT_SIZE = 0.004
 
 
-def markers_message(header: Header, frame: ThermalFrame, result: PerceptionResult,
-                    rays: Callable[[np.ndarray], np.ndarray]) -> MarkerArray:
-    """Boxes as line strips with a text, landmarks as points, heads as axes.
+def markers_message(header: Header, result: PerceptionResult) -> MarkerArray:
+    """Boxes as line strips with a text, landmarks as points, heads as axes; a camera without rays is given some.
 
     The text has class, track and score and, of a radiometric image, the robust maximum and mean of the box and, of
     faces, the temperature at the inner eye corners.
     The first marker deletes what an earlier message drew.
     """
+    frame = result.frame
+    rays = frame.rays or NominalRays(*frame.shape)
     message = MarkerArray(markers=[Marker(header=header, action=Marker.DELETEALL)])
     objects, faces = result.detections, result.faces
     groups = [

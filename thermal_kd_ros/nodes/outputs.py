@@ -18,7 +18,6 @@ from ..drawing import annotate
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
-from .rays import NominalRays
 from .transforms import HeadTransforms
 
 _LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -57,15 +56,14 @@ class Outputs:
     def publish(self, header: Header, result: PerceptionResult, contrast: ContrastConfig, with_transforms: bool
                 ) -> None:
         """One message on every topic for the frame; pictures, in ``contrast``, only where somebody looks."""
-        frame = result.frame
         self._detections.publish(detections_message(header, result.detections, result.faces))
-        self._landmarks.publish(landmarks_message(header, result.faces, frame.rays))
+        self._landmarks.publish(landmarks_message(header, result.faces, result.frame.rays))
         if with_transforms and result.poses is not None:
             self._transforms.publish(header, result.faces, result.poses)
         if self._markers.get_subscription_count():
-            self._markers.publish(markers_message(header, frame, result, frame.rays or NominalRays(*frame.shape)))
+            self._markers.publish(markers_message(header, result))
         if self._annotated.get_subscription_count():
-            self._annotated.publish(picture_message(header, annotate(frame, result, contrast)))
+            self._annotated.publish(picture_message(header, annotate(result, contrast)))
 
     def destroy(self) -> None:
         """Take the topics off the graph."""

@@ -17,6 +17,12 @@ OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
 """Beginnings of the names that ROS itself takes, on some distributions without declaring them."""
 
 
+def warn_of_overrides(node: Node) -> None:
+    """Log ``complaints`` of a node."""
+    for complaint in complaints(node):
+        node.get_logger().warning(complaint)
+
+
 def complaints(node: Node, arguments: Sequence[str] | None = None) -> list[str]:
     """What was given on start and has no effect, a sentence each; to be called when all parameters are declared.
 

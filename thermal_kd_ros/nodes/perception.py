@@ -29,11 +29,16 @@ from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
 from .diagnostics import Report, diagnostic_status, diagnostics_message
-from .overrides import complaints
+from .overrides import warn_of_overrides
 from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
 from .transforms import without_transforms
+
+
+def unexpected(error: Exception) -> str:
+    """An error that nobody foresaw, in words, with where it comes from."""
+    return f"{type(error).__name__}: {error}\n{''.join(traceback.format_exception(error))}"
 
 
 class PerceptionNode(LifecycleNode):
@@ -46,8 +51,7 @@ class PerceptionNode(LifecycleNode):
         super().__init__(name)
         self._options, self._config = NodeConfig(), PerceptionConfig()
         self._options, self._config = parameters.declare(self, self._options, self._config)
-        for complaint in complaints(self):
-            self.get_logger().warning(complaint)
+        warn_of_overrides(self)
         self._pipeline: ThermalPerception | None = None
         # Held while the pipeline works or changes, so that a frame never sees half of a change.
         self._pipeline_lock = threading.Lock()
@@ -79,29 +83,37 @@ class PerceptionNode(LifecycleNode):
         """Load and warm up the models, then open the topics. A failure leaves the node unconfigured and alive."""
         began = time.monotonic()
         self.get_logger().info("loading the models")
-        try:
-            self._pipeline = pipeline = ThermalPerception(self._config)
-            pipeline.warm_up(self._most(pipeline, self._options))
-            self._open_topics()
-        except (ModelError, EngineError, ConfigError) as error:
-            return self._refuse_to_configure(str(error))
-        except Exception as error:  # rclpy would turn it into a silent ERROR
-            return self._refuse_to_configure(f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+        # Refused outside the handlers, which hold on to the memory of what failed.
+        if reason := self._load():
+            return self._refuse_to_configure(reason)
+        assert self._pipeline is not None
         self._failure = ""
         # What is there by now stays: no collection of garbage has to look through it between two frames any more.
         gc.collect()
         gc.freeze()
         self.destroy_timer(self._reporter)
         self._reporter = self._report_every(self._options.diagnostics_period_s)
-        self.get_logger().info(f"configured in {time.monotonic() - began:.1f} s: {pipeline.describe()}; "
+        self.get_logger().info(f"configured in {time.monotonic() - began:.1f} s: {self._pipeline.describe()}; "
                                f"reads {', '.join(camera.topic for camera in self._cameras)}")
-        for text in pipeline.warnings:
+        for text in self._pipeline.warnings:
             self.get_logger().warning(text)
-        self._warn_without_transforms()
+        self._warn_without_transforms(self._pipeline)
         return super().on_configure(state)
 
-    def _warn_without_transforms(self) -> None:
-        reason = without_transforms(self._config) if self._options.publish_tf else ""
+    def _load(self) -> str:
+        """Load the models and open the topics; why that cannot be, or an empty text."""
+        try:
+            self._pipeline = ThermalPerception(self._config)
+            self._pipeline.warm_up(self._most(self._pipeline, self._options))
+            self._open_topics()
+        except (ModelError, EngineError, ConfigError) as error:
+            return str(error)
+        except Exception as error:  # rclpy would turn it into a silent ERROR
+            return unexpected(error)
+        return ""
+
+    def _warn_without_transforms(self, pipeline: ThermalPerception) -> None:
+        reason = without_transforms(self._config, pipeline.networks.layout) if self._options.publish_tf else ""
         if reason and reason != self._told_without_transforms:
             self.get_logger().warning(f"publish_tf publishes nothing while {reason}")
         self._told_without_transforms = reason
@@ -140,6 +152,8 @@ class PerceptionNode(LifecycleNode):
         self._stop_worker()
         for camera in self._cameras:
             camera.pause()
+        if self._pipeline is not None:
+            self._pipeline.forget_tracks()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -190,11 +204,13 @@ class PerceptionNode(LifecycleNode):
                 self._reconfigure(self._pipeline, options, config)
         except (ConfigError, ModelError, EngineError) as error:
             return SetParametersResult(successful=False, reason=str(error))
+        except Exception as error:  # networks were run: what libraries raise must not end the node
+            return SetParametersResult(successful=False, reason=unexpected(error))
         self._options, self._config = options, config
         for camera in self._cameras:
             camera.set_options(options)
         if self._pipeline is not None:
-            self._warn_without_transforms()
+            self._warn_without_transforms(self._pipeline)
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, options: NodeConfig, config: PerceptionConfig) -> None:
@@ -202,16 +218,12 @@ class PerceptionNode(LifecycleNode):
         if unknown:
             raise ConfigError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
                               f"{', '.join(pipeline.class_names)}")
-        # Before the lock, so that the frames in work are not held up, and the next ones find everything run once.
+        # Before the lock, so that the frames in work are not held up.
         networks = pipeline.prepare(config, self._most(pipeline, options), self._pipeline_lock)
         if config == self._config:
             return
         with self._pipeline_lock:
-            try:
-                pipeline.reconfigure(config, networks)
-            except (ModelError, EngineError):
-                pipeline.reconfigure(self._config)
-                raise
+            pipeline.reconfigure(config, networks)
         if config.detector.score_threshold != self._config.detector.score_threshold:
             self._publish_labels(config)
 

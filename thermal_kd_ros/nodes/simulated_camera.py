@@ -22,7 +22,7 @@ from ..config import ConfigError
 from ..simulation.camera import SimulatedCamera
 from ..simulation.config import SimulationConfig
 from .messages import image_message
-from .overrides import complaints
+from .overrides import warn_of_overrides
 from .run import run_node
 
 
@@ -37,8 +37,7 @@ class SimulatedCameraNode(Node):
         self._config = self._declare_config()
         self._frame_id: str = self._declare("frame_id", "thermal_camera_optical_frame", "Frame of the images' headers.")
         reliable: bool = self._declare("reliable", False, "Publish reliably instead of best effort (sensor data).")
-        for complaint in complaints(self):
-            self.get_logger().warning(complaint)
+        warn_of_overrides(self)
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=5, reliability=reliability)
         self._images = self.create_publisher(Image, "image", qos)

@@ -10,6 +10,8 @@ from rclpy.publisher import Publisher
 from std_msgs.msg import Header
 
 from ..config import PerceptionConfig
+from ..head_pose import without_poses
+from ..layouts import Layout
 from ..results import FaceLandmarks, HeadPoses
 
 _TOPIC = "/tf"
@@ -36,12 +38,12 @@ def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, pref
     return transforms
 
 
-def without_transforms(config: PerceptionConfig) -> str:
-    """The parameters because of which no head can have a transform, in words; empty if there are none."""
-    wanted = {"face.enabled": (config.face.enabled, True), "face.head_pose": (config.face.head_pose, True),
-              "tracking.enabled": (config.tracking.enabled, True), "thermal.flip": (config.thermal.flip, False)}
-    return " and ".join(f"{name} is {str(value).lower()}" for name, (value, needed) in wanted.items()
-                        if value is not needed)
+def without_transforms(config: PerceptionConfig, layout: Layout | None) -> str:
+    """Why no head can have a transform, in words; empty if heads can. ``layout`` is that of the landmarks."""
+    reasons = without_poses(config, layout)
+    if not config.tracking.enabled:
+        reasons.append("tracking.enabled is false")
+    return " and ".join(reasons)
 
 
 class HeadTransforms:

@@ -145,7 +145,7 @@ def clip_sheet(perception: ThermalPerception, folder: Path, path: Path, columns:
         with np.load(clip_path) as clip:
             frames = clip["frames"]
         frame = ThermalFrame.from_array(frames[len(frames) // 2], perception.config.thermal)
-        picture = annotate(frame, perception.process([frame])[0], perception.config.contrast, scale=2)
+        picture = annotate(perception.process([frame])[0], perception.contrast, scale=2)
         width = round(picture.shape[1] * height / picture.shape[0])
         tiles.append(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)

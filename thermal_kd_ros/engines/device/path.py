@@ -29,12 +29,16 @@ class DevicePath:
     def __init__(self, networks: DeviceNetworks, config: PerceptionConfig, device: torch.device) -> None:
         self._runner = Runner(device)
         self._tones: list[CameraTones] = []
+        self._plans: OrderedDict[Signature, Plan] = OrderedDict()
+        self._networks, self._config = networks, config
         self.reconfigure(networks, config)
 
     def reconfigure(self, networks: DeviceNetworks, config: PerceptionConfig) -> None:
-        """Take other thresholds or networks; cameras keep their contrast. Steps are captured anew when next used."""
+        """Take other thresholds or networks; cameras keep their contrast. What changes steps has them captured anew."""
+        if not (self._networks.same(networks)
+                and (self._config.detector, self._config.face) == (config.detector, config.face)):
+            self._plans.clear()
         self._networks, self._config = networks, config
-        self._plans: OrderedDict[Signature, Plan] = OrderedDict()
         contrasts = networks.contrasts
         with self._runner.active():
             self._tones = self._tones[: len(contrasts)]

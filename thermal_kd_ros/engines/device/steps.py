@@ -45,6 +45,12 @@ class DeviceNetworks:
     mirror: torch.Tensor | None = None
     """(K,) int64: which landmark each becomes in a mirror image."""
 
+    def same(self, other: DeviceNetworks) -> bool:
+        """Whether steps made of these are those that would be made of the others."""
+        return ((self.detector, self.face_detector, self.landmarker, self.contrasts) == (
+            other.detector, other.face_detector, other.landmarker, other.contrasts)
+            and torch.equal(self.thresholds, other.thresholds))
+
 
 class Signature(NamedTuple):
     """What a batch must have in common with another to go through the same captured steps."""
