@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 @contextlib.contextmanager
@@ -30,7 +33,9 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.chmod(0o666 & ~umask)
         os.replace(aside, path)
     except OSError as error:
-        if error.filename is None or str(error.filename) != name:
+        # What fails while bytes go to a file that is open has no name.
+        mine = error.errno in _NO_ROOM if error.filename is None else str(error.filename) == name
+        if not mine:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:

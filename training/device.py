@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 
 def usable_device(name: str) -> torch.device:
-    """The device that ``--device`` names; raises ValueError if PyTorch does not know it or cannot use it here."""
+    """The device that ``--device`` names, for cuda under torchrun this process's own GPU.
+
+    Raises ValueError if PyTorch does not know it or cannot use it here.
+    """
     try:
         device = torch.device(name)
+        if device.type == "cuda" and device.index is None and (local := os.environ.get("LOCAL_RANK")):
+            # One of torchrun's processes: the first GPU is another one's.
+            device = torch.device("cuda", int(local))
+            torch.cuda.set_device(device)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -22,8 +22,6 @@ class Processes:
 
     rank: int = 0
     world: int = 1
-    local: int = 0
-    """Number among the processes of this machine: which GPU is its own."""
 
     @property
     def first(self) -> bool:
@@ -43,13 +41,11 @@ class Processes:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """Join the run that torchrun describes in the environment; alone without one."""
+    """Join the run that torchrun describes in the environment; alone without one. ``device`` is this process's own."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield Processes()
         return
-    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
-    if device.type == "cuda":
-        torch.cuda.set_device(processes.local)
+    processes = Processes(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield processes

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
 from training.outputs import check_place
@@ -19,6 +21,17 @@ def markdown(columns: Sequence[str], rows: dict[str, list[str]]) -> str:
     """A table of named rows; the first of ``columns`` heads the names."""
     lines = [columns, ["---"] * len(columns), *([name, *cells] for name, cells in rows.items())]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def mean_and_spread(values: Sequence[float], digits: int, sign: str = "") -> str:
+    """``0.512 ± 0.013``: mean and sample standard deviation; one value stands alone, none gives an empty text.
+
+    ``sign``: "+" shows the sign of the mean.
+    """
+    if not values:
+        return ""
+    mean = f"{np.mean(values):{sign}.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 def around(name: str, page: Path) -> tuple[str, str]:

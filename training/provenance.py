@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thermal_kd_ros.models.checkpoint import ModelCard, read_card, resolve
+from thermal_kd_ros.models.checkpoint import ModelCard, read, read_card, resolve
+from thermal_kd_ros.models.onnx_file import weights_digest
 
 OPEN = "Apache-2.0"
 """Licence of weights that nobody else's terms restrict."""
@@ -40,3 +41,11 @@ def of_models(*names: str) -> Provenance:
     Raises ModelError.
     """
     return Provenance().merged(*(of_card(read_card(resolve(name))) for name in names if name))
+
+
+def digest_of(name: str) -> str:
+    """SHA-256 of a model's weights, named or by path: the same model by whatever name; of an empty name none.
+
+    Raises ModelError.
+    """
+    return weights_digest(read(resolve(name))[1]) if name else ""

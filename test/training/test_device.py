@@ -19,5 +19,10 @@ def test_threads_are_counted_from_one():
     before = torch.get_num_threads()
     use_threads(0)
     assert torch.get_num_threads() == before
+    try:
+        use_threads(before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     with pytest.raises(ValueError, match="--threads -1"):
         use_threads(-1)

@@ -78,8 +78,7 @@ class CocoDetection:
         if classes is None:
             classes = tuple(name for name in dict.fromkeys(names.values()) if name not in IGNORED_CLASSES)
         self.classes = classes
-        self.labelled = np.array([name in names.values() for name in classes])
-        self.labelled |= np.array([name in absent for name in classes])
+        self.labelled = np.array([name in names.values() or name in absent for name in classes], bool)
         if not self.labelled.any():
             raise DataError(f"{path} labels {sorted(names.values())}, none of the model's classes {list(classes)}")
         index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}

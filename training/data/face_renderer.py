@@ -12,6 +12,7 @@ import argparse
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -242,7 +243,8 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
     if photographs:
         load_photographs(photographs)
     rows = []
-    with ProcessPoolExecutor(processes, initializer=_start_worker, initargs=(assets, photographs, visible)) as pool:
+    # Not forked: whoever calls this may hold threads of other libraries'.
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (assets, photographs, visible)) as pool:
         jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient") + ("colours",) * visible

@@ -26,6 +26,7 @@ from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
 from training.data.driver_faces import FaceFrame
 
+TFW_PARTS = ("indoor", "outdoor")
 TFW_POINTS = ("right eye centre", "left eye centre", "nose tip", "right mouth corner", "left mouth corner")
 
 
@@ -58,18 +59,9 @@ class SfTl54:
         if not self.images:
             raise DataError(f"{folder / 'images'} has no images: expected SF-TL54's <palette>/<set>/images/*.png")
         self.labels = [folder / "json" / f"{image.stem}.json" for image in self.images]
-        self.visible = [root / "rgb" / part / image.name for image in self.images]
-        """The visible-light image of each face; it may be missing, and has no labels."""
         for image, label in zip(self.images, self.labels, strict=True):
             if not label.is_file():
                 raise DataError(f"{image} has no label: {label} is missing")
-
-    def subject(self, i: int) -> int:
-        """The number of the person in face ``i``."""
-        word = self.images[i].stem.split("_")[0]
-        if not word.isdigit():
-            raise DataError(f"{self.images[i]}: the name does not begin with the subject's number")
-        return int(word)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -94,7 +86,7 @@ class Tfw:
 
     Args:
         root: the folder of ``train``, ``val`` or ``test``.
-        part: ``indoor`` or ``outdoor``.
+        part: one of TFW_PARTS.
     """
 
     def __init__(self, root: Path, part: str) -> None:
@@ -138,8 +130,6 @@ class TFake:
         if not self.images:
             raise DataError(f"{thermal} has no images *_thermal.png")
         self.labels = [colour / f"{image.name.split('_')[0]}_ldmks.txt" for image in self.images]
-        self.visible = [colour / f"{image.name.split('_')[0]}.png" for image in self.images]
-        """The visible-light image of each face, aligned with the thermal one."""
         for image, label in zip(self.images, self.labels, strict=True):
             if not label.is_file():
                 raise DataError(f"{image} has no label: {label} is missing")

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -84,7 +85,8 @@ def main(argv: list[str] | None = None) -> int:
         check_place(listing)
         folder.mkdir(exist_ok=True)
         jobs = [(args.seed + i, folder) for i in range(args.count)]
-        with ProcessPoolExecutor(args.processes) as pool:
+        # Not forked: whoever calls this may hold threads of other libraries'.
+        with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
             for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
                 images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
                 annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.output import written_aside
 from training.data.augment import AugmentConfig
@@ -25,7 +26,7 @@ from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
 from training.detector.evaluate import evaluate_network
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
-from training.detector.train import train
+from training.detector.train import identity, train
 from training.device import usable_device, use_threads
 from training.loop import told
 from training.pages import around, place
@@ -33,6 +34,10 @@ from training.pages import around, place
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 CLASSES = ("person", "bicycle", "car")
 """What all the sets of the comparisons label; figures are averages over these."""
+
+
+OWN = ("name", "seed", "start", "architecture", "modality", "imagenet", "distill.teacher")
+"""What a comparison gives to its runs itself."""
 
 
 @dataclass(frozen=True)
@@ -139,16 +144,18 @@ class Comparison:
         folder = self.folder(label)
         done = folder / "scores.json"
         path = folder / f"{experiment.name}.safetensors"
+        run_of = identity(experiment, self.data)
         if done.exists():
             content = json.loads(done.read_text())
-            if content["experiment"] == experiment.to_json():
+            if content.get("run") == run_of:
                 return path, content["scores"]
-            raise DataError(f"{folder} holds a run of another experiment; delete it or give another --output")
+            raise DataError(f"{folder} holds a run of another experiment, on other data, or with another start or "
+                            "teacher; delete it or give another --output")
         train(experiment, folder, self.data, self.device, 0)
         root = experiment.parts[0].root
         scores = evaluate_network(path, self.data / root, "val", CLASSES, str(self.device))
         with written_aside(done) as file:
-            file.write_text(json.dumps({"experiment": experiment.to_json(), "scores": scores}, indent=1))
+            file.write_text(json.dumps({"run": run_of, "scores": scores}, indent=1))
         (folder / "state.pt").unlink(missing_ok=True)
         return path, scores
 
@@ -175,7 +182,8 @@ class Comparison:
     def finished(self) -> list[Figures]:
         """The figures of all rows and seeds in the folder; raises DataError for a run of another experiment."""
         return [self.row(name, seed) for name in self.grid.rows
-                for seed in sorted(int(path.parent.name) for path in self.folder(name).glob("*/scores.json"))]
+                for seed in sorted(int(path.parent.name) for path in self.folder(name).glob("*/scores.json")
+                                   if path.parent.name.isdigit())]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -200,6 +208,10 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
+    changes = parse_changes(args.values) if all("=" in text for text in args.values) else {}
+    own = {*OWN, *(name for row in grid.rows.values() for name in row)}
+    if given := sorted(name for name in changes if name in own):
+        parser.error(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
     page = args.results or (None if args.values else RESULTS)
     try:
         use_threads(args.threads)
@@ -207,6 +219,8 @@ def main(argv: list[str] | None = None) -> int:
             around(args.grid, page)
         comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
                                 parse_changes(args.values))
+        # Not after hours of training: whether what is there belongs to this comparison.
+        comparison.finished()
         for seed in args.seeds:
             for name in rows:
                 comparison.row(name, seed)
@@ -217,9 +231,10 @@ def main(argv: list[str] | None = None) -> int:
         teachers = {name: comparison.teacher(name)[1] for name in used}
         text = table(args.grid, title, figures, teachers, args.values)
         if page is not None:
-            plot(page.parent / f"ablation_{args.grid}.png", title, figures)
             place(text, args.grid, page)
-    except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
+            picture = f"ablation_{args.grid}.png" if page.name == RESULTS.name else f"{page.stem}_{args.grid}.png"
+            plot(page.parent / picture, title, figures)
+    except (DataError, ModelError, EngineError, ValueError, FloatingPointError, OSError) as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return 1
     print(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.output import written_aside
-from training.pages import markdown
+from training.pages import markdown, mean_and_spread
 
 SCORES = {"map50": "mAP50", "map": "mAP50:95", "ap_small": "AP small", "duplicate_rate": "duplicate rate"}
 """The figures of a table, by their name among a run's scores."""
@@ -22,13 +22,6 @@ class Figures:
     row: str
     seed: int
     scores: dict[str, float]
-
-
-def mean_and_spread(values: list[float]) -> str:
-    """``0.512 ± 0.013``: mean and sample standard deviation; one value stands alone."""
-    if len(values) < 2:
-        return f"{values[0]:.3f}"
-    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
 
 
 def differences(figures: list[Figures], row: str, score: str) -> list[float]:
@@ -44,20 +37,13 @@ def table(name: str, title: str, figures: list[Figures], teachers: dict[str, dic
     rows: dict[str, list[str]] = {}
     for row in dict.fromkeys(entry.row for entry in figures):
         mine = [entry for entry in figures if entry.row == row]
-        values = [mean_and_spread([entry.scores[score] for entry in mine]) for score in SCORES]
-        gain = "" if row == "base" else _signed(differences(figures, row, "map50"))
+        values = [mean_and_spread([entry.scores[score] for entry in mine], 3) for score in SCORES]
+        gain = "" if row == "base" else mean_and_spread(differences(figures, row, "map50"), 3, "+")
         seeds = " ".join(str(entry.seed) for entry in mine)
         rows[row] = [seeds, *values, gain, f"`ablate {name} --seeds {seeds} --rows \"{row}\"{changes}`"]
     for teacher, scores in teachers.items():
         rows[f"*{teacher} teacher itself*"] = ["0", *(f"{scores[score]:.3f}" for score in SCORES), "", ""]
     return markdown([title, "seeds", *SCORES.values(), "mAP50 - base", "command"], rows)
-
-
-def _signed(values: list[float]) -> str:
-    if not values:
-        return ""
-    text = f"{np.mean(values):+.3f}"
-    return text if len(values) < 2 else f"{text} ± {np.std(values, ddof=1):.3f}"
 
 
 def plot(path: Path, title: str, figures: list[Figures]) -> None:

@@ -63,11 +63,14 @@ def images_with_people(data: Path) -> Peopled:
     found: Peopled = {}
     for name in _COCO:
         for path in (data / name).glob("*.json"):
-            content = json.loads(path.read_text())
-            people = {c["id"] for c in content["categories"] if c["name"] == "person"}
-            names = {image["id"]: image["file_name"] for image in content["images"]}
-            found[name, path.stem] = {names[a["image_id"]] for a in content["annotations"]
-                                      if a["category_id"] in people}
+            try:
+                content = json.loads(path.read_text())
+                people = {c["id"] for c in content["categories"] if c["name"] == "person"}
+                names = {image["id"]: image["file_name"] for image in content["images"]}
+                found[name, path.stem] = {names[a["image_id"]] for a in content["annotations"]
+                                          if a["category_id"] in people}
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path} is not COCO json: {error!r}") from None
     return found
 
 
@@ -112,10 +115,13 @@ def main(argv: list[str] | None = None) -> int:
             name, _, path = prediction.partition("=")
             try:
                 entries = json.loads(Path(path).read_text())["images"]
+                everything = [scores(entries, args.person, threshold, peopled) for threshold in args.threshold]
+            except DataError:
+                raise
             except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{prediction}: not NAME=JSON with the output of detect --json ({error})") from None
-            for threshold in args.threshold:
-                figures = scores(entries, args.person, threshold, peopled)
+                raise DataError(f"{prediction}: not NAME=JSON with the output of detect --json, or of images whose "
+                                f"labels are not there ({error})") from None
+            for threshold, figures in zip(args.threshold, everything, strict=True):
                 if not figures:
                     raise DataError(f"{path}: none of its {len(entries)} images is judged; they must lie in a folder "
                                     f"{', '.join(_FOLDERS)} and be labelled there")

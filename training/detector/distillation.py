@@ -19,6 +19,7 @@ from training.losses.detection import Targets
 from training.losses.pyramid_alignment import ALIGN, REGIONS, pyramid_alignment
 from training.losses.roi_contrast import BACKGROUND, EmbeddingQueue, background, capped, jittered, supervised_contrast
 from training.losses.rois import pooled, rois_of
+from training.options import check_number
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class DistillConfig:
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "
                              f"'{self.align}' and '{self.region}'")
+        for name in ("lambda_rcs", "lambda_cms", "lambda_method", "warmup"):
+            check_number(f"distill.{name}", getattr(self, name), 0)
         if self.method and self.method not in METHODS:
             raise ValueError(f"unknown comparison loss '{self.method}'; known: {', '.join(METHODS)}")
         if (self.lambda_method > 0) != bool(self.method):
@@ -75,7 +78,7 @@ class DistillConfig:
     @property
     def needs_teacher(self) -> bool:
         """Whether a teacher takes part."""
-        return self.lambda_cms > 0 or (bool(self.method) and self.lambda_method > 0)
+        return self.lambda_cms > 0 or self.lambda_method > 0
 
     def rcs_weight(self, progress: float) -> float:
         """The contrast's weight at a part ``progress`` in [0, 1] of the training."""
@@ -158,7 +161,7 @@ class Distillation(nn.Module):
         if teacher is not None:
             if config.lambda_cms:
                 self.adapters = Adapters(spec.pyramid_channels, teacher.spec.pyramid_channels, config.adapter)
-            if config.method and config.lambda_method:
+            if config.lambda_method:
                 self.comparison = METHODS[config.method](student, teacher)
 
     def forward(self, levels: list[torch.Tensor], goal: list[torch.Tensor] | None, targets: Targets,

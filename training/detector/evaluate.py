@@ -35,6 +35,7 @@ from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
 from training.device import usable_device
 from training.options import check_step
+from training.outputs import check_place
 
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
@@ -43,7 +44,7 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     """Average precision and duplicates of a model file on ``<root>/<split>``: of the classes both know, or ``classes``.
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
-    have ``bits`` bits. A teacher's file is measured on all images, on the half of the pairs that it looks at. Raises
+    have ``bits`` bits. A teacher's file is measured on the half of the pairs that it looks at, with neither. Raises
     DataError for ``classes`` that one of the two does not know: their figure would be 0 or left out in silence; and if
     no image counts.
     """
@@ -60,6 +61,9 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
         raise DataError(f"{card.name} knows {', '.join(card.classes)}, {root.name} labels {', '.join(data.classes)}: "
                         "nothing to measure")
     if is_teacher(card):
+        if values or step != 1 or bits:
+            raise DataError(f"{model}: a teacher is measured on all images, without the robot's pipeline: leave out "
+                            "--step, --bits and --set")
         found = teacher_answers(model, root, split, device)
     else:
         found = answers(for_measuring(model, {"engine.device": device, **(values or {})}), data, step, bits)
@@ -175,20 +179,22 @@ def main(argv: list[str] | None = None) -> int:
     if args.write_card and (args.assignments or args.step != 1 or args.bits):
         parser.error("a card holds figures of whole sets with the defaults: leave out --set, --step and --bits")
     try:
-        scores = evaluate_network(resolve(args.model), args.root / args.data, args.split,
+        path = resolve(args.model)
+        if args.write_card:
+            check_place(path)
+        scores = evaluate_network(path, args.root / args.data, args.split,
                                   tuple(args.classes) if args.classes else None, args.device,
                                   assigned(args.assignments), args.step, args.bits)
-    except (DataError, ModelError, ConfigError, EngineError, ValueError) as error:
+        print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
+        if args.write_card:
+            classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
+            averaged = f" over {', '.join(args.classes)}" if args.classes else ""
+            record(path, f"{args.data} {args.split}{averaged}", scores,
+                   f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}"
+                   f" --split {args.split}{classes}")
+    except (DataError, ModelError, ConfigError, EngineError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
-    if args.write_card:
-        classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
-        averaged = f" over {', '.join(args.classes)}" if args.classes else ""
-        path = resolve(args.model)
-        record(path, f"{args.data} {args.split}{averaged}", scores,
-               f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}"
-               f" --split {args.split}{classes}")
     return 0
 
 

@@ -106,6 +106,8 @@ class Experiment:
             raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
         if self.batch < 1 or self.epochs < 1:
             raise ValueError(f"batch and epochs are at least 1, not {self.batch} and {self.epochs}")
+        if not self.lr > 0:
+            raise ValueError(f"lr {self.lr:g}: a learning rate is above 0")
         check_number("balance", self.balance, 0, 1)
         check_seed(self.seed)
 
@@ -115,10 +117,10 @@ class Experiment:
         return DetectorSpec(classes=len(self.classes), **values)
 
     def to_json(self) -> str:
-        """All values that decide what is learnt, for logs and comparisons: a run goes on whatever its data's terms."""
+        """All values that decide what is learnt, for logs and comparisons: what is said of the data does not."""
         values = dataclasses.asdict(self)
         for part in values["parts"]:
-            del part["terms"]
+            del part["terms"], part["licence"]
         return json.dumps(values, sort_keys=True)
 
 
@@ -263,15 +265,23 @@ def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
     old = getattr(holder, path[0])
     if len(path) > 1:
         value = _with_value(old, path[1:], value, name)
-    elif isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
     elif isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(value)
+        value = tuple(_like(old[0], entry) if old else entry for entry in value)
         if strange := [entry for entry in value if old and type(entry) is not type(old[0])]:
             raise ValueError(f"{name} takes a list of {type(old[0]).__name__}, not {strange[0]!r}")
+        if name.endswith("_size") and len(value) != len(old):
+            raise ValueError(f"{name} takes {len(old)} numbers, height and width, not {len(value)}")
+    else:
+        value = _like(old, value)
     if type(value) is not type(old):
         raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
     return dataclasses.replace(holder, **{path[0]: value})
+
+
+def _like(old: Any, value: Any) -> Any:
+    """A whole number as a real one where that is wanted; else the value itself."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if isinstance(old, float) and whole else value
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:

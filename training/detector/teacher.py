@@ -22,7 +22,9 @@ MOBILENET_WIDTHS = (24, 32, 96, 320)
 """Channels of MobileNetV2 at strides 4, 8, 16, 32."""
 _TAPS = (3, 6, 13, 17)
 _WEIGHTS_NAME = "mobilenet_v2-b0353104.pth"
-"""torchvision's ImageNet weights (BSD-3-Clause); the name carries the start of the file's SHA-256."""
+"""torchvision's ImageNet weights; the name carries the start of the file's SHA-256."""
+IMAGENET_LICENCE = "torchvision's MobileNetV2 weights, trained on ImageNet, BSD-3-Clause"
+"""What they are, for the model's card."""
 
 
 class MobileNetFeatures(nn.Module):

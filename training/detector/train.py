@@ -37,7 +37,7 @@ from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
 from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.detection import Targets
-from training.provenance import Provenance, of_models
+from training.provenance import Provenance, digest_of, of_models
 
 CLASS_LAYERS = re.compile(r"heads\.\d+\.classify\.1\.(weight|bias)")
 """Tensors of which each row belongs to a class."""
@@ -120,18 +120,18 @@ def start_from(model: Detector, name: str, classes: tuple[str, ...]) -> str:
             grow(model, old)
             return "grown"
     own = model.state_dict()
+    known = [label for label in classes if label in card.classes]
     taken = {}
     for key, value in weights.items():
         tensor = torch.from_numpy(value.copy())
         if key in own and CLASS_LAYERS.fullmatch(key) and own[key].shape[1:] == tensor.shape[1:]:
-            known = [label for label in classes if label in card.classes]
             rows = own[key].clone()
             rows[[classes.index(label) for label in known]] = tensor[[card.classes.index(label) for label in known]]
             tensor = rows
         if key in own and own[key].shape == tensor.shape:
             taken[key] = tensor
-    if not taken:
-        raise ModelError(f"{name}: none of its {len(weights)} tensors fits this network")
+    if not any(tensor.ndim > 1 for tensor in taken.values()):
+        raise ModelError(f"{name}: none of its layers fits this network")
     model.load_state_dict(taken, strict=False)
     new = [label for label in classes if label not in card.classes]
     return f"{len(taken)} of {len(own)} tensors" + (f", {', '.join(new)} from scratch" if new else "")
@@ -154,7 +154,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teachers.check_teacher(card, experiment.spec(), experiment.classes)
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
-    origin = provenance(experiment)
+    origin, run_of = provenance(experiment), identity(experiment, data)
     visible = "visible" in (experiment.modality, teacher_modality)
     mixture = build_mixture(experiment, data, visible)
     steps_per_epoch = len(mixture) // experiment.batch
@@ -173,8 +173,9 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     state_path, step = output / "state.pt", 0
 
     def same_run(state: dict[str, Any]) -> None:
-        if state["experiment"] != experiment.to_json():
-            raise DataError(f"{state_path} belongs to another experiment; give another --output or delete it")
+        if state["run"] != run_of:
+            raise DataError(f"{state_path} belongs to another experiment, to one on other data, or with another start "
+                            "or teacher; give another --output or delete it")
 
     if state_path.exists():
         step = load_state(state_path, device, same_run, {"objective": objective, "average": average,
@@ -187,7 +188,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     def save() -> None:
         if processes.first:
             save_state(state_path, {
-                "experiment": experiment.to_json(), "step": step, "objective": objective.state_dict(),
+                "run": run_of, "step": step, "objective": objective.state_dict(),
                 "average": average.state_dict(), "optimiser": optimiser.state_dict(),
                 "scaler": scaler.state_dict()})
 
@@ -241,8 +242,14 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
 def provenance(experiment: Experiment) -> Provenance:
     """Of the parts of an experiment, of the model that it starts from and of its teacher."""
     parts = (Provenance((part.licence,), part.terms) for part in experiment.parts)
-    distill = experiment.distill
-    return Provenance().merged(*parts, of_models(experiment.start, distill.teacher if distill.needs_teacher else ""))
+    backbone = Provenance((teachers.IMAGENET_LICENCE,) if experiment.imagenet else ())
+    return Provenance().merged(*parts, backbone, of_models(experiment.start, experiment.distill.teacher))
+
+
+def identity(experiment: Experiment, data: Path) -> str:
+    """What a run is, as JSON: a name such as ``detector_nano`` may stand for other weights tomorrow."""
+    return json.dumps({"experiment": experiment.to_json(), "data": str(data.resolve()),
+                       "start": digest_of(experiment.start), "teacher": digest_of(experiment.distill.teacher)})
 
 
 def write_model(experiment: Experiment, model: Detector, path: Path, origin: Provenance) -> None:

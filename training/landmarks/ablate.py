@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import Dataset
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from thermal_kd_ros.output import written_aside
@@ -33,9 +33,9 @@ from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import name_of, write_report
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import (
-    Predictions,
     driver_predictions,
-    load,
+    mega_flops,
+    predict_crops,
     sample_predictions,
     summary,
 )
@@ -52,6 +52,7 @@ from training.landmarks.fit import (
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
 from training.landmarks.transfer import Transfer, TransferSettings, started_from
 from training.losses.schedules import DecaySchedule
+from training.options import check_number
 from training.pages import around
 from training.provenance import Provenance, of_models
 
@@ -90,9 +91,10 @@ class Budget:
     """Whether students are compressed from them."""
 
     def __post_init__(self) -> None:
-        counts = ("pairs", "epochs", "teacher_epochs", "batch", "variations", "seeds", "every")
-        if wrong := [f"{name} {getattr(self, name)}" for name in counts if getattr(self, name) < 1]:
-            raise ValueError(f"a budget has at least one of each: {', '.join(wrong)}")
+        for name, option in (("pairs", "--number"), ("epochs", "--epochs"), ("teacher_epochs", "--teacher-epochs"),
+                             ("batch", "batch"), ("variations", "--variations"), ("seeds", "--seeds"),
+                             ("every", "every")):
+            check_number(option, getattr(self, name), 1)
 
 
 class Pool(Dataset[tuple[np.ndarray, ...]]):
@@ -125,23 +127,6 @@ def make_pool(crops: PairedCrops | PhotographCrops, path: Path, variations: int)
         return [tuple(archive[f"v{v}_{c}"] for c in range(columns)) for v in range(variations)]
 
 
-def rendered_predictions(name: str, images: np.ndarray, points: np.ndarray) -> Predictions:
-    """Predictions on crops (N, C, S, S) with points (N, 54, 2); the face's side is that of the crop."""
-    _, network = load(name)
-    with torch.inference_mode():
-        parts = [network(torch.from_numpy(images[i : i + 64].astype(np.float32))) for i in range(0, len(images), 64)]
-    found = torch.cat([part[0] for part in parts]).numpy().astype(np.float64)
-    sigma = torch.cat([part[1] for part in parts]).numpy()
-    return Predictions(found, points.astype(np.float64), sigma, np.full(len(found), float(images.shape[-1])))
-
-
-def mega_flops(spec: LandmarkerSpec) -> float:
-    """MFLOPs of one crop, a multiplication and an addition counted as two."""
-    with FlopCounterMode(display=False) as counter:
-        Landmarker(spec).eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
-    return counter.get_total_flops() / 1e6
-
-
 @dataclass(frozen=True)
 class Bench:
     """What all runs of an ablation share."""
@@ -164,7 +149,7 @@ class Bench:
 
     def measure(self, path: Path) -> dict[str, dict[str, float]]:
         """Figures of a thermal network on rendered and real faces that no run saw."""
-        results = {"rendered": summary(rendered_predictions(str(path), *self.held_out))}
+        results = {"rendered": summary(predict_crops(str(path), *self.held_out))}
         if (self.real / "driver_faces").is_dir():
             results["real"] = summary(driver_predictions(str(path), self.real, "2", self.budget.every))
         if (self.real / "sf_tl54_sample").is_dir():
@@ -291,7 +276,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
 
     teacher = train_teacher(bench, extra)
     seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
-    on_photographs = summary(rendered_predictions(str(teacher), np.stack([image for image, _, _ in seen]),
+    on_photographs = summary(predict_crops(str(teacher), np.stack([image for image, _, _ in seen]),
                                                   np.stack([places for _, places, _ in seen])))
     facts = {
         "pairs": min(budget.pairs, len(pool[0][0])), "teacher_pairs": len(pool[0][0]), "held_out": len(images),
@@ -349,7 +334,7 @@ def main(argv: list[str] | None = None) -> int:
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),
                       students=not args.transfers_only), usable_device(args.device),
                args.title)
-    except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
+    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

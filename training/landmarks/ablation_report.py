@@ -5,34 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from training.pages import markdown, place
+from training.pages import markdown, mean_and_spread, place
 
 SETS = (("rendered", "rendered, held-out subjects"), ("real", "real, people 2_*"), ("sf_tl54", "sf_tl54, 2 frames"))
 FIGURES = (("nme_percent", "NME %"), ("failure_rate_8_percent", "FR@8 %"), ("auc_8_percent", "AUC@8 %"))
-
-
-def cell(values: list[float]) -> str:
-    """Mean and, of more than one, the standard deviation (of the sample)."""
-    if not values:
-        return ""
-    mean = f"{np.mean(values):.2f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.2f}"
+COLUMNS = [(on, figure, f"{shown}, {name}") for on, name in SETS for figure, shown in FIGURES
+           if on != "sf_tl54" or figure == "nme_percent"]
+"""Set, figure and head of each column; two frames have no rates."""
 
 
 def table(rows: list[dict[str, Any]], stage: str) -> str:
     """One stage as a Markdown table; a line per method, in the order of the first seed."""
     methods = list(dict.fromkeys(row["method"] for row in rows if row["stage"] == stage))
-    head = ["", "seeds"] + [f"{figure}, {name}" for key, name in SETS for _, figure in FIGURES
-                            if key != "sf_tl54" or figure == "NME %"]
     cells: dict[str, list[str]] = {}
     for method in methods:
         mine = [row["on"] for row in rows if (row["stage"], row["method"]) == (stage, method)]
-        cells[method] = [str(len(mine))] + [cell([on[key][figure] for on in mine if key in on])
-                                            for key, _ in SETS for figure, title in FIGURES
-                                            if key != "sf_tl54" or title == "NME %"]
-    return markdown(head, cells)
+        cells[method] = [str(len(mine)), *(mean_and_spread([found[on][figure] for found in mine if on in found], 2)
+                                           for on, figure, _ in COLUMNS)]
+    return markdown(["", "seeds", *(head for _, _, head in COLUMNS)], cells)
 
 
 def name_of(title: str) -> str:

@@ -38,15 +38,10 @@ LAYOUTS = {
         Provenance(("T-FAKE (Flotho et al., CVPR 2025), CC BY-NC-SA 4.0",), "CC BY-NC-SA 4.0")),
 }
 """The sets by the name that ``--adapt-layout`` takes."""
-FIVE_POINTS = "tfw"
-"""A layout that there is a reader for, and that this network cannot learn from."""
 
 
 def real_faces(layout: str, folders: list[Path]) -> Faces:
-    """The training faces of a set; raises DataError for TFW, a wrong number of folders or a folder without the set."""
-    if layout == FIVE_POINTS:
-        raise DataError("--adapt-layout tfw: TFW labels 5 points of a face, and this network is trained on 54 of each; "
-                        f"give {' or '.join(LAYOUTS)}")
+    """The training faces of a set; raises DataError for a wrong number of folders or a folder without the set."""
     wanted = LAYOUTS[layout].folders
     if len(folders) != len(wanted):
         raise DataError(f"--adapt-layout {layout} takes {' and '.join(wanted)} by --adapt, {len(folders)} given")

@@ -16,19 +16,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from thermal_kd_ros.config import FaceConfig
-from thermal_kd_ros.faces import mean_of_both, with_mirror_images
 from thermal_kd_ros.layouts import LAYOUTS, Layout
 from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
 from training.card import record
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
-from training.data.face_renderer import face_box
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.landmarks.evaluate import Predictions, load, summary
+from training.landmarks.evaluate import Predictions, predict_crops, summary
 from training.landmarks.reliability import sigma_scale
 from training.options import check_seed
 from training.outputs import check_place
@@ -38,27 +35,9 @@ _ON = "rendered held-out heads"
 
 
 def predictions(name: str, crops: LandmarkCrops, mirror: bool = FaceConfig().mirror) -> Predictions:
-    """Predictions on all crops as the run-time pipeline makes them, in crop pixels.
-
-    The face's side is that of the box in the crop.
-    """
-    card, network = load(name)
-    points, truth, sigma = [], [], []
-    with torch.inference_mode():
-        for start in range(0, len(crops), 64):
-            images, target = zip(*(crops[i] for i in range(start, min(start + 64, len(crops)))), strict=True)
-            values = np.stack(images)
-            both = with_mirror_images(values) if mirror else values
-            found, spread = (output.numpy() for output in network(torch.from_numpy(both)))
-            if mirror:
-                found, spread = mean_of_both(found, spread, LAYOUTS[card.layout], card.input_width)
-            points.append(found)
-            sigma.append(spread)
-            truth.append(np.stack(target))
-    places = np.concatenate(truth).astype(np.float64)
-    boxes = np.array([face_box(face) for face in places])
-    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).astype(np.float64)
-    return Predictions(np.concatenate(points).astype(np.float64), places, np.concatenate(sigma), side)
+    """``predict_crops`` on all crops."""
+    images, points = zip(*(crops[i] for i in range(len(crops))), strict=True)
+    return predict_crops(name, np.stack(images), np.stack(points), mirror)
 
 
 def factors_of(found: Predictions, layout: Layout) -> np.ndarray:

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.faces import face_box, mean_of_both, normalise_crop, with_mirror_images
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
@@ -27,12 +29,13 @@ from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, resolve
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence
-from thermal_kd_ros.models.landmarker import Landmarker
+from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
+from training.data.face_sets import TFW_PARTS, Tfw, five_points
 from training.landmarks.fit import load_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
 from training.options import check_number
@@ -79,6 +82,35 @@ def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarr
         truth.append(labelled)
         side.append(float((box[2:] - box[:2]).max()))
     return Predictions(np.array(points), np.array(truth), np.array(sigma), np.array(side))
+
+
+@torch.inference_mode()
+def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: bool = FaceConfig().mirror) -> Predictions:
+    """Predictions on ready crops (N, C, S, S) with points (N, 54, 2) as the run-time pipeline makes them, crop pixels.
+
+    The face's side is that of the box around the points.
+    """
+    card, network = load(name)
+    found, spread = [], []
+    for start in range(0, len(images), 64):
+        values = images[start : start + 64].astype(np.float32)
+        both = with_mirror_images(values) if mirror else values
+        places, sigma = (output.numpy() for output in network(torch.from_numpy(both)))
+        if mirror:
+            places, sigma = mean_of_both(places, sigma, LAYOUTS[card.layout], card.input_width)
+        found.append(places)
+        spread.append(sigma)
+    truth: np.ndarray = points.astype(np.float64)
+    boxes = np.stack([face_box(face) for face in truth])
+    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).astype(np.float64)
+    return Predictions(np.concatenate(found).astype(np.float64), truth, np.concatenate(spread), side)
+
+
+def mega_flops(spec: LandmarkerSpec) -> float:
+    """MFLOPs of one crop, a multiplication and an addition counted as two."""
+    with FlopCounterMode(display=False) as counter:
+        Landmarker(spec).eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+    return counter.get_total_flops() / 1e6
 
 
 def nme(points: np.ndarray, truth: np.ndarray, layout: str = "sf_tl54") -> np.ndarray:
@@ -171,12 +203,37 @@ def sample_predictions(name: str, data: Path) -> Predictions:
     return predict(network, card, faces)
 
 
+def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
+    """Accuracy on the sets of TFW that lie in a folder, by their five points, which have no outer eye corners.
+
+    The error of a face is over the distance of its eye centres. Raises DataError if no set is there.
+    """
+    card, network = load(name)
+    results = {}
+    for part in TFW_PARTS:
+        if (root / f"{part}.csv").is_file():
+            faces = Tfw(root, part)
+            found = predict(network, card, tqdm(((face.values, face.box, face.points) for face in map(
+                faces.__getitem__, range(len(faces)))), total=len(faces), desc=part, mininterval=5.0, disable=None))
+            apart = np.linalg.norm(five_points(found.points) - found.truth, axis=2).mean(axis=1)
+            errors = apart / np.linalg.norm(found.truth[:, 0] - found.truth[:, 1], axis=1)
+            results[f"TFW {part}, 5 points"] = {
+                "faces": float(len(errors)), "error_percent": 100 * float(errors.mean()),
+                "error_median_percent": 100 * float(np.median(errors))}
+    if not results:
+        raise DataError(f"{root} has none of {', '.join(f'{part}.csv' for part in TFW_PARTS)}; give TFW's folder of "
+                        "train, val or test")
+    return results
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", help="shipped model or path of a .safetensors file")
-    parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces and sf_tl54_sample")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--data", type=Path, help="folder with driver_faces and sf_tl54_sample")
+    where.add_argument("--tfw", type=Path, metavar="FOLDER", help="measure on the sets of TFW there instead")
     parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
@@ -186,6 +243,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         check_number("--jitter", args.jitter, 0)
+        if args.tfw:
+            if args.write_card or args.box_errors or args.jitter or args.step != 1:
+                raise DataError("--tfw takes none of --write-card, --box-errors, --jitter and --step")
+            print(json.dumps({on: {k: round(v, 3) for k, v in values.items()}
+                              for on, values in tfw_summary(args.model, args.tfw).items()}, indent=1))
+            return 0
         if args.write_card:
             if args.step != 1 or args.jitter or args.box_errors:
                 raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "
@@ -203,6 +266,8 @@ def main(argv: list[str] | None = None) -> int:
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
         if (args.data / "sf_tl54_sample").is_dir():
             results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data))
+        card, network = load(args.model)
+        results["network"] = {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}
         if not args.jitter:
             results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
                 args.model, args.data, args.person, args.step)
@@ -211,10 +276,12 @@ def main(argv: list[str] | None = None) -> int:
             path = resolve(args.model)
             command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
             for on, values in results.items():
+                if on == "network":
+                    continue
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
                 record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values}, command)
-    except (DataError, ModelError, OSError) as error:
+    except (DataError, ModelError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

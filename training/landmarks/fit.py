@@ -203,13 +203,13 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
     path = output / f"{settings.name}.safetensors"
     bar = tqdm(total=total, initial=step, desc=settings.name, unit="step", smoothing=0.02, mininterval=5.0)
     while step < total:
-        epoch, first = divmod(step, steps_per_epoch)
+        epoch = step // steps_per_epoch
         crops.epoch = epoch  # type: ignore[union-attr]
         order = torch.randperm(len(crops),  # type: ignore[arg-type]
                                generator=torch.Generator().manual_seed(settings.seed * 10007 + epoch))
-        rest = order[first * settings.batch : steps_per_epoch * settings.batch].tolist()
+        whole = order[: steps_per_epoch * settings.batch].tolist()
         # OpenCV's own threads in the workers would only fight with the network's.
-        loader = DataLoader(Subset(crops, rest), settings.batch, num_workers=workers,  # type: ignore[arg-type]
+        loader = DataLoader(Subset(crops, whole), settings.batch, num_workers=workers,  # type: ignore[arg-type]
                             worker_init_fn=lambda _: cv2.setNumThreads(0))
         sums: dict[str, float] = {}
         count = 0

@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.head_pose import angles, head_poses
 from thermal_kd_ros.models.checkpoint import ModelError
@@ -142,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
             ours, theirs = driver_poses(args.data, args.person, args.focal, args.step, pipeline)
             figures = {k: {m: round(v, 2) for m, v in f.items()} for k, f in compare(ours, theirs).items()}
             print(json.dumps({f"people {args.person}_*, {name}": {"frames": len(ours), **figures}}, indent=1))
-    except (ConfigError, DataError, ModelError) as error:
+    except (ConfigError, DataError, ModelError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, SmoothingConfig, with_values
 from thermal_kd_ros.drawing import annotate
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import match
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.images import write_image
@@ -221,7 +222,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise DataError(f"--scenes {args.scenes} --seconds {args.seconds:g}{option}: no face was followed over "
                                 f"{_SHORTEST} frames; give more scenes or seconds")
         video = video_tracks(perception, clips) if clips else []
-    except (ConfigError, DataError, ModelError, OSError) as error:
+    except (ConfigError, DataError, ModelError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for name, config in tried.items():

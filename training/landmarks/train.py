@@ -23,7 +23,7 @@ from training.data.head_cache import HeadCache
 from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import LandmarkCrops
 from training.device import usable_device
-from training.landmarks.adaptation import FIVE_POINTS, LAYOUTS, real_faces
+from training.landmarks.adaptation import LAYOUTS, real_faces
 from training.landmarks.fit import (
     Joined,
     Settings,
@@ -78,9 +78,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
     parser.add_argument("--adapt", type=Path, nargs="+", metavar="FOLDER",
                         help="also train on real faces; their terms then hold for the model")
-    parser.add_argument("--adapt-layout", choices=(*LAYOUTS, FIVE_POINTS),
+    parser.add_argument("--adapt-layout", choices=tuple(LAYOUTS),
                         help="what lies there: driver_faces (the default), the training set of SF-TL54, or T-FAKE (two "
-                        "folders: of labels, of thermal images); TFW's 5 points are too few")
+                        "folders: of labels, of thermal images)")
     add_options(parser, PlainSettings())
     args = parser.parse_args(argv)
 

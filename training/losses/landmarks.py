@@ -37,12 +37,3 @@ def gaussian_nll(squared_distance: torch.Tensor, sigma: torch.Tensor) -> torch.T
         sigma: (...,) pixels, positive.
     """
     return squared_distance / (2 * sigma * sigma) + 2 * sigma.log()
-
-
-def laplace_nll(distance: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-    """Negative log-likelihood of an isotropic 2-D Laplace distribution, without constants; robust to outliers.
-
-    sqrt(3) d / sigma + 2 ln sigma, where sigma is the standard deviation along each axis: the location likelihood of
-    Kumar et al., "LUVLi Face Alignment", CVPR 2020, eq. 6, for an isotropic covariance.
-    """
-    return math.sqrt(3.0) * distance / sigma + 2 * sigma.log()

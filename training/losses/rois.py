@@ -2,8 +2,9 @@
 
 Levels: Lin et al., "Feature Pyramid Networks", CVPR 2017, eq. 1, k = floor(k0 + log2(s / s0)) with
 s the root of the box's area, clamped to the levels there are. There a box of 224 pixels belongs to stride 16; here one
-of 64 does, as in FCOS (Tian et al., ICCV 2019, 3.2: 64 and 128 pixels part strides 8, 16 and 32), whose one-stage heads
-are like ours. With 224 every object of canvases up to 224 pixels would belong to the finest level.
+of 64 does. That is this project's choice: with 224 every object of canvases up to 224 pixels would belong to the finest
+level. FCOS (Tian et al., ICCV 2019, 3.2) parts the levels of its one-stage heads at 64 and 128 pixels too, but of the
+largest distance to a side of the box, not of its area's root.
 Pooling: RoIAlign, He et al., "Mask R-CNN", ICCV 2017.
 """
 

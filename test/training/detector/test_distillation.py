@@ -140,14 +140,14 @@ def test_figures_over_a_class_that_is_not_there_are_refused(data, teachers):
 
 
 def test_a_student_starts_from_the_same_weights_with_and_without_a_teacher(data, teachers, tmp_path):
-    # Without a learning rate what is written is what it started from, but for the batch statistics.
-    still = dataclasses.replace(TINY, epochs=1, lr=0.0)
+    # With hardly a learning rate what is written is what it started from, but for the batch statistics.
+    still = dataclasses.replace(TINY, epochs=1, lr=1e-30)
     taught = changed(still, {"distill.lambda_cms": 1.0, "distill.teacher": str(teachers["visible"])})
     alone, guided = (read(training.train(experiment, tmp_path / str(i), data, CPU, 0))[1]
                      for i, experiment in enumerate((still, taught)))
     for name, value in alone.items():
         if "running" not in name:
-            np.testing.assert_array_equal(value, guided[name], err_msg=name)
+            np.testing.assert_allclose(value, guided[name], rtol=0, atol=1e-25, err_msg=name)
 
 
 @pytest.mark.parametrize("loss, values", [("rcs", {"distill.lambda_rcs": 1.0}), ("cms", {"distill.lambda_cms": 1.0})])

@@ -1,5 +1,6 @@
 """Metrics, and what the shipped models reach on people that no training saw."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card  # noqa: E402
+from training.data.driver_faces import DriverFaces  # noqa: E402
+from training.data.face_sets import five_points  # noqa: E402
 from training.detector import evaluate_faces  # noqa: E402
 from training.landmarks.evaluate import (  # noqa: E402
     area_under_curve,
     detected_summary,
     driver_predictions,
+    load,
     main,
     nme,
+    predict,
     summary,
 )
 
@@ -109,3 +114,26 @@ def test_faces_of_people_never_seen(shared_data):
     recall = driver_scores("face_detector", None, shared_data, "2", step=6)["recall_iou50"]
     # Every sixth frame only: about a hundred faces.
     assert recall == pytest.approx(_promised("face_detector", "recall_iou50", "2_*"), abs=0.04)
+
+
+def test_tfw_is_measured_by_its_five_points(tmp_path, shared_data, capsys):
+    """Two recorded faces in TFW's layout, with the points that the network itself finds, one moved by a known way."""
+    _need(shared_data, "landmarks_light")
+    frames = DriverFaces(shared_data / "driver_faces", "2", 200)
+    card, network = load("landmarks_light")
+    rows = ["name,box and points"]
+    (tmp_path / "indoor").mkdir()
+    for i in range(2):
+        frame = frames[i]
+        cv2.imwrite(str(tmp_path / "indoor" / f"{i}.png"), frame.values)
+        points = five_points(predict(network, card, [(frame.values, frame.box, frame.points)]).points[0])
+        points[2, 0] += i * np.linalg.norm(points[0] - points[1])  # the nose, by the distance of the eyes
+        rows.append(",".join(map(str, [f"{i}.png", *frame.box, *points.ravel()])))
+    (tmp_path / "indoor.csv").write_text("\n".join(rows) + "\n")
+    assert main(["landmarks_light", "--tfw", str(tmp_path)]) == 0
+    (figures,) = json.loads(capsys.readouterr().out).values()
+    assert figures["faces"] == 2 and figures["error_percent"] == pytest.approx(100 / 5 / 2, abs=0.02)
+    assert main(["landmarks_light", "--tfw", str(tmp_path / "indoor")]) == 1
+    assert "has none of indoor.csv" in capsys.readouterr().err
+    assert main(["landmarks_light", "--tfw", str(tmp_path), "--step", "3"]) == 1
+    assert "--tfw takes none of" in capsys.readouterr().err

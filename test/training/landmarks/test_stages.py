@@ -21,10 +21,10 @@ from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
 from training.landmarks import ablate, compress, teacher, train, transfer  # noqa: E402
-from training.landmarks.ablation_report import cell, name_of, write_report  # noqa: E402
+from training.landmarks.ablation_report import name_of, write_report  # noqa: E402
 from training.landmarks.fit import BACKGROUNDS_LICENCE, HEADS_LICENCE, Sources, build, load_network, run  # noqa: E402
 from training.losses.schedules import DecaySchedule  # noqa: E402
-from training.pages import marks  # noqa: E402
+from training.pages import marks, mean_and_spread  # noqa: E402
 
 CPU = torch.device("cpu")
 TINY = LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1))
@@ -188,8 +188,7 @@ def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys, little_room):
     chosen = settings(train.PlainSettings, CropConfig)
     with little_room():
         assert run(lambda: train.train(chosen, [cache], tmp_path, None, CPU, 0)) == 1
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: [Errno") and str(tmp_path) in last
+    assert f"error: [Errno 27] File too large: '{tmp_path}" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -320,14 +319,14 @@ sys.exit(run(lambda: train.train(settings, [cache], output, None, torch.device("
 """
 
 
-def test_a_broken_label_found_by_a_worker_is_told_without_its_traceback(cache, drivers, tmp_path):
+def test_a_broken_label_found_by_a_worker_is_told_without_its_traceback(cache, drivers, tmp_path, repository):
     sequence = tmp_path / "real" / "1_Man"
     shutil.copytree(drivers / "1_Man_NoGlasses_Normal", sequence)
     for path in (sequence / "labels").iterdir():
         path.write_text("0 1 2\n")
     # In a process of its own: a worker is a fork, and this process may hold threads of other libraries' by now.
     done = subprocess.run([sys.executable, "-c", WORKER, str(cache), str(tmp_path / "out"), str(sequence.parent)],
-                          env={**os.environ, "PYTHONPATH": os.getcwd()}, capture_output=True, text=True)
+                          env={**os.environ, "PYTHONPATH": str(repository)}, capture_output=True, text=True)
     assert done.returncode == 1
     assert f"error: {sequence}" in done.stderr and "line 1: 3 values" in done.stderr and "Traceback" not in done.stderr
 
@@ -362,8 +361,7 @@ def test_a_network_is_adapted_to_the_published_sets(layout, cache, tmp_path):
 
 
 def test_sets_that_do_not_fit_are_told(cache, tmp_path, capsys):
-    for more, said in ((("--adapt-layout", "tfw", "--adapt", tmp_path), "TFW labels 5 points"),
-                       (("--adapt-layout", "t_fake", "--adapt", tmp_path), "and the folder of <id>_thermal.png"),
+    for more, said in ((("--adapt-layout", "t_fake", "--adapt", tmp_path), "and the folder of <id>_thermal.png"),
                        (("--adapt-layout", "sf_tl54", "--adapt", tmp_path), "expected SF-TL54's"),
                        (("--adapt-layout", "sf_tl54"), "by --adapt, 0 given")):
         assert command(train, cache, tmp_path / "out", *more) == 1
@@ -454,8 +452,8 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
 
 
 def test_cells_are_mean_and_sample_deviation(tmp_path):
-    assert cell([1.0, 2.0, 4.5]) == f"{2.5:.2f} ± {np.std([1.0, 2.0, 4.5], ddof=1):.2f}"
-    assert cell([3.0]) == "3.00" and cell([]) == ""
+    assert mean_and_spread([1.0, 2.0, 4.5], 2) == f"{2.5:.2f} ± {np.std([1.0, 2.0, 4.5], ddof=1):.2f}"
+    assert mean_and_spread([3.0], 2) == "3.00" and mean_and_spread([], 2) == ""
     facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
     page = tmp_path / "page.md"
