@@ -195,6 +195,10 @@ def test_what_is_not_used_any_more_frees_its_memory_at_once(crowded, device) -> 
         for threshold in (0.1, 0.2, 0.3):
             on_device.process([frame(0, "uint16", (96, 128))])
             assert plans() == others + 1
+            # What no step looks at leaves them as they are.
+            on_device.reconfigure(with_values(on_device.config, {"smoothing.min_cutoff_hz": 1.0 + threshold,
+                                                                 "tracking.match_iou": threshold}))
+            assert plans() == others + 1
             on_device.reconfigure(with_values(on_device.config, {"detector.score_threshold": threshold}))
             assert plans() == others
     finally:
