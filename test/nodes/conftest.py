@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,25 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
             pytest.fail(f"waited {timeout_s:g} s in vain for {what}")
         time.sleep(0.01)
     return value
+
+
+@pytest.fixture
+def own_node() -> Iterator[Callable[..., Any]]:
+    """Makes a node, by name and ROS arguments such as ``-r a:=b``, in this process and in a context of its own."""
+    import rclpy
+
+    from thermal_kd_ros.nodes.run import start_ros
+
+    with ExitStack() as made:
+        def make(name: str, *arguments: str) -> Any:
+            context = rclpy.Context()
+            start_ros(["--ros-args", *arguments], context)
+            made.callback(rclpy.try_shutdown, context=context)
+            node = rclpy.create_node(name, context=context)
+            made.callback(node.destroy_node)
+            return node
+
+        yield make
 
 
 @pytest.fixture

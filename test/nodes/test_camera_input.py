@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip("vision_msgs")
 
-import rclpy  # noqa: E402
-from rclpy.signals import SignalHandlerOptions  # noqa: E402
 from sensor_msgs.msg import CameraInfo  # noqa: E402
 
 from thermal_kd_ros.config import NodeConfig  # noqa: E402
@@ -20,19 +17,9 @@ from thermal_kd_ros.nodes.camera_input import CameraInput  # noqa: E402
 
 
 @pytest.fixture
-def node_with() -> Iterator[Callable[..., Any]]:
-    """Makes a node with remappings, each in a context of its own."""
-    with ExitStack() as made:
-        def make(*rules: str) -> Any:
-            context = rclpy.Context()
-            arguments = [part for rule in rules for part in ("-r", rule)]
-            rclpy.init(args=["--ros-args", *arguments], context=context, signal_handler_options=SignalHandlerOptions.NO)
-            made.callback(rclpy.try_shutdown, context=context)
-            node = rclpy.create_node("remapped", context=context)
-            made.callback(node.destroy_node)
-            return node
-
-        yield make
+def node_with(own_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a node with remappings."""
+    return lambda *rules: own_node("remapped", *(part for rule in rules for part in ("-r", rule)))
 
 
 def subscribed(node: Any) -> set[str]:

@@ -10,7 +10,6 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip("rclpy")
 
-import rclpy  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from visualization_msgs.msg import Marker  # noqa: E402
 
@@ -90,32 +89,26 @@ def test_what_keeps_heads_from_having_transforms_is_named():
     assert "layout ibug68, not sf_tl54" in reason("ibug68")
 
 
-def test_transforms_are_sent_or_what_is_missing_is_said_once(monkeypatch):
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("heads", context=context)
+def test_transforms_are_sent_or_what_is_missing_is_said_once(monkeypatch, own_node):
+    node = own_node("heads")
+    sender = HeadTransforms(node)
+    warned, logger = [], node.get_logger()
+    monkeypatch.setattr(logger, "warning", warned.append)
+    monkeypatch.setattr(node, "get_logger", lambda: logger)
+    sender.publish(HEADER, faces([-1]), poses((0, 0, 0)))
+    for _ in range(2):
+        sender.publish(Header(), faces([7]), poses((0, 0, 0)))
+    assert len(warned) == 1 and "frame_id" in warned[0]
+    assert "/tf" not in dict(node.get_topic_names_and_types())
+    for _ in range(2):
+        sender.publish(HEADER, faces([7]), poses((0, 0, 0)))
+    deadline = time.monotonic() + 5
     try:
-        sender = HeadTransforms(node)
-        warned, logger = [], node.get_logger()
-        monkeypatch.setattr(logger, "warning", warned.append)
-        monkeypatch.setattr(node, "get_logger", lambda: logger)
-        sender.publish(HEADER, faces([-1]), poses((0, 0, 0)))
-        for _ in range(2):
-            sender.publish(Header(), faces([7]), poses((0, 0, 0)))
-        assert len(warned) == 1 and "frame_id" in warned[0]
+        import tf2_msgs.msg  # noqa: F401
+    except ModuleNotFoundError:
         assert "/tf" not in dict(node.get_topic_names_and_types())
-        for _ in range(2):
-            sender.publish(HEADER, faces([7]), poses((0, 0, 0)))
-        deadline = time.monotonic() + 5
-        try:
-            import tf2_msgs.msg  # noqa: F401
-        except ModuleNotFoundError:
-            assert "/tf" not in dict(node.get_topic_names_and_types())
-        else:
-            while "/tf" not in dict(node.get_topic_names_and_types()) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert dict(node.get_topic_names_and_types())["/tf"] == ["tf2_msgs/msg/TFMessage"]
-        sender.destroy()
-    finally:
-        node.destroy_node()
-        rclpy.shutdown(context=context)
+    else:
+        while "/tf" not in dict(node.get_topic_names_and_types()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert dict(node.get_topic_names_and_types())["/tf"] == ["tf2_msgs/msg/TFMessage"]
+    sender.destroy()

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy")
 pytestmark = pytest.mark.ros
+pytest.importorskip("rclpy")
 
 from thermal_kd_ros.config import NodeConfig, PerceptionConfig  # noqa: E402
 from thermal_kd_ros.nodes import parameters  # noqa: E402
 from thermal_kd_ros.nodes.overrides import complaints  # noqa: E402
-from thermal_kd_ros.nodes.run import start_ros  # noqa: E402
 
 
 @pytest.fixture
-def told(tmp_path: Path):
+def told(own_node: Callable[..., Any]) -> Callable[..., list[str]]:
     """Complaints of a node that was started with these arguments."""
-    context = rclpy.Context()
-    start_ros([], context)
-    nodes = []
-
     def start(*arguments: str) -> list[str]:
-        given = ["--ros-args", *arguments]
-        nodes.append(rclpy.create_node("perception_node", context=context, cli_args=given, use_global_arguments=False))
-        parameters.declare(nodes[-1], NodeConfig(), PerceptionConfig())
-        return complaints(nodes[-1], given)
+        node = own_node("perception_node", *arguments)
+        parameters.declare(node, NodeConfig(), PerceptionConfig())
+        return complaints(node, arguments)
 
-    yield start
-    for node in nodes:
-        node.destroy_node()
-    rclpy.shutdown(context=context)
+    return start
 
 
 def test_what_the_node_takes_is_not_complained_about(told, repository: Path) -> None:

@@ -28,14 +28,10 @@ def test_the_mesh_points_are_68_vertices_and_symmetric_ones_differ():
     assert all(0 <= vertex < 468 for vertex in MESH_TO_IBUG68)
 
 
-def test_without_a_model_there_is_nothing_to_measure(tmp_path, capsys):
-    sequence = tmp_path / "driver_faces" / "2_Man"
-    for part in ("Jpg/a.jpg", "labels/a.txt"):
-        (sequence / part).parent.mkdir(parents=True)
-        (sequence / part).touch()
+def test_without_a_model_there_is_nothing_to_measure(tmp_path, capsys, empty_drivers):
     assert main(["--data", str(tmp_path)]) == 1
     assert capsys.readouterr() == ("", "error: nothing to measure: give --mesh, --dlib or both\n")
-    (sequence / "labels" / "a.txt").unlink()
+    (empty_drivers / "labels" / "f_3.txt").unlink()
     assert main(["--data", str(tmp_path)]) == 1
     assert "no frame of the people 2_* has a label" in capsys.readouterr().err
 

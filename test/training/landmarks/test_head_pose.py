@@ -39,14 +39,10 @@ def test_an_offset_costs_nothing_and_noise_does():
     assert 0.95 < noisy["roll"]["correlation"] < 1.0
 
 
-def test_no_figures_are_printed_of_nothing(tmp_path, capsys):
+def test_no_figures_are_printed_of_nothing(tmp_path, capsys, empty_drivers):
     assert main(["--data", str(tmp_path), "--focal", "-1"]) == 1
     assert capsys.readouterr() == ("", "error: --focal -1.0: give at least 1\n")
-    sequence = tmp_path / "driver_faces" / "2_Man"
-    for part in ("Jpg/f_3.jpg", "labels/f_3.txt"):
-        (sequence / part).parent.mkdir(parents=True)
-        (sequence / part).touch()
-    (sequence / "state_annotations.txt").write_text("timestamp;face id;yaw;pitch;roll\n")
+    (empty_drivers / "state_annotations.txt").write_text("timestamp;face id;yaw;pitch;roll\n")
     with pytest.raises(DataError, match=r"none of 1 frames of the people 2_\* has an annotated pose"):
         driver_poses(tmp_path, "2", 300.0)
 
