@@ -298,6 +298,9 @@ def main(argv: list[str] | None = None) -> int:
     except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on from the last state in {args.output}", file=sys.stderr)
+        return 130
     return 0
 
 

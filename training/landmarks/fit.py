@@ -274,6 +274,9 @@ def run(stage: Callable[[], Path]) -> int:
     except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last epoch", file=sys.stderr)
+        return 130
     print(f"model: {path}")
     return 0
 
