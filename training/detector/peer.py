@@ -58,9 +58,10 @@ def write_crops(experiment: Experiment, data: Path, output: Path) -> int:
                 (output / "labels" / f"{count:06d}.txt").write_text("".join(rows))
                 count += 1
                 bar.update()
+    # It wants a validation set, and looks at it at the end even if it is told not to: one image.
+    (output / "val.txt").write_text("./images/000000.png\n")
     with written_aside(output / "data.yaml") as aside:
-        # It wants a validation set and is told to leave it alone.
-        aside.write_text(f"path: {output.resolve()}\ntrain: images\nval: images\nnames: {json.dumps(CLASSES)}\n")
+        aside.write_text(f"path: {output.resolve()}\ntrain: images\nval: val.txt\nnames: {json.dumps(CLASSES)}\n")
     return count
 
 

@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 
@@ -53,7 +54,10 @@ def test_crops_are_those_of_the_run(root, tmp_path):
     np.testing.assert_array_equal(rows[:, 0], np.full(len(wanted), peer.CLASSES.index("car")))
     centre, size = rows[:, 1:3] * (64, 48), rows[:, 3:] * (64, 48)
     np.testing.assert_allclose(np.hstack([centre - size / 2, centre + size / 2]).reshape(-1, 4), wanted, atol=1e-3)
-    assert "person" in (output / "data.yaml").read_text()
+    settings = yaml.safe_load((output / "data.yaml").read_text())
+    assert settings["names"][0] == "person" and (output / settings["train"]).is_dir()
+    (looked_at,) = (output / settings["val"]).read_text().splitlines()
+    assert (output / looked_at).is_file()
     with pytest.raises(DataError, match="is not empty"):
         peer.write_crops(experiment, root, output)
 
