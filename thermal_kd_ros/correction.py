@@ -91,6 +91,11 @@ class Replacement:
         return out
 
 
+def known_bad_pixels(config: CorrectionConfig) -> Replacement | None:
+    """What replaces the pixels of ``bad_pixel_map``, if there is one; raises ConfigError."""
+    return Replacement(read_map(config.bad_pixel_map)) if config.bad_pixel_map else None
+
+
 def _like(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.rint(values).astype(dtype) if dtype.kind == "u" else values.astype(dtype)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .config import ContrastConfig, PerceptionConfig
-from .correction import Corrector, Replacement, read_map
+from .correction import Corrector, Replacement, known_bad_pixels
 from .engines.base import EngineError
 from .engines.device.build import device_path
 from .frames import ThermalFrame
@@ -61,8 +61,7 @@ class ThermalPerception:
 
     def __init__(self, config: PerceptionConfig | None = None) -> None:
         self.config = config or PerceptionConfig()
-        bad_pixels = self.config.correction.bad_pixel_map
-        self._bad_pixels = Replacement(read_map(bad_pixels)) if bad_pixels else None
+        self._bad_pixels = known_bad_pixels(self.config.correction)
         self.networks = load_networks(self.config)
         self._contrasts = contrasts_of(self.config, self.networks)
         self._thresholds = thresholds_of(self.config, self.networks)

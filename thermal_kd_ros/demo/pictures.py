@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import PerceptionConfig
-from ..correction import Corrector, Replacement, read_map
+from ..correction import Corrector, known_bad_pixels
 from ..drawing import draw, palette, put_text
 from ..evaluation.bags import BagReader, header_stamp, image_and_encoding
 from ..evaluation.report import Answer
@@ -67,8 +67,7 @@ class _Artist:
     def __init__(self, config: PerceptionConfig) -> None:
         self._reader = FrameReader(config.thermal)
         self._contrast = TemporalTone(contrast_in_use(config))
-        bad_pixels = config.correction.bad_pixel_map
-        self._corrector = Corrector(config.correction, Replacement(read_map(bad_pixels)) if bad_pixels else None)
+        self._corrector = Corrector(config.correction, known_bad_pixels(config.correction))
 
     def frame(self, values: np.ndarray, encoding: str, stamp: float) -> ThermalFrame:
         """An image as the pipeline looks at it; raises FrameError."""

@@ -208,17 +208,17 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
-    changes = parse_changes(args.values) if all("=" in text for text in args.values) else {}
-    own = {*OWN, *(name for row in grid.rows.values() for name in row)}
-    if given := sorted(name for name in changes if name in own):
-        parser.error(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
     page = args.results or (None if args.values else RESULTS)
     try:
         use_threads(args.threads)
+        changes = parse_changes(args.values)
+        own = {*OWN, *(name for row in grid.rows.values() for name in row)}
+        if given := sorted(own & changes.keys()):
+            raise ValueError(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
         if page is not None:
             around(args.grid, page)
         comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
-                                parse_changes(args.values))
+                                changes)
         # Not after hours of training: whether what is there belongs to this comparison.
         comparison.finished()
         for seed in args.seeds:

@@ -277,7 +277,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     teacher = train_teacher(bench, extra)
     seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
     on_photographs = summary(predict_crops(str(teacher), np.stack([image for image, _, _ in seen]),
-                                                  np.stack([places for _, places, _ in seen])))
+                                           np.stack([places for _, places, _ in seen])))
     facts = {
         "pairs": min(budget.pairs, len(pool[0][0])), "teacher_pairs": len(pool[0][0]), "held_out": len(images),
         "turned": TURNED_DEG, "photographs": len(seen),

@@ -266,18 +266,17 @@ def main(argv: list[str] | None = None) -> int:
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
         if (args.data / "sf_tl54_sample").is_dir():
             results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data))
-        card, network = load(args.model)
-        results["network"] = {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}
         if not args.jitter:
             results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
                 args.model, args.data, args.person, args.step)
-        print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in results.items()}, indent=1))
+        card, network = load(args.model)
+        size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
+        print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in (size | results).items()},
+                         indent=1))
         if args.write_card:
             path = resolve(args.model)
             command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
             for on, values in results.items():
-                if on == "network":
-                    continue
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
                 record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values}, command)

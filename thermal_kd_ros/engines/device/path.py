@@ -35,16 +35,17 @@ class DevicePath:
 
     def reconfigure(self, networks: DeviceNetworks, config: PerceptionConfig) -> None:
         """Take other thresholds or networks; cameras keep their contrast. What changes steps has them captured anew."""
+        contrasts = networks.contrasts
+        tones = self._tones[: len(contrasts)]
+        with self._runner.active():
+            # First, because the device may have no room for it: then nothing has changed.
+            tones += [CameraTones(contrast, self._runner.device) for contrast in contrasts[len(tones):]]
         if not (self._networks.same(networks)
                 and (self._config.detector, self._config.face) == (config.detector, config.face)):
             self._plans.clear()
-        self._networks, self._config = networks, config
-        contrasts = networks.contrasts
-        with self._runner.active():
-            self._tones = self._tones[: len(contrasts)]
-            self._tones += [CameraTones(contrast, self._runner.device) for contrast in contrasts[len(self._tones):]]
-        for tones, contrast in zip(self._tones, contrasts, strict=True):
-            tones.config = contrast
+        self._networks, self._config, self._tones = networks, config, tones
+        for tone, contrast in zip(self._tones, contrasts, strict=True):
+            tone.config = contrast
 
     def describe(self) -> str:
         """How the steps are run, for logs and diagnostics."""
