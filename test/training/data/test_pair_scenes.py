@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from thermal_kd_ros.simulation.climate import Climate, random_climate
-from thermal_kd_ros.simulation.mesh import box, rotation
+from thermal_kd_ros.simulation.mesh import box, quad, rotation
 from thermal_kd_ros.simulation.render import View, intrinsics, looking
 from training.data.coco import DataError
 from training.data.pair_scenes import roadside
+from training.data.pair_scenes.ambience import Ambience
 from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
 from training.data.pair_scenes.assets import AXES, HumanAssets
 from training.data.pair_scenes.bodies import BodySpec, build_body
 from training.data.pair_scenes.canvas import Canvas, Light
 from training.data.pair_scenes.casting import Cast
+from training.data.pair_scenes.coachwork import individual
 from training.data.pair_scenes.displays import displayed, palette_grey
 from training.data.pair_scenes.materials import COUNT, Look, Material, person_look
 from training.data.pair_scenes.model import part
@@ -27,6 +29,7 @@ from training.data.pair_scenes.stand_ins import simple_body
 from training.data.pair_scenes.vehicles import load_vehicles, vehicle_look
 from training.data.render_pairs import CATEGORIES
 
+NOTHING = Ambience(0.0, 0.0, 0.0)
 DARK = Light(np.array([0.0, -1.0, 0.0]), np.zeros(3), np.zeros(3))
 
 
@@ -61,7 +64,7 @@ def test_both_images_show_an_object_in_the_same_pixels() -> None:
     canvas = Canvas(view(), 0.0, np.random.default_rng(0))
     body = simple_body(np.random.default_rng(3), "walk")
     place, turn = np.array([0.4, 0.0, 4.0]), rotation(0.7)
-    footprint = canvas.draw(body, glowing(), turn, place, 5, 0.0, 0.0)
+    footprint = canvas.draw(body, glowing(), turn, place, 5, NOTHING)
     mine = canvas.objects == 5
     assert mine.sum() > 200 and footprint is not None and footprint.pixels == mine.sum()
     np.testing.assert_array_equal(canvas.celsius > 25, mine)
@@ -83,7 +86,7 @@ def test_what_is_nearer_hides_what_is_farther_in_any_order() -> None:
         canvas = Canvas(view(), 0.0, np.random.default_rng(0))
         things = [(wall, np.array([0.0, 0, 3.0]), 1), (body, np.array([0.0, 0, 5.0]), 2)]
         for i in order:
-            canvas.draw(things[i][0], glowing(), np.eye(3), things[i][1], things[i][2], 0.0, 0.0)
+            canvas.draw(things[i][0], glowing(), np.eye(3), things[i][1], things[i][2], NOTHING)
         assert not (canvas.objects == 2).any() and (canvas.objects == 1).any()
 
 
@@ -97,7 +100,7 @@ def test_a_shadow_falls_where_the_rays_of_the_sun_are_cut() -> None:
     sun = np.array([0.6, -0.8, 0.0])
     block = part(box((-0.5, -1.0, -0.5), (0.5, 0, 0.5), 0.0), Material.WALL)
     light = replace(DARK, sun=sun, sun_rgb=np.ones(3))
-    canvas.draw(block, Look(), np.eye(3), np.array([0.0, 0, 5.0]), 1, 0.0, 0.0, light)
+    canvas.draw(block, Look(), np.eye(3), np.array([0.0, 0, 5.0]), 1, NOTHING, light)
     canvas.drop_shadows()
     x, z = rays[..., 0] * scale, rays[..., 2] * scale
     # A point of the ground lies in the shadow of the box if some height of the ray to the sun is inside it.
@@ -183,6 +186,74 @@ def test_a_running_engine_shows_at_the_front_and_glass_mirrors_a_cold_sky(assets
         assert vehicle.model.warmth[front].mean() > 3 * max(vehicle.model.warmth[depth > 0].mean(), 0.02)
         used = set(vehicle.model.material.tolist())
         assert {Material.TYRE, Material.GLASS, Material.HOOD, Material.HOT} <= used
+
+
+def test_glossy_surfaces_mirror_what_lies_in_the_mirrored_direction() -> None:
+    """A pane turned by every angle against one ray after the other, followed by hand."""
+    around = Ambience(10.0, -30.0, 25.0)
+    straight = View(intrinsics(33, 33, 20.0), np.eye(3), np.zeros(3), 33, 33)
+    corners = np.array([[-9, -9, 0], [9, -9, 0], [9, 9, 0], [-9, 9, 0]], np.float32)
+    look = Look().set(Material.GLASS, 15.0, np.full(3, 0.5, np.float32))
+    seen = []
+    for tilt in np.deg2rad([-60, -20, 0, 20, 45, 60]):
+        pane = part(quad(corners, 0.0), Material.GLASS)
+        canvas = Canvas(straight, 0.0, np.random.default_rng(0))
+        canvas.grain[:] = 0
+        canvas.draw(pane, look, rotation(0.0, float(tilt)), np.array([0, 0, 30.0]), 1, around)
+        normal = rotation(0.0, float(tilt)) @ np.array([0, 0, -1.0])
+        ray = np.array([0.0, 0.0, 1.0])  # through the middle of the picture
+        out = ray - 2 * (ray @ normal) * normal
+        if out[1] < -0.1:
+            mirrored = around.sky + (around.air - 1.5 - around.sky) * np.exp(out[1] / 0.16)
+        elif out[1] > 0.1:
+            mirrored = around.ground
+        else:
+            mirrored = 0.5 * (around.air - 1.5) + 0.5 * around.ground
+        share = 0.14 + (0.7 - 0.14) * (1 - abs(ray @ normal)) ** 2
+        assert canvas.celsius[16, 16] == pytest.approx(15 + share * (mirrored - 15), abs=0.1)
+        seen.append(float(canvas.celsius[16, 16]))
+    assert max(seen) > 15 and min(seen) < 10
+
+
+def test_the_ground_below_a_car_is_warmed_and_nothing_else() -> None:
+    street = View(intrinsics(64, 48, 60.0), looking(0.0, 0.3, 0.0), np.array([0.0, -1.5, 0.0]), 64, 48)
+    canvas = Canvas(street, 0.0, np.random.default_rng(0))
+    rays = street.rays() @ street.rotation
+    hits = rays[..., 1] > 0.05
+    canvas.ground[hits] = True
+    scale = 1.5 / np.where(hits, rays[..., 1], 1.0)
+    canvas.distance[hits] = (scale * np.linalg.norm(rays, axis=2))[hits]
+    canvas.heat_ground(np.array([0.5, 0, 6.0]), (0.8, 2.0), 0.4, 5.0)
+    x, z = rays[..., 0] * scale - 0.5, rays[..., 2] * scale - 6.0
+    for (i, j), warm in np.ndenumerate(canvas.celsius):
+        along = x[i, j] * np.sin(0.4) + z[i, j] * np.cos(0.4)
+        across = x[i, j] * np.cos(0.4) - z[i, j] * np.sin(0.4)
+        outside = max(abs(across) - 0.8, abs(along) - 2.0)
+        assert warm == pytest.approx(5 * min(max(0.5 - outside / 0.5, 0), 1) if hits[i, j] else 0, abs=0.02)
+    assert canvas.celsius.max() > 4.9
+
+
+def test_every_car_is_another_with_plates_lamps_and_rims(assets: Path) -> None:
+    for vehicle in load_vehicles(assets):
+        if vehicle.saddle is not None:
+            continue
+        cars = [individual(np.random.default_rng(i), vehicle.model) for i in range(12)]
+        again = individual(np.random.default_rng(3), vehicle.model)
+        np.testing.assert_array_equal(cars[3].vertices, again.vertices)
+        sizes = np.array([np.ptp(car.vertices, axis=0) for car in cars])
+        assert len(np.unique(sizes.round(3), axis=0)) == 12
+        usual = np.ptp(vehicle.model.vertices, axis=0)
+        assert (np.abs(sizes / usual - 1) < 0.25).all()
+        for car in cars:
+            assert abs(car.vertices[:, 1].max() - vehicle.model.vertices[:, 1].max()) < 0.05
+            # What is fitted on sits on the body.
+            assert np.abs(car.vertices[car.faces[car.material == Material.PLATE]][..., 2]).max(initial=0) < (
+                0.5 * np.ptp(car.vertices[:, 2]) + 0.1)
+        kinds = set(np.concatenate([car.material for car in cars]).tolist())
+        assert {Material.PLATE, Material.LAMP, Material.BUMPER} <= kinds
+        if vehicle.label == "car":
+            assert all((car.material == Material.METAL).any() for car in cars)
+    assert not (vehicle.model.material == Material.PLATE).any()  # the archive's own is as it was
 
 
 def test_a_body_is_posed_as_the_archive_says(assets: Path) -> None:

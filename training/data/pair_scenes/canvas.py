@@ -9,7 +9,8 @@ import numpy as np
 from thermal_kd_ros.simulation.noise import value_noise
 from thermal_kd_ros.simulation.raster import rasterize
 from thermal_kd_ros.simulation.render import View
-from training.data.pair_scenes.materials import GLOSS, GRAIN, THIN, Look
+from training.data.pair_scenes.ambience import Ambience
+from training.data.pair_scenes.materials import GLOSS, GRAIN, MIRROR, THIN, Look
 from training.data.pair_scenes.model import Model
 
 _DETAILED = 5000
@@ -66,13 +67,13 @@ class Canvas:
         self._rays = (view.rays() / self._stretch[..., None]) @ view.rotation.astype(np.float32)
         self._shadows: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def draw(self, model: Model, look: Look, turn: np.ndarray, position: np.ndarray, number: int, air: float,
-             sky: float, light: Light | None = None, mirror: bool = False) -> Footprint | None:
+    def draw(self, model: Model, look: Look, turn: np.ndarray, position: np.ndarray, number: int,
+             ambience: Ambience, light: Light | None = None, mirror: bool = False) -> Footprint | None:
         """Draw a model turned by (3, 3) and set at (3,); None if none of it lies in the image.
 
         Args:
             number: object number, 0 for scenery.
-            air, sky: °C that glossy surfaces mirror.
+            ambience: what glossy surfaces mirror.
             light: if given and its sun shines, the model throws a shadow on the ground.
             mirror: draw the mirror image of the model.
         """
@@ -120,7 +121,7 @@ class Canvas:
             values = sum(attributes[corner[:, k]] * weight[:, k, None] for k in range(3))
             distance = distance[rows, columns]
             rows, columns = rows + y0, columns + x0
-            self._shade_in(rows, columns, values, material, look, air, sky)
+            self._shade_in(rows, columns, values, material, look, ambience)
             self.distance[rows, columns] = distance
             self.objects[rows, columns] = number
             self.ground[rows, columns] = False
@@ -129,17 +130,19 @@ class Canvas:
         return Footprint((x0, x1, y0, y1), int(np.count_nonzero(fragments.mask)), min(share, 1.0))
 
     def _shade_in(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, material: np.ndarray, look: Look,
-                  air: float, sky: float) -> None:
+                  ambience: Ambience) -> None:
         """Write material properties at pixels; values (N, 7): warmth, world normal, position in the model."""
         normal = values[:, 1:4]
         normal = normal / np.sqrt(np.maximum(np.einsum("ij,ij->i", normal, normal), 1e-6))[:, None]
-        cosine = -np.einsum("ij,ij->i", normal, self._rays[rows, columns])
+        ray = self._rays[rows, columns]
+        cosine = -np.einsum("ij,ij->i", normal, ray)
         # Drawn two-sided: what we see of a sheet is the side that faces us.
         normal = np.where(cosine[:, None] < 0, -normal, normal)
         grazing = (1 - np.abs(cosine)) ** 2
         celsius = look.celsius[material] + look.gain[material] * values[:, 0]
-        mirrored = np.float32(air) + np.float32(sky - air) * np.clip(0.35 - normal[:, 1], 0, 1)
-        celsius += GLOSS[material] * grazing * (mirrored - celsius)
+        # A ray leaves a mirror as d - 2 (d n) n; the normal faces us, so that d n is negative.
+        mirrored = ambience.celsius(-ray[:, 1] - 2 * np.abs(cosine) * normal[:, 1])
+        celsius += (MIRROR[material] + (GLOSS - MIRROR)[material] * grazing) * (mirrored - celsius)
         grain = self.grain[0, rows, columns]
         celsius += GRAIN[material] * grain
         albedo = look.rgb[material] * (1 + 0.3 * GRAIN[material] * grain)[:, None]
@@ -162,6 +165,19 @@ class Canvas:
             world, model = np.column_stack([small.vertices, np.ones(len(small.vertices))]) @ move, small
         flat = world - sun * (world[:, 1:2] / sun[1])
         self._shadows.append((flat, model.faces))
+
+    def heat_ground(self, centre: np.ndarray, half: tuple[float, float], heading: float, kelvin: float) -> None:
+        """Warm the ground that is drawn already around (3,) by up to ``kelvin``, with soft edges.
+
+        Args:
+            half: half width and half length of the patch in metres, turned by ``heading``.
+        """
+        far = np.where(self.ground, self.distance, np.nan)
+        x = self._rays[..., 0] * far + np.float32(self.view.position[0] - centre[0])
+        z = self._rays[..., 2] * far + np.float32(self.view.position[2] - centre[2])
+        cosine, sine = np.float32(np.cos(heading)), np.float32(np.sin(heading))
+        outside = np.maximum(np.abs(x * cosine - z * sine) - half[0], np.abs(x * sine + z * cosine) - half[1])
+        self.celsius += np.nan_to_num(np.float32(kelvin) * np.clip(0.5 - outside / 0.5, 0, 1))
 
     def drop_shadows(self, ground_y: float = 0.0) -> None:
         """Mark the ground that the drawn models keep the sun from, in ``shade``."""

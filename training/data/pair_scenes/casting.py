@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
 from training.data.pair_scenes.assets import HumanAssets
 from training.data.pair_scenes.bodies import build_body, random_body
+from training.data.pair_scenes.coachwork import individual
 from training.data.pair_scenes.model import Model
 from training.data.pair_scenes.stand_ins import simple_body, simple_vehicles
 from training.data.pair_scenes.vehicles import Vehicle, load_vehicles
@@ -16,6 +18,8 @@ from training.data.pair_scenes.vehicles import Vehicle, load_vehicles
 SHARES = {"stand": 0.28, "walk": 0.28, "run": 0.07, "sit": 0.17, "low": 0.13, "cycle": 0.07}
 """Share of the bodies in each posture."""
 _ANIMALS = 48
+_CARS = 16
+"""Individuals of each kind of vehicle."""
 _STANCES = ("stand", "walk", "sit", "lie")
 
 
@@ -37,6 +41,7 @@ class Cast:
         self._count = {posture: max(1, round(share * bodies)) for posture, share in SHARES.items()}
         self._bodies: dict[tuple[int, int], Model] = {}
         self._animals: dict[tuple[bool, int], Model] = {}
+        self._cars: dict[tuple[int, int], Vehicle] = {}
 
     def person(self, rng: np.random.Generator, posture: str) -> Model:
         """Someone in a posture."""
@@ -60,4 +65,11 @@ class Cast:
         """A vehicle of four wheels or more, mostly cars; or with ``ridden`` one that has a saddle."""
         fitting = [v for v in self.vehicles if (v.saddle is not None) == ridden]
         weight = np.array([0.35 if v.label == "other_vehicle" else 1.0 for v in fitting])
-        return fitting[int(rng.choice(len(fitting), p=weight / weight.sum()))]
+        kind = int(rng.choice(len(fitting), p=weight / weight.sum()))
+        if ridden:
+            return fitting[kind]
+        key = (kind, int(rng.integers(_CARS)))
+        if key not in self._cars:
+            own = np.random.default_rng((self._seed, 3, *key))
+            self._cars[key] = replace(fitting[kind], model=individual(own, fitting[kind].model))
+        return self._cars[key]

@@ -29,10 +29,13 @@ def displayed(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(H, W) uint8 picture of a measurement (H, W) °C.
 
     Half are equalised as well as stretched; some are black-hot; some went through a false-colour palette and back to
-    grey, which loses the order of the temperatures; some have sharpened edges, letters and a scale burned in.
+    grey, which loses the order of the temperatures; some have their detail enhanced or edges sharpened, letters and
+    a scale burned in.
     """
     shown = tone_mapped(celsius, rng) if rng.random() < 0.5 else celsius
-    if rng.random() < 0.35:
+    if rng.random() < 0.4:
+        shown = _detail_enhanced(shown, rng)
+    elif rng.random() < 0.35:
         soft = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.8, 2.5))
         shown = shown + np.float32(rng.uniform(0.3, 1.5)) * (shown - soft)
     chance = rng.random()
@@ -45,6 +48,14 @@ def displayed(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         _, code = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 95))])
         grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE))
     return grey
+
+
+def _detail_enhanced(shown: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Large differences made smaller and small ones larger, as camera cores do to show both; edges get halos."""
+    base = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.02, 0.10) * shown.shape[1])
+    fine = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.8, 1.6))
+    return np.asarray(np.float32(rng.uniform(0.25, 0.8)) * base + np.float32(rng.uniform(1.0, 2.0)) * (fine - base)
+                      + np.float32(rng.uniform(1.0, 3.0)) * (shown - fine), np.float32)
 
 
 def _overlay(grey: np.ndarray, rng: np.random.Generator) -> None:

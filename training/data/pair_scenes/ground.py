@@ -8,6 +8,7 @@ import numpy as np
 
 from thermal_kd_ros.simulation.climate import Climate
 from thermal_kd_ros.simulation.noise import WorldTexture, value_noise
+from training.data.pair_scenes.ambience import Ambience
 from training.data.pair_scenes.canvas import Canvas
 from training.data.pair_scenes.materials import linear
 
@@ -109,7 +110,7 @@ def _sky(canvas: Canvas, direction: np.ndarray, above: np.ndarray, climate: Clim
     window = slice(rows[0], rows[-1] + 1)
     direction = direction[window]
     elevation = np.maximum(-direction[..., 1], 0.0)
-    clear = float(climate.sky) + float(climate.air - 1.5 - climate.sky) * np.exp(-elevation / 0.16)
+    clear = Ambience(climate.air, climate.sky, climate.road).clear_sky(elevation)
     flat = direction / np.maximum(elevation + 0.12, 0.12)[..., None]
     texture = WorldTexture(rng, 8.0, 4).sample(flat[..., 0], flat[..., 2])
     cover = np.clip(texture * 0.5 + float(2.2 * clouds - 0.9), 0, 1)

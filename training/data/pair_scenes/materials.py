@@ -35,12 +35,20 @@ class Material(IntEnum):
     LEAF = 21
     WOOD = 22
     LIGHT = 23
+    BUMPER = 24
+    LAMP = 25
+    PLATE = 26
 
 
 COUNT = len(Material)
 GLOSS = np.full(COUNT, 0.15, np.float32)
 """How much of the surroundings' radiation a material mirrors at grazing angles, by material."""
 GLOSS[[Material.GLASS, Material.PAINT, Material.HOOD, Material.METAL]] = 0.7, 0.5, 0.5, 0.5
+GLOSS[[Material.LAMP, Material.PLATE]] = 0.6, 0.6
+MIRROR = np.zeros(COUNT, np.float32)
+"""The same seen straight on. Glass and paint mirror a tenth of thermal radiation there, bare metal more."""
+MIRROR[[Material.GLASS, Material.PAINT, Material.HOOD, Material.METAL, Material.LAMP, Material.PLATE]] = (
+    0.14, 0.08, 0.08, 0.3, 0.08, 0.45)
 GRAIN = np.full(COUNT, 0.05, np.float32)
 """Kelvin of fine mottle, by material."""
 GRAIN[[Material.LEAF, Material.FUR, Material.SPOT, Material.HAIR, Material.WALL, Material.TOP, Material.BOTTOM]] = (

@@ -15,7 +15,7 @@ from training.data.pair_scenes.casting import SHARES, Cast
 from training.data.pair_scenes.materials import Look, animal_look, person_look
 from training.data.pair_scenes.model import Model
 from training.data.pair_scenes.stage import KINDS, Stage, build_stage, camera_view
-from training.data.pair_scenes.vehicles import vehicle_look
+from training.data.pair_scenes.vehicles import Vehicle, vehicle_look
 
 MIN_SIZE_PX = 7
 """Objects smaller than this in both directions are not to be judged."""
@@ -65,8 +65,8 @@ class _Director:
     def draw(self, model: Model, look: Look, label: str, position: np.ndarray, heading: float) -> None:
         """Draw a labelled model."""
         stage = self.stage
-        footprint = stage.canvas.draw(model, look, rotation(heading), position, self._next, stage.climate.air,
-                                      stage.climate.sky, stage.light, bool(self.rng.random() < 0.5))
+        footprint = stage.canvas.draw(model, look, rotation(heading), position, self._next, stage.ambience,
+                                      stage.light, bool(self.rng.random() < 0.5))
         if footprint is not None:
             self.seen[self._next] = (label, footprint)
         self._next += 1
@@ -126,12 +126,21 @@ class _Director:
         vehicle = self.cast.vehicle(rng, ridden=True)
         heading = rng.uniform(0, 2 * np.pi)
         ridden = rng.random() < 0.65
-        self.draw(vehicle.model, vehicle_look(rng, climate, ridden), vehicle.label, place, heading)
+        self.drive(vehicle, ridden, place, heading)
         if ridden and vehicle.saddle is not None:
             body = self.cast.person(rng, "cycle")
             seat = np.zeros(3) if body.seat is None else body.seat
             shift = rotation(heading) @ (vehicle.saddle - seat * (0, 1, 0))
             self.draw(body, person_look(rng, climate.air, climate.sun), "person", place + shift, heading)
+
+    def drive(self, vehicle: Vehicle, running: bool, place: np.ndarray, heading: float) -> None:
+        """Draw a vehicle and what it does to the ground below it: engines heat it, bodies keep sun and sky from it."""
+        rng, climate = self.rng, self.stage.climate
+        if vehicle.saddle is None:
+            kelvin = rng.uniform(0, 7) if running else rng.uniform(0, 1.5) - climate.sun * rng.uniform(1, 9)
+            size = np.ptp(vehicle.model.vertices, axis=0)
+            self.stage.canvas.heat_ground(place, (0.45 * size[0], 0.48 * size[2]), heading, float(kelvin))
+        self.draw(vehicle.model, vehicle_look(rng, climate, running), vehicle.label, place, heading)
 
     def vehicle(self, pixels: float) -> None:
         """A vehicle that stands or drives."""
@@ -141,8 +150,7 @@ class _Director:
         place = self.place(pixels, vehicle.model.height, 0.35 * float(np.ptp(vehicle.model.vertices[:, 2])))
         if place is not None:
             along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
-            self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.45)), vehicle.label,
-                      place, float(along))
+            self.drive(vehicle, bool(rng.random() < 0.45), place, float(along))
 
     def traffic(self) -> None:
         """A street as one looks along it: parked cars on either side, some driving, all along the kerb."""
@@ -159,8 +167,7 @@ class _Director:
                     place = turn @ np.array([lane + rng.normal(0, 0.15), 0.0, z + length / 2])
                     self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
                     facing = along + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
-                    self.draw(vehicle.model, vehicle_look(rng, self.stage.climate, bool(rng.random() < 0.25)),
-                              vehicle.label, place, facing)
+                    self.drive(vehicle, bool(rng.random() < 0.25), place, facing)
                 z += length + rng.uniform(0.8, 3.0)
 
     def animal(self, pixels: float) -> None:

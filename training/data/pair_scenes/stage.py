@@ -10,6 +10,7 @@ from thermal_kd_ros.simulation.climate import Climate, random_climate
 from thermal_kd_ros.simulation.mesh import rotation
 from thermal_kd_ros.simulation.render import View, intrinsics, looking
 from training.data.pair_scenes import roadside, things
+from training.data.pair_scenes.ambience import Ambience
 from training.data.pair_scenes.canvas import Canvas, Light
 from training.data.pair_scenes.ground import Band, Spot, Surface, Terrain, paint_outdoors, surfaces
 from training.data.pair_scenes.materials import linear
@@ -35,7 +36,12 @@ class Stage:
 
     def put(self, thing: Thing, position: np.ndarray, heading: float = 0.0) -> None:
         """Draw something without a label."""
-        self.canvas.draw(*thing, rotation(heading), position, 0, self.climate.air, self.climate.sky, self.light)
+        self.canvas.draw(*thing, rotation(heading), position, 0, self.ambience, self.light)
+
+    @property
+    def ambience(self) -> Ambience:
+        """What glossy surfaces mirror."""
+        return Ambience(self.climate.air, self.climate.sky, self.climate.road)
 
 
 def camera_view(rng: np.random.Generator, width: int, height: int, indoor: bool) -> View:

@@ -97,6 +97,10 @@ def vehicle_look(rng: np.random.Generator, climate: Climate, running: bool) -> L
     look.set(Material.GLASS, climate.air + 0.2 * sunlit - rng.uniform(0.8, 1.6) * loss + (2.0 if running else 0.0),
              linear(0.10, 0.12, 0.14), heat)
     look.set(Material.TYRE, climate.air + 0.3 * sunlit + rolling, linear(0.12, 0.12, 0.12), 0.5 * heat)
+    look.set(Material.BUMPER, climate.air + rng.uniform(0.5, 1.1) * sunlit - 0.4 * loss, rgb, 0.3 * heat)
+    look.set(Material.LAMP, climate.air + 0.4 * sunlit + (rng.uniform(0, 6) if running else 0.0),
+             linear(0.5, 0.2, 0.2) if rng.random() < 0.5 else linear(0.7, 0.7, 0.7), heat)
+    look.set(Material.PLATE, climate.air + 0.4 * sunlit, linear(0.85, 0.85, 0.8), 0.0)
     look.set(Material.METAL, climate.air + 0.3 * sunlit, linear(0.2, 0.2, 0.2), 0.2 * heat)
     exhaust = climate.air + (rng.uniform(15, 70) if running else heat)
     look.set(Material.HOT, exhaust, linear(0.25, 0.25, 0.25), 0.0)
