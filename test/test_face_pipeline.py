@@ -105,3 +105,20 @@ def test_cameras_and_lost_faces_do_not_share_a_past(perception):
     assert after(0.05, None) > 2.0
     assert after(0.06, "another") < 1.0
     assert after(1.5, None) < 1.0
+
+
+def test_faces_without_sure_landmarks_are_left_out() -> None:
+    """One row after the other, every array of a face with it."""
+    rng = np.random.default_rng(4)
+    faces = FaceLandmarks(rng.random((6, 4), np.float32), rng.random(6, np.float32), rng.random((6, 5, 2), np.float32),
+                          rng.random((6, 5), np.float32), rng.random((6, 5), np.float32), "five", np.arange(6),
+                          rng.random(6, np.float32))
+    least = float(np.median(faces.confidence.mean(1)))
+    kept = [i for i in range(6) if sum(faces.confidence[i].tolist()) / 5 >= least]
+    assert 0 < len(kept) < 6
+    sure = faces.sure(least)
+    assert sure.layout == "five" and sure.track_ids.tolist() == kept
+    for name in ("boxes", "scores", "points", "confidence", "temperature", "canthus_temperature"):
+        np.testing.assert_array_equal(getattr(sure, name), getattr(faces, name)[kept])
+    assert faces.sure(0.0) is faces and len(faces.sure(1.0)) == 0
+    assert len(FaceLandmarks.empty("", 0).sure(0.5)) == 0

@@ -201,7 +201,7 @@ def answer(reused: dict[tuple[int, bool], tuple[FrameReader, pipeline.ThermalPer
            read: str, *fields: object) -> None:
     """Read an image by ``read`` of the reader and process it; a refusal must say something."""
     if turn not in reused:
-        face = FaceConfig(min_size_px=1.0, score_threshold=0.0)
+        face = FaceConfig(min_size_px=1.0, score_threshold=0.0, min_landmark_confidence=0.0)
         correction = CorrectionConfig(find_bad_pixels=turn[1], stripes="both" if turn[1] else "off")
         config = PerceptionConfig(ThermalConfig(rotate=turn[0], flip=turn[1]), correction, face=face)
         reused[turn] = FrameReader(config.thermal, str(turn)), pipeline.ThermalPerception(config)

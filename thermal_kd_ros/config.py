@@ -155,7 +155,10 @@ class FaceConfig:
     enabled: bool = _parameter(True, "Find faces and their landmarks.", live=True)
     detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
     landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
-    score_threshold: float = _parameter(0.4, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
+    score_threshold: float = _parameter(0.25, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
+    min_landmark_confidence: float = _parameter(
+        0.3, "Faces whose landmarks have a lower mean confidence are not used: what is no face has no sure landmarks.",
+        bounds=(0.0, 1.0), live=True)
     nms_iou: float = _parameter(0.3, "Face boxes that overlap more than this are one face.",
                                 bounds=(0.05, 1.0), live=True)
     max_faces: int = _parameter(16, "Most faces in a frame.", bounds=(0, 256), live=True)

@@ -179,7 +179,8 @@ class ThermalPerception:
             detections, faces, host_stages = self.host.find(frames)
             stages |= host_stages
         detections = [turned_back(found, turn) for found, turn in zip(detections, turns, strict=True)]
-        faces = [faces_turned_back(found, turn) for found, turn in zip(faces, turns, strict=True)]
+        least = self.config.face.min_landmark_confidence
+        faces = [faces_turned_back(found.sure(least), turn) for found, turn in zip(faces, turns, strict=True)]
 
         if self.config.tracking.enabled:
             began = time.perf_counter()

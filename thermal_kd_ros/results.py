@@ -6,6 +6,7 @@ Coordinates are continuous: the image spans [0, width] x [0, height], and the ce
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,6 +77,14 @@ class FaceLandmarks:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def sure(self, least: float) -> FaceLandmarks:
+        """The faces whose landmarks have a mean confidence of ``least`` or more."""
+        kept = self.confidence.mean(axis=1) >= least if self.confidence.size else np.ones(len(self), bool)
+        if kept.all():
+            return self
+        rows = {item.name: getattr(self, item.name)[kept] for item in dataclasses.fields(self) if item.name != "layout"}
+        return dataclasses.replace(self, **rows)
 
     @classmethod
     def empty(cls, layout: str, points: int) -> FaceLandmarks:

@@ -39,7 +39,8 @@ def both(device: str, values: dict[str, object]) -> tuple[ThermalPerception, The
 def crowded(untrained_models) -> dict[str, object]:
     """Parameters with which small networks find more than is asked for everywhere."""
     return {**untrained_models(96, 128, 3), "detector.score_threshold": 0.0, "detector.max_detections": 20,
-            "face.score_threshold": 0.0, "face.max_faces": 5, "face.min_size_px": 1.0}
+            "face.score_threshold": 0.0, "face.max_faces": 5, "face.min_size_px": 1.0,
+            "face.min_landmark_confidence": 0.0}
 
 
 def frame(seed: int, dtype: str, shape: tuple[int, int], camera: str = "", stamp: float | None = None) -> ThermalFrame:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.ros
 pytest.importorskip("vision_msgs")
 
 EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "face.score_threshold": 0.0,
-              "face.max_faces": 3, "face.min_size_px": 1.0}
+              "face.max_faces": 3, "face.min_size_px": 1.0, "face.min_landmark_confidence": 0.0}
 
 
 def compressed(node: Any, pixels: np.ndarray, suffix: str, format: str) -> Any:

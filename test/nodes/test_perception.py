@@ -13,7 +13,7 @@ pytestmark = pytest.mark.ros
 pytest.importorskip("vision_msgs")
 
 EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "face.score_threshold": 0.0,
-              "face.max_faces": 3, "face.min_size_px": 1.0}
+              "face.max_faces": 3, "face.min_size_px": 1.0, "face.min_landmark_confidence": 0.0}
 """Never trained networks are sure of nothing: with these values they find something in every image."""
 
 
@@ -124,6 +124,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no data": (dict(data=0), "the message was cut"),
     "small step": (dict(step=639), "step is 639 bytes"),
     "all NaN": (dict(encoding="32FC1", step=1280, nan=True), "all NaN"),
+    "negative stamp": (dict(sec=-5), "no clock of ROS goes below 0"),
 }
 
 
@@ -136,6 +137,8 @@ def test_bad_images_are_dropped_counted_and_named(node: Any, scene: Callable[...
     message = node.image(scene())
     if change.pop("nan", False):
         message.data = array.array("B", np.full((256, 320), np.nan, np.float32).tobytes())
+    if "sec" in change:
+        message.header.stamp.sec = change.pop("sec")
     if "data" in change:
         message.data = message.data[: change.pop("data")]
     for name, value in change.items():
@@ -144,6 +147,7 @@ def test_bad_images_are_dropped_counted_and_named(node: Any, scene: Callable[...
     values = node.report(lambda d: int(d["dropped bad"]) == before + 1)
     assert values["state"] == "active" and values["level"] == "1" and said in values["message"]
     assert said in node.log() and f"/{node.namespace}/image: a frame is dropped" in node.log()
+    assert "Traceback" not in node.log()
     node.ask(node.image(scene()))
     assert not node.answered(message)
     node.report(lambda d: said not in d["message"])
@@ -262,7 +266,10 @@ def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
         node.set_ok(detector__score_threshold=0.0)
 
 
-def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Callable[..., np.ndarray]) -> None:
+@pytest.mark.parametrize("reliable", [True, False])
+def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Callable[..., np.ndarray], reliable: bool
+                                               ) -> None:
+    """With the QoS that subscribers have unless told otherwise, which is RViz's too, and with that of sensor data."""
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import Image
     from visualization_msgs.msg import Marker, MarkerArray
@@ -271,7 +278,8 @@ def test_pictures_are_there_for_who_subscribes(node: Any, client: Any, scene: Ca
     markers: dict[int, Any] = {}
     subscriptions = [
         client.create_subscription(Image, f"/{node.namespace}/image_annotated",
-                                   lambda m: pictures.update({m.header.stamp.nanosec: m}), qos_profile_sensor_data),
+                                   lambda m: pictures.update({m.header.stamp.nanosec: m}),
+                                   10 if reliable else qos_profile_sensor_data),
         client.create_subscription(MarkerArray, f"/{node.namespace}/markers",
                                    lambda m: markers.update({m.markers[0].header.stamp.nanosec: m}), 10)]
     try:

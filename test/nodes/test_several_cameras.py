@@ -15,7 +15,8 @@ pytest.importorskip("vision_msgs")
 
 CAMERAS = ("front", "arm/left", "rear")
 EVERYTHING = {"detector.score_threshold": 0.0, "detector.max_detections": 5, "face.score_threshold": 0.0,
-              "face.max_faces": 2, "face.min_size_px": 1.0, "max_age_s": 0.0, "diagnostics_period_s": 0.2,
+              "face.max_faces": 2, "face.min_size_px": 1.0, "face.min_landmark_confidence": 0.0, "max_age_s": 0.0,
+              "diagnostics_period_s": 0.2,
               "contrast.time_constant_s": 0.0, "tracking.max_missed_s": 60.0}
 """Never trained networks are sure of nothing: with these values they find something in every image. Without smoothing
 the same image gives the same boxes."""

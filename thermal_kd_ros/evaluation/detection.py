@@ -11,7 +11,8 @@ import numpy as np
 from ..nms import iou_matrix
 from ..results import Detections
 
-FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300, "face.score_threshold": 0.01}
+FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300, "face.score_threshold": 0.01,
+               "face.min_landmark_confidence": 0.0}
 """Parameters for measuring: average precision needs the unsure detections too."""
 
 
