@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +53,15 @@ def update_ema(average: torch.nn.Module, model: torch.nn.Module, step: int, deca
             a.lerp_(b, 1 - keep)
         else:
             a.copy_(b)
+
+
+def check_finite(modules: Iterable[torch.nn.Module], step: int) -> None:
+    """Raise FloatingPointError if a weight or a statistic is not finite, so that it takes no good file's place."""
+    for module in modules:
+        for name, value in module.state_dict().items():
+            if not torch.isfinite(value).all():
+                raise FloatingPointError(f"after {step} steps {name} is not finite; what was saved before is kept. "
+                                         "Lower lr")
 
 
 def told(error: Exception) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+import sys
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
 """Category names that mark regions without a judgement: neither a target nor background."""
@@ -29,6 +32,14 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "id": _ID, "image_id": _ID, "category_id": _ID, "width": _SIZE, "height": _SIZE, "name": _NAME, "file_name": _NAME,
     "filename": _NAME, "bbox": _BOX}
 """What the values of entries must be, and how that is said."""
+
+
+Labelled = tuple[tuple[float, float, float, float], int, str]
+"""A box x1, y1, x2, y2 in pixels, its label (-1: ignore region) and where it stands, for messages."""
+THIN = 1.0
+"""Pixels: the shorter side of a box that is no target any more."""
+MOST_EMPTY, MOST_EMPTY_PART = 10, 0.1
+"""So many boxes without area, or such a part of all, are taken for slips; more are not."""
 
 
 class DataError(ValueError):
@@ -57,13 +68,14 @@ class CocoDetection:
     but for those in ``background``, and so are the crowds (``iscrowd``) of any category, which COCO does not judge.
     Without ``classes`` the set's own categories are the classes.
 
-    Raises DataError for a missing file, unusable json or entries of it, a split that shares no class with the model,
-    and an image that cannot be read or has another size than the json says.
+    Raises DataError, before any image is decoded, for a missing file, unusable json or entries of it, two images with
+    one id, a split that shares no class with the model, and an image that is not there or has another size than the
+    json says. What becomes of odd boxes: see ``BoxReader``.
     """
 
     def __init__(self, root: Path, split: str, classes: tuple[str, ...] | None = None, absent: tuple[str, ...] = (),
                  background: tuple[str, ...] = ()) -> None:
-        self.folder = root / split
+        self.folder, self.name = root / split, f"{root.name} {split}"
         path = root / f"{split}.json"
         try:
             content = json.loads(path.read_text())
@@ -74,7 +86,9 @@ class CocoDetection:
             raise DataError(f"{path} is not COCO json: {error}") from None
         if not images:
             raise DataError(f"{path} lists no image")
-        names = dict(fields(path, "category", categories, "id", "name"))
+        listing = fields(path, "category", categories, "id", "name")
+        check_once(path, "category", listing)
+        names = dict(listing)
         if classes is None:
             classes = tuple(name for name in dict.fromkeys(names.values()) if name not in IGNORED_CLASSES)
         self.classes = classes
@@ -82,37 +96,35 @@ class CocoDetection:
         if not self.labelled.any():
             raise DataError(f"{path} labels {sorted(names.values())}, none of the model's classes {list(classes)}")
         index = {name: i for i, name in enumerate(classes)} | {name: -1 for name in IGNORED_CLASSES}
-        sizes = fields(path, "image", images, "id", "width", "height", "file_name")
-        rows: dict[int, list[tuple[list[float], int]]] = {i: [] for i, *_ in sizes}
-        for annotation, (box, *_) in zip(
+        sizes = fields(path, "image", images, "id", "file_name", "width", "height")
+        check_once(path, "image", sizes)
+        rows: dict[Hashable, list[Labelled]] = {i: [] for i, *_ in sizes}
+        for annotation, ((x, y, w, h), *_) in zip(
                 annotations, fields(path, "annotation", annotations, "bbox", "category_id", "image_id"), strict=True):
             name = listed(path, annotation, names, "category_id")
             own = listed(path, annotation, rows, "image_id")
             if name not in background:
-                own.append((box, -1 if annotation.get("iscrowd") else index.get(name, -1)))
+                label = -1 if annotation.get("iscrowd") else index.get(name, -1)
+                own.append(((x, y, x + w, y + h), label, f"annotation {annotation.get('id')}"))
         self.images = images
-        self._boxes: list[np.ndarray] = []
-        self._labels: list[np.ndarray] = []
-        for i, width, height, _ in sizes:
-            boxes, labels = clean_boxes(rows[i], width, height)
-            self._boxes.append(boxes)
-            self._labels.append(labels)
+        files = [self.folder / name for _, name, *_ in sizes]
+        for file, found, (_, _, width, height) in zip(files, sizes_on_disk(files), sizes, strict=True):
+            if found != (width, height):
+                raise DataError(f"{file} is {found[0]} x {found[1]} pixels, its boxes are for {width} x {height}")
+        reader = BoxReader(path)
+        self._boxes = [reader.read(rows[i], width, height) for i, _, width, height in sizes]
+        reader.report()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes (N, 4) and labels (N,) of image ``i``, without reading its pixels."""
-        return self._boxes[i], self._labels[i]
+        return self._boxes[i]
 
     def __getitem__(self, i: int) -> Sample:
-        path = self.folder / self.images[i]["file_name"]
-        values = read_raster(path, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-        expected = self.images[i]["height"], self.images[i]["width"]
-        if values.shape != expected:
-            raise DataError(f"{path} is {values.shape[1]} x {values.shape[0]} pixels, its boxes are for "
-                            f"{expected[1]} x {expected[0]}")
-        return Sample(values, self._boxes[i], self._labels[i], self.labelled)
+        values = read_raster(self.folder / self.images[i]["file_name"], cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+        return Sample(values, *self._boxes[i], self.labelled)
 
 
 def fields(path: Path, kind: str, entries: Any, *names: str) -> list[tuple[Any, ...]]:
@@ -140,6 +152,38 @@ def listed(path: Path, annotation: dict[str, Any], known: Mapping[Any, Any], nam
     return known[annotation[name]]
 
 
+def check_once(path: Path, kind: str, entries: Iterable[tuple[Any, ...]]) -> None:
+    """Raise DataError, naming both, if two entries of a json list, (id, name, ...) each, have the same id."""
+    seen: dict[Hashable, Any] = {}
+    for number, name, *_ in entries:
+        if number in seen:
+            raise DataError(f"{path}: {kind} {number} is listed twice, as {seen[number]} and as {name}: give each an "
+                            "id of its own")
+        seen[number] = name
+
+
+def sizes_on_disk(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """(width, height) of stored rasters, from the files' first bytes.
+
+    Raises DataError naming those that are missing, or one that is no image.
+    """
+    if missing := [path.name for path in paths if not path.is_file()]:
+        folder = next(path.parent for path in paths if path.name == missing[0])
+        raise DataError(f"{len(missing)} of {len(paths)} images are not there: {', '.join(missing[:5])}"
+                        f"{' ...' if len(missing) > 5 else ''} in {folder}")
+    return [_size_on_disk(path) for path in paths]
+
+
+def _size_on_disk(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        # OpenCV knows some formats that Pillow does not.
+        height, width = read_raster(path, cv2.IMREAD_UNCHANGED).shape[:2]
+        return width, height
+
+
 def read_raster(path: Path, flags: int) -> np.ndarray:
     """An image as it is stored, whatever its orientation tag says, because boxes belong to the stored raster.
 
@@ -151,11 +195,55 @@ def read_raster(path: Path, flags: int) -> np.ndarray:
     return values
 
 
-def clean_boxes(rows: list[tuple[list[float], int]], width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """COCO boxes (x, y, w, h) with labels to clipped corner boxes; boxes without area inside the image are left out."""
-    boxes: np.ndarray = np.array([box for box, _ in rows], np.float32).reshape(-1, 4)
-    labels = np.array([label for _, label in rows], np.int64)
-    boxes[:, 2:] += boxes[:, :2]
-    boxes = np.clip(boxes, 0.0, np.array([width, height, width, height], np.float32))
-    solid = (boxes[:, 2] - boxes[:, 0] > 1.0) & (boxes[:, 3] - boxes[:, 1] > 1.0)
-    return boxes[solid], labels[solid]
+class BoxReader:
+    """Makes the boxes of one set fit for training, and counts what it had to change.
+
+    Published sets and exports hold boxes that reach over the border, slivers, and some of no area. Those over the
+    border are clipped, what is left a pixel thin or thinner is an ignore region, because no detector finds it and it is
+    no background either, and a box without area inside its image is left out.
+    """
+
+    def __init__(self, where: Path) -> None:
+        self.where = where
+        self._count: Counter[str] = Counter()
+        self._first_empty = ""
+
+    def read(self, rows: Sequence[Labelled], width: float, height: float, file: Path | None = None
+             ) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) float32 inside an image of ``width`` x ``height`` pixels, and labels (N,) int64.
+
+        ``file`` is where the rows stand, if that is not the set's own file. Raises DataError for a box that is not of
+        finite numbers.
+        """
+        boxes: np.ndarray = np.array([box for box, *_ in rows], np.float32).reshape(-1, 4)
+        labels = np.array([label for _, label, _ in rows], np.int64)
+        if not (finite := np.isfinite(boxes).all(1)).all():
+            box, _, place = rows[int(finite.argmin())]
+            raise DataError(f"{file or self.where}: {place} has the box {box}, not four finite numbers")
+        clipped = np.clip(boxes, 0.0, np.array([width, height, width, height], np.float32))
+        sides = clipped[:, 2:] - clipped[:, :2]
+        empty, thin = (sides <= 0).any(1), (sides <= THIN).any(1)
+        if empty.any() and not self._first_empty:
+            box, _, place = rows[int(empty.argmax())]
+            place = f"{place} of {file.name}" if file else place
+            corners = " ".join(f"{value:g}" for value in box)
+            self._first_empty = f"{place}, {corners} (x1 y1 x2 y2) in {width:g} x {height:g} pixels"
+        self._count.update(all=len(rows), empty=int(empty.sum()), thin=int((thin & ~empty & (labels >= 0)).sum()),
+                           clipped=int(((np.abs(clipped - boxes) > 1.0).any(1) & ~empty).sum()))
+        labels[thin] = -1
+        return clipped[~empty], labels[~empty]
+
+    def report(self) -> None:
+        """Say on stderr, in a line, how many boxes were changed.
+
+        Raises DataError if many have no area: then their numbers mean something else than is read into them.
+        """
+        count = self._count
+        if count["empty"] > max(MOST_EMPTY, MOST_EMPTY_PART * count["all"]):
+            raise DataError(f"{self.where}: {count['empty']} of {count['all']} boxes have no area inside their images, "
+                            f"first {self._first_empty}: are they written in another order or scale?")
+        said = [f"{count['clipped']} reach over the border and are clipped" if count["clipped"] else "",
+                f"{count['thin']} are a pixel thin or thinner and ignored" if count["thin"] else "",
+                f"{count['empty']} without area are left out, first {self._first_empty}" if count["empty"] else ""]
+        if any(said):
+            print(f"{self.where}: of {count['all']} boxes {', '.join(filter(None, said))}", file=sys.stderr)

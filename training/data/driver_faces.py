@@ -13,7 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from thermal_kd_ros.layouts import LAYOUTS
 from training.data.coco import DataError
+from training.data.face_labels import check_apart, checked_face, label_lines, numbers
 from training.options import check_step
 
 POINTS = 54
@@ -25,7 +27,7 @@ class FaceFrame:
 
     path: Path
     values: np.ndarray
-    """(H, W) uint8."""
+    """(H, W), of whatever type the set has."""
     box: np.ndarray
     """(4,) float32, x1 y1 x2 y2, pixels."""
     points: np.ndarray
@@ -33,22 +35,34 @@ class FaceFrame:
 
 
 def read_label(path: Path, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Box (4,) x1 y1 x2 y2 and points (54, 2) of a label file, pixels; raises DataError naming file and line."""
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if not line.strip():
+    """Box (4,) x1 y1 x2 y2 and points (54, 2) of a label file, pixels; raises DataError naming file and line.
+
+    A frame has one face, of class 0, and each of its points a confidence: 0 would say that it was not labelled.
+    """
+    face: tuple[np.ndarray, np.ndarray] | None = None
+    for number, line in enumerate(label_lines(path), 1):
+        words, where = line.split(), f"{path}, line {number}"
+        if not words:
             continue
-        try:
-            values = np.array([float(word) for word in line.split()], np.float32)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: {error}") from None
-        if len(values) != 5 + 3 * POINTS or not np.isfinite(values).all():
-            raise DataError(f"{path}, line {number}: {len(values)} values, expected {5 + 3 * POINTS} finite numbers "
+        values = numbers(words, where)
+        if len(values) != 5 + 3 * POINTS:
+            raise DataError(f"{where}: {len(values)} values, expected {5 + 3 * POINTS} "
                             f"(class, box, {POINTS} x (x, y, confidence))")
-        size = np.array([width, height], np.float32)
+        if face:
+            raise DataError(f"{where}: a second face; a frame of driver_faces has one")
+        if values[0] != 0:
+            raise DataError(f"{where}: class {words[0]} is unknown, faces are class 0")
+        places = values[5:].reshape(POINTS, 3)
+        if not ((places[:, 2] > 0) & (places[:, 2] <= 1)).all():
+            raise DataError(f"{where}: the confidence of each point must lie above 0 and up to 1, one is "
+                            f"{places[:, 2].min():g} and one {places[:, 2].max():g}")
+        size = np.array([width, height])
         centre, extent = values[1:3] * size, values[3:5] * size
         box = np.concatenate([centre - extent / 2, centre + extent / 2])
-        return box, values[5:].reshape(POINTS, 3)[:, :2] * size
-    raise DataError(f"{path}, line 1: the file has no label; delete it if its frame has no face")
+        face = checked_face(places[:, :2] * size, box, (width, height), where)
+    if not face:
+        raise DataError(f"{path}, line 1: the file has no label; delete it if its frame has no face")
+    return face
 
 
 class DriverFaces:
@@ -79,4 +93,5 @@ class DriverFaces:
         if values is None:
             raise DataError(f"{image} cannot be read as an image")
         box, points = read_label(label, values.shape[1], values.shape[0])
+        check_apart(points, LAYOUTS["sf_tl54"].outer_eyes, str(label))
         return FaceFrame(image, values, box, points)

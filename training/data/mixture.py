@@ -1,8 +1,10 @@
-"""Several detection data sets as one stream of augmented, contrast-normalised training images."""
+"""Detection data sets by their kinds, and several as one stream of augmented, contrast-normalised training images."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +15,10 @@ from thermal_kd_ros.config import ContrastConfig, ThermalConfig
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.tone import TemporalTone
 from training.data.augment import AugmentConfig, affine, daylight, random_matrix, sensor
-from training.data.coco import DataError, Sample
-from training.data.pairs import PairedSample, thermal_values
+from training.data.coco import CocoDetection, DataError, Sample
+from training.data.field_layouts import LAYOUTS, FieldPairs
+from training.data.pairs import PairedCoco, PairedSample, thermal_values
+from training.data.registration import MOST_SHIFT, check_registration
 from training.data.sampling import drawn
 from training.losses.detection import Targets
 
@@ -25,6 +29,53 @@ class DetectionSource(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, i: int) -> Sample | PairedSample: ...
+
+
+class LabelledSource(DetectionSource, Protocol):
+    """A data set on disk, which tells its labels without reading an image."""
+
+    name: str
+    """What messages call it."""
+    classes: tuple[str, ...]
+    labelled: np.ndarray
+    """(C,) bool: the classes that it labels."""
+
+    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and labels (N,) of image ``i``."""
+
+
+KINDS = ("coco", "pairs", *LAYOUTS)
+"""What ``open_source`` knows."""
+
+
+def open_source(kind: str, root: Path, split: str, classes: tuple[str, ...] | None = None,
+                absent: tuple[str, ...] = (), background: tuple[str, ...] = (), visible: bool = False,
+                most_shift: float = MOST_SHIFT) -> LabelledSource:
+    """A split of the data set in the folder ``root``, for training and for measuring alike.
+
+    Args:
+        kind: one of KINDS.
+        root: the set's folder.
+        split: as the set calls it.
+        classes: the model's; without them, the set's own.
+        absent: classes that are not labelled because none is in the set: background there, not unknown.
+        background: labels without a class of the model that are background; others are ignore regions.
+        visible: the visible half is looked at: the set must consist of pairs, and their halves must lie on each other.
+        most_shift: by which part of the image's width or height they may lie apart; infinity: any.
+
+    Raises DataError for all that makes the set unusable, before any epoch begins.
+    """
+    if kind not in KINDS:
+        raise DataError(f"unknown kind of data '{kind}'; known: {', '.join(KINDS)}")
+    # The thermal half of pairs alone is an ordinary coco set.
+    layouts = {"coco": CocoDetection, "pairs": PairedCoco if visible else CocoDetection, **LAYOUTS}
+    source = layouts[kind](root, split, classes, absent, background)
+    if visible:
+        if not isinstance(source, PairedCoco | FieldPairs):
+            raise DataError(f"{root}: {kind} has thermal images alone; visible light takes pairs")
+        if math.isfinite(most_shift):
+            check_registration(source, root.name, most_shift)
+    return source
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
 
-from training.data.coco import CocoDetection, DataError, Sample, read_raster
+from training.data.coco import CocoDetection, DataError, Sample, read_raster, sizes_on_disk
+from training.data.registration import check_registration as check_registration
 
 VISIBLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -59,42 +59,62 @@ def thermal_values(sample: Sample | PairedSample) -> np.ndarray:
     return sample.thermal if isinstance(sample, PairedSample) else sample.values
 
 
-class PairedSource(Protocol):
-    """What a paired data set must offer."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int) -> PairedSample: ...
-
-
-def match_stems(names: list[str], visible: Path) -> list[Path]:
+def match_stems(names: list[str], visible: Path, whole: bool = False) -> list[Path]:
     """The visible image of each thermal file name: the file in the folder ``visible`` with the same stem.
 
-    Raises DataError naming the files without a partner.
+    ``whole``: the names are all there are, so that a visible image beside them has lost its partner. Raises DataError
+    naming the files without a partner, or with two.
     """
     if not visible.is_dir():
         raise DataError(f"{visible} is missing: it holds the visible half of each pair, under the thermal file's name")
-    found = {path.stem: path for path in visible.iterdir() if path.suffix.lower() in VISIBLE_SUFFIXES}
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in visible.iterdir() if path.suffix.lower() in VISIBLE_SUFFIXES):
+        if found.setdefault(path.stem, path) != path:
+            raise DataError(f"{visible} has both {found[path.stem].name} and {path.name}: which of them is the visible "
+                            "half?")
+    stems: dict[str, str] = {}
+    for name in names:
+        if stems.setdefault(Path(name).stem, name) != name:
+            raise DataError(f"{stems[Path(name).stem]} and {name} would have the same visible half in {visible}: give "
+                            "each thermal image a name of its own")
     lonely = [name for name in names if Path(name).stem not in found]
     if lonely:
         raise DataError(f"{len(lonely)} of {len(names)} thermal images have no visible partner in {visible}: "
-                        f"{', '.join(lonely[:5])}{' ...' if len(lonely) > 5 else ''}")
+                        f"{_some(lonely)}")
+    if whole and (lonely := [path.name for path in found.values() if path.stem not in stems]):
+        raise DataError(f"{len(lonely)} of {len(found)} visible images in {visible} have no thermal partner: "
+                        f"{_some(lonely)}")
     return [found[Path(name).stem] for name in names]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
+def check_halves(thermal: list[Path], visible: list[Path]) -> list[tuple[int, int]]:
+    """(width, height) of each pair; raises DataError for files that are missing or no image, and for unequal halves."""
+    sizes = sizes_on_disk(thermal)
+    for first, size, path, other in zip(thermal, sizes, visible, sizes_on_disk(visible), strict=True):
+        if size != other:
+            raise DataError(f"{path} is {other[0]} x {other[1]} pixels, its thermal half {first.name} is "
+                            f"{size[0]} x {size[1]}: register and crop the pair first")
+    return sizes
 
 
 class PairedCoco:
     """A COCO split of thermal images, <root>/<split>/, with the visible half in <root>/<split>_visible/.
 
     Partners share their stem. The thermal half alone is an ordinary COCO set, so that evaluation needs nothing else.
-    Raises DataError for what CocoDetection refuses, and for unpaired files.
+    Raises DataError for what CocoDetection refuses, for thermal images without a partner, and for unequal halves.
     """
 
     def __init__(self, root: Path, split: str, classes: tuple[str, ...] | None = None, absent: tuple[str, ...] = (),
                  background: tuple[str, ...] = ()) -> None:
         self._thermal = CocoDetection(root, split, classes, absent, background)
-        self.classes = self._thermal.classes
+        self.classes, self.labelled, self.name = self._thermal.classes, self._thermal.labelled, self._thermal.name
         names = [entry["file_name"] for entry in self._thermal.images]
         self._visible = match_stems(names, root / f"{split}_visible")
+        check_halves([self._thermal.folder / name for name in names], self._visible)
 
     def __len__(self) -> int:
         return len(self._thermal)
@@ -103,47 +123,12 @@ class PairedCoco:
         """Boxes (N, 4) and labels (N,) of pair ``i``, without reading its pixels."""
         return self._thermal.boxes(i)
 
+    def where(self, i: int) -> str:
+        """The visible file of pair ``i``."""
+        return str(self._visible[i])
+
     def __getitem__(self, i: int) -> PairedSample:
         sample: Sample = self._thermal[i]
         visible = read_raster(self._visible[i], cv2.IMREAD_COLOR)
         return PairedSample(sample.values, cv2.cvtColor(visible, cv2.COLOR_BGR2RGB), sample.boxes, sample.labels,
-                            sample.labelled).check(str(self._visible[i]))
-
-
-def common_shift(pairs: PairedSource, most: int = 24, size: int = 256) -> tuple[float, float, float]:
-    """By how much the visible images of a set lie off their thermal partners: (x, y, sureness).
-
-    x and y are parts of the image's width and height, positive where the visible image lies to the right or below.
-    Phase correlation (Kuglin and Hines, 1975) of the edges of up to ``most`` pairs, whose spectra are added, because
-    one pair of two modalities says little. Sureness is the height of the peak in deviations of the correlation; without
-    a common shift it is about 5.
-    """
-    window = np.outer(np.hanning(size), np.hanning(size)).astype(np.float32)
-    total = np.zeros((size, size // 2 + 1), np.complex128)
-    for i in np.linspace(0, len(pairs) - 1, min(most, len(pairs))).round().astype(int):
-        sample = pairs[int(i)]
-        spectra = []
-        for image in (sample.thermal, cv2.cvtColor(sample.visible, cv2.COLOR_RGB2GRAY)):
-            small = cv2.resize(image.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-            smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
-            edges = np.log1p(cv2.magnitude(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)))
-            spectra.append(np.fft.rfft2((edges - edges.mean()) * window))
-        cross = spectra[1] * spectra[0].conj()
-        total += cross / (np.abs(cross) + 1e-9)
-    # Low frequencies alone: fine edges of the two modalities do not agree.
-    rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
-    surface = np.fft.irfft2(total * np.exp(-(rows**2 + columns**2) / (2 * 0.08**2)), s=(size, size))
-    y, x = np.unravel_index(surface.argmax(), surface.shape)
-    sureness = float((surface.max() - surface.mean()) / (surface.std() + 1e-12))
-    return ((int(x) + size // 2) % size - size // 2) / size, ((int(y) + size // 2) % size - size // 2) / size, sureness
-
-
-def check_registration(pairs: PairedSource, where: str, most_shift: float = 0.02) -> None:
-    """Raise DataError, naming ``where``, if the halves of the pairs surely lie apart by a common shift.
-
-    ``most_shift`` is a part of the image's width or height.
-    """
-    x, y, sureness = common_shift(pairs)
-    if sureness > 10.0 and max(abs(x), abs(y)) > most_shift:
-        raise DataError(f"{where}: the visible images lie {100 * x:+.1f} % of the width and {100 * y:+.1f} % of the "
-                        "height off their thermal partners: register the pairs first, a box must hold in both")
+                            sample.labelled).check(self.where(i))

@@ -24,7 +24,7 @@ from thermal_kd_ros.output import written_aside
 from training.data.augment import AugmentConfig
 from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
-from training.detector.evaluate import evaluate_network
+from training.detector.evaluate import evaluate_network, shared_classes
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.train import identity, train
 from training.device import usable_device, use_threads
@@ -83,6 +83,7 @@ _PAIRED_ROWS: dict[str, dict[str, Any]] = {
     "cosine full": _aligned("cosine", "full"),
     "frequency full": _aligned("frequency", "full"),
     "ckd": _compared("ckd", 1.0),
+    "crd, in-batch": {**_compared("crd", 0.2), "distill.memory": 0},
     "crd": _compared("crd", 0.2),
     "wcord": _compared("wcord", 0.2),
     "gkd": _compared("gkd", 1.0),
@@ -152,12 +153,30 @@ class Comparison:
             raise DataError(f"{folder} holds a run of another experiment, on other data, or with another start or "
                             "teacher; delete it or give another --output")
         train(experiment, folder, self.data, self.device, 0)
-        root = experiment.parts[0].root
-        scores = evaluate_network(path, self.data / root, "val", CLASSES, str(self.device))
+        part = experiment.parts[0]
+        scores = evaluate_network(path, self.data / part.root, part.validation_split, CLASSES, str(self.device),
+                                  part.kind)
         with written_aside(done) as file:
             file.write_text(json.dumps({"run": run_of, "scores": scores}, indent=1))
         (folder / "state.pt").unlink(missing_ok=True)
         return path, scores
+
+    def check(self, rows: list[str]) -> None:
+        """Raise DataError if what these rows train could not be measured afterwards."""
+        experiment = self.experiment({})
+        if not experiment.parts:
+            raise DataError("a comparison needs data: parts is empty")
+        part = experiment.parts[0]
+        if not part.validation_split:
+            raise DataError(f"{part.root}: {part.kind} has no split to measure on; name one as the part's option "
+                            "validation")
+        teachers = {row["distill.teacher"] for name, row in self.grid.rows.items()
+                    if name in rows and "distill.teacher" in row}
+        visible = any(self.grid.teachers[name].get("modality") == "visible" for name in teachers)
+        measured = part.opened(self.data, part.validation_split, visible=visible)
+        if missing := sorted(set(CLASSES) - set(shared_classes(experiment.classes, measured))):
+            raise DataError(f"no figure for {', '.join(missing)}: runs know {', '.join(experiment.classes)}, "
+                            f"{measured.name} labels {', '.join(measured.classes)}")
 
     def start(self) -> dict[str, Any]:
         """What every row starts from."""
@@ -219,7 +238,8 @@ def main(argv: list[str] | None = None) -> int:
             around(args.grid, page)
         comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
                                 changes)
-        # Not after hours of training: whether what is there belongs to this comparison.
+        # Not after hours of training: whether runs can be measured, and what is there belongs to this comparison.
+        comparison.check(rows)
         comparison.finished()
         for seed in args.seeds:
             for name in rows:

@@ -17,6 +17,7 @@ from training.losses.crosskd import align_scale, box_overlap, quality_focal
 from training.losses.cwd import cwd
 from training.losses.embed_distill import embed_distill
 from training.losses.gkd import gkd, tokens
+from training.losses.roi_contrast import EmbeddingQueue
 from training.losses.rois import pooled
 from training.losses.wcord import Critic, dual, primal
 
@@ -92,14 +93,24 @@ class _Objects(nn.Module):
 
 
 class Crd(_Objects):
-    """Contrast of student and teacher embeddings of one object against other objects of the batch."""
+    """Contrast of student and teacher embeddings of one object against other objects: those of the batch, and the
+    teacher's last ``memory`` ones of earlier batches.
 
-    def __init__(self, student: Detector, teacher: Detector) -> None:
+    The paper remembers 16384 of CIFAR's 50000 images and updates them slowly. Here the newest are kept as they were; a
+    memory longer than an epoch has objects would hold each object among its own negatives.
+    """
+
+    def __init__(self, student: Detector, teacher: Detector, memory: int = 0) -> None:
         super().__init__(student, teacher, 128, project_teacher=True)
+        self.queue = EmbeddingQueue(1, memory, 128) if memory else None
 
     def forward(self, levels: list[torch.Tensor], goal: list[torch.Tensor], rois: torch.Tensor) -> torch.Tensor:
         """See the module."""
-        return crd(*self.both(levels, goal, rois))
+        mine, other = self.both(levels, goal, rois)
+        loss = crd(mine, other, None if self.queue is None else self.queue.content()[0])
+        if self.queue is not None and self.training:
+            self.queue.push(other.detach(), torch.zeros(len(other), dtype=torch.long, device=other.device))
+        return loss
 
 
 class Wcord(_Objects):

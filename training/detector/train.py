@@ -13,9 +13,12 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -23,10 +26,10 @@ from tqdm import tqdm
 from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
 from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
-from training.data.coco import CocoDetection, DataError
-from training.data.field_layouts import LAYOUTS, FieldPairs
+from training.data.coco import DataError
+from training.data.digest import of_files, of_heads, of_layout, of_pairs
+from training.data.field_layouts import FieldPairs
 from training.data.mixture import DetectionSource, Mixture, Part, collate
-from training.data.pairs import PairedCoco, check_registration
 from training.data.sampling import repeat_factors
 from training.detector import teacher as teachers
 from training.detector.evaluate import evaluate_network
@@ -35,44 +38,45 @@ from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
-from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
+from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.detection import Targets
 from training.provenance import Provenance, digest_of, of_models
 
 CLASS_LAYERS = re.compile(r"heads\.\d+\.classify\.1\.(weight|bias)")
 """Tensors of which each row belongs to a class."""
+STATE_STEPS = 200
+"""Steps from one state to the next within an epoch."""
+MOST_SKIPS = 20
+"""Steps in a row that a gradient scaler may skip because gradients are not finite.
+
+It begins at 2^16 and halves with each: after 16 an overflow is not the scale's.
+"""
+
+
+@runtime_checkable
+class TellsBoxes(Protocol):
+    """A data set that tells its boxes and labels without making an image."""
+
+    def boxes(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) and labels (N,) of image ``i``."""
 
 
 def build_source(part: DataPart, classes: tuple[str, ...], data: Path, visible: bool = False) -> DetectionSource:
     """The data set of one part of an experiment; ``visible``: with the visible halves of its pairs."""
-    if part.kind == "pairs" and visible:
-        pairs = PairedCoco(data / part.root, "train", classes, part.absent, part.background)
-        check_registration(pairs, part.root)
-        return pairs
-    if part.kind in ("coco", "pairs"):
-        return CocoDetection(data / part.root, "train", classes, part.absent, part.background)
-    if part.kind in LAYOUTS:
-        if part.absent or part.background:
-            raise DataError(f"{part.root}: absent and background are for coco sets; {part.kind} maps its labels itself")
-        source = LAYOUTS[part.kind](data / part.root, part.options.get("split", "train"), classes)
-        if visible and isinstance(source, FieldPairs):
-            check_registration(source, part.root)
-        return source
     if part.kind == "rendered_faces":
         from training.data.rendered_faces import RenderedFaceScenes
 
         return RenderedFaceScenes(classes=classes, data=data, **part.options)
-    raise DataError(f"unknown kind of data '{part.kind}'; known: coco, pairs, rendered_faces, "
-                    f"{', '.join(LAYOUTS)}")
+    return part.opened(data, part.train_split, classes, visible)
 
 
 def build_part(part: DataPart, experiment: Experiment, data: Path, visible: bool) -> Part:
     """A data set of an experiment with how often its images are drawn."""
     source, weights = build_source(part, experiment.classes, data, visible), None
     if experiment.balance:
-        if not isinstance(source, CocoDetection | PairedCoco):
-            raise DataError(f"{part.root or part.kind}: balance takes coco sets and pairs, which tell their labels "
-                            f"without making an image; {part.kind} does not")
+        if not isinstance(source, TellsBoxes):
+            raise DataError(f"{part.root or part.kind}: balance takes sets that tell their labels without making an "
+                            f"image; {part.kind} does not")
         weights = repeat_factors([source.boxes(i)[1] for i in range(len(source))], experiment.balance)
     return Part(source, part.repeat, part.augment, weights)
 
@@ -143,8 +147,13 @@ def to_device(targets: Targets, device: torch.device) -> Targets:
 
 
 def train(experiment: Experiment, output: Path, data: Path, device: torch.device, workers: int,
-          processes: Processes | None = None) -> Path:
-    """Run an experiment, alone or as one of several ``processes``; returns the path of the model file."""
+          processes: Processes | None = None, state_steps: int = STATE_STEPS) -> Path:
+    """Run an experiment, alone or as one of several ``processes``; returns the path of the model file.
+
+    Every ``state_steps`` steps of the run, and after each epoch, its state is written. Raises DataError for data that
+    cannot be used and for the state of another run, and FloatingPointError for a loss, a gradient or weights that are
+    not finite, which never reach a file.
+    """
     processes = processes or Processes()
     output.mkdir(parents=True, exist_ok=True)
     experiment.distill.check()
@@ -154,9 +163,10 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         teachers.check_teacher(card, experiment.spec(), experiment.classes)
         teacher, teacher_modality = teacher.to(device), teachers.modality(card)
 
-    origin, run_of = provenance(experiment), identity(experiment, data)
+    origin = provenance(experiment)
     visible = "visible" in (experiment.modality, teacher_modality)
     mixture = build_mixture(experiment, data, visible)
+    run_of = identity(experiment, data, [part.data for part in mixture.parts])
     steps_per_epoch = len(mixture) // experiment.batch
     total = steps_per_epoch * experiment.epochs
     if total == 0:
@@ -170,7 +180,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     optimiser = torch.optim.AdamW(parameter_groups(objective, experiment.weight_decay), lr=experiment.lr)
     scaler = torch.amp.GradScaler(enabled=device.type == "cuda")
 
-    state_path, step = output / "state.pt", 0
+    state_path, step, skips = output / "state.pt", 0, 0
 
     def same_run(state: dict[str, Any]) -> None:
         if state["run"] != run_of:
@@ -187,11 +197,14 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
 
     def save() -> None:
         if processes.first:
+            check_finite([objective, average], step)
             save_state(state_path, {
                 "run": run_of, "step": step, "objective": objective.state_dict(),
                 "average": average.state_dict(), "optimiser": optimiser.state_dict(),
                 "scaler": scaler.state_dict()})
 
+    # Every process has a share of the batch.
+    bad_batch = output / f"bad_batch{processes.rank or ''}.pt"
     losses_of = synchronised(objective, processes)
     bar = tqdm(total=total, initial=step, desc=experiment.name, unit="step", smoothing=0.02, mininterval=5.0,
                disable=not processes.first)
@@ -208,14 +221,16 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
                 group["lr"] = learning_rate(step, total, experiment)
             losses = losses_of(images.to(device), to_device(targets, device), step, total)
             if not torch.isfinite(losses["total"]):
-                torch.save({"images": images, "boxes": targets.boxes, "labels": targets.labels},
-                           output / "bad_batch.pt")
-                raise FloatingPointError(f"the loss is {losses['total'].item()} at step {step}; the batch is in "
-                                         f"{output / 'bad_batch.pt'}. Lower lr, or look at that batch's boxes.")
+                raise stopped(f"the loss is {losses['total'].item()} at step {step}", images, targets, bad_batch)
             optimiser.zero_grad(set_to_none=True)
             scaler.scale(losses["total"]).backward()
             scaler.unscale_(optimiser)
-            torch.nn.utils.clip_grad_norm_(objective.parameters(), experiment.clip)
+            norm = torch.nn.utils.clip_grad_norm_(objective.parameters(), experiment.clip)
+            skips = 0 if torch.isfinite(norm) else skips + 1
+            if skips > (MOST_SKIPS if scaler.is_enabled() else 0):
+                often = f", the last of {skips} such steps in a row" if scaler.is_enabled() else ""
+                raise stopped(f"the loss is finite but its gradient's norm is {norm.item()} at step {step}{often}",
+                              images, targets, bad_batch)
             scaler.step(optimiser)
             scaler.update()
             update_ema(average, student, step, experiment.ema)
@@ -223,12 +238,13 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
             bar.update()
             for key, value in losses.items():
                 sums[key] = sums.get(key, 0.0) + value.item()
-            if step % 200 == 0:
+            if step % state_steps == 0:
                 save()
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
                 **{key: round(value / len(batches), 4) for key, value in sums.items()}}
         bar.set_postfix({key: line[key] for key in sums})
         if processes.first:
+            check_finite([objective, average], step)
             # Before the state: a run that dies between the two repeats its last steps and writes the model then.
             write_model(experiment, average, output / f"{experiment.name}.safetensors", origin)
         save()
@@ -239,6 +255,16 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     return output / f"{experiment.name}.safetensors"
 
 
+def stopped(why: str, images: torch.Tensor, targets: Targets, path: Path) -> FloatingPointError:
+    """Save the batch of a step that cannot be taken to ``path``; what to raise, also where it cannot be saved."""
+    try:
+        save_state(path, {"images": images, "boxes": targets.boxes, "labels": targets.labels})
+    except (OSError, MemoryError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        return FloatingPointError(f"{why}; the batch could not be saved ({reason}). Lower lr.")
+    return FloatingPointError(f"{why}; the batch is in {path}. Lower lr, or look at that batch's boxes.")
+
+
 def provenance(experiment: Experiment) -> Provenance:
     """Of the parts of an experiment, of the model that it starts from and of its teacher."""
     parts = (Provenance((part.licence,), part.terms) for part in experiment.parts)
@@ -246,10 +272,27 @@ def provenance(experiment: Experiment) -> Provenance:
     return Provenance().merged(*parts, backbone, of_models(experiment.start, experiment.distill.teacher))
 
 
-def identity(experiment: Experiment, data: Path) -> str:
-    """What a run is, as JSON: a name such as ``detector_nano`` may stand for other weights tomorrow."""
-    return json.dumps({"experiment": experiment.to_json(), "data": str(data.resolve()),
+def identity(experiment: Experiment, data: Path, sources: Sequence[DetectionSource] = ()) -> str:
+    """What a run is, as JSON: a name such as ``detector_nano`` may stand for other weights tomorrow, a folder for data.
+
+    ``sources`` are the data sets of its parts if they are open already. Raises DataError for data and ModelError for
+    models that cannot be read.
+    """
+    contents = [content(part, data, source) for part, source in zip_longest(experiment.parts, sources)]
+    return json.dumps({"experiment": experiment.to_json(), "data": str(data.resolve()), "contents": contents,
                        "start": digest_of(experiment.start), "teacher": digest_of(experiment.distill.teacher)})
+
+
+def content(part: DataPart, data: Path, source: DetectionSource | None = None) -> str:
+    """A digest of what the split that is learnt from lists and labels; ``source``: the split if it is open already."""
+    root = data / part.root
+    if part.kind == "rendered_faces":
+        return of_heads(data, part.options["cache"])
+    if part.kind in ("coco", "pairs"):
+        return of_files([root / f"{part.train_split}.json"])
+    if isinstance(source, FieldPairs):
+        return of_pairs(source, root)
+    return of_layout(part.kind, root, part.train_split, part.background)
 
 
 def write_model(experiment: Experiment, model: Detector, path: Path, origin: Provenance) -> None:

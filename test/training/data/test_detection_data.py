@@ -51,6 +51,34 @@ def test_coco_maps_names_clips_boxes_and_keeps_empty_images(tree):
     assert sample.labels.tolist() == [2, -1, 0, -1]
 
 
+def test_changed_boxes_are_counted_once(tree, capsys):
+    rewritten(tree, lambda content: content["annotations"][0].update(bbox=[5, 6, 10, 0.5]))
+    data = CocoDetection(tree, "train", CLASSES)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "train.json: of 6 boxes 1 reach over the border and are clipped, 1 are a" in said
+    assert "2 without area are left out, first annotation 4, 10 10 10 15 (x1 y1 x2 y2) in 60 x 40" in said
+    # A sliver is no target, and no background either.
+    assert data.boxes(0)[0][0].tolist() == [5, 6, 15, 6.5] and data.boxes(0)[1][0] == -1
+    assert data[0].labels.tolist() == data.boxes(0)[1].tolist() and not capsys.readouterr().err
+
+
+def test_a_set_with_good_boxes_says_nothing(tree, capsys):
+    rewritten(tree, lambda content: content.update(annotations=content["annotations"][:2]))
+    CocoDetection(tree, "train", CLASSES)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_set_of_which_many_boxes_lie_elsewhere_is_refused(tree):
+    def shrunk(content):
+        content["images"][0].update(width=6, height=4)
+        content["annotations"] = [{**content["annotations"][0], "id": i} for i in range(11)]
+
+    rewritten(tree, shrunk)
+    cv2.imwrite(str(tree / "train" / "a.png"), np.zeros((4, 6), np.uint8))
+    with pytest.raises(DataError, match="train.json: 11 of 11 boxes have no area inside their images, first annot"):
+        CocoDetection(tree, "train", CLASSES)
+
+
 def test_absent_classes_are_background_and_not_unknown(tree):
     assert CocoDetection(tree, "train", CLASSES, ("bicycle",)).labelled.tolist() == [True, True, True]
 
@@ -108,6 +136,8 @@ def test_annotations_of_nothing_are_told(tree, field):
     (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, None]), "annotation 3 has the 'bbox'"),
     (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, float("nan")]), "annotation 3 has the 'bbox'"),
     (lambda c: c["annotations"][2].update(image_id=[7]), "annotation 3 has the 'image_id'"),
+    (lambda c: c["images"][1].update(id=7), "image 7 is listed twice, as a.png and as b.png"),
+    (lambda c: c["categories"][1].update(id=3), "category 3 is listed twice, as car and as person"),
     (lambda c: c["annotations"][2].pop("category_id"), "annotation 3 has no 'category_id'")])
 def test_entries_that_lack_something_are_told(tree, change, said):
     rewritten(tree, change)
@@ -123,14 +153,25 @@ def test_a_set_without_images_is_told(tree):
 
 def test_an_unreadable_image_is_named(tree):
     (tree / "train" / "a.png").write_bytes(b"no png")
-    with pytest.raises(DataError, match="a.png"):
-        CocoDetection(tree, "train", CLASSES)[0]
+    with pytest.raises(DataError, match="a.png cannot be read"):
+        CocoDetection(tree, "train", CLASSES)
+
+
+def test_an_image_that_is_not_there_is_named(tree):
+    (tree / "train" / "b.png").unlink()
+    with pytest.raises(DataError, match="1 of 2 images are not there: b.png in .*train"):
+        CocoDetection(tree, "train", CLASSES)
+
+
+def test_no_pixel_is_decoded_before_it_is_wanted(tree, monkeypatch):
+    monkeypatch.setattr(cv2, "imread", lambda *_: pytest.fail("an image was decoded"))
+    assert len(CocoDetection(tree, "train", CLASSES).boxes(0)[0]) == 4
 
 
 def test_an_image_of_another_size_than_its_boxes_are_for_is_told(tree):
     cv2.imwrite(str(tree / "train" / "a.png"), np.zeros((80, 120), np.uint8))
     with pytest.raises(DataError, match="a.png is 120 x 80 pixels, its boxes are for 60 x 40"):
-        CocoDetection(tree, "train", CLASSES)[0]
+        CocoDetection(tree, "train", CLASSES)
 
 
 def test_an_orientation_tag_does_not_turn_the_image_under_its_boxes(tree):

@@ -1,9 +1,10 @@
-"""Registered pairs: what is refused, shifts that are noticed, and one geometry for both halves."""
+"""Registered pairs: what is refused, and one geometry for both halves."""
 
 import importlib.util
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from thermal_kd_ros.config import ContrastConfig  # noqa: E402
 from training.data.augment import AugmentConfig, daylight  # noqa: E402
 from training.data.coco import CocoDetection, DataError  # noqa: E402
 from training.data.mixture import Mixture, Part, collate  # noqa: E402
-from training.data.pairs import PairedCoco, PairedSample, check_registration, common_shift  # noqa: E402
+from training.data.pairs import PairedCoco, PairedSample  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location("pairs", Path(__file__).parents[1] / "pairs.py")
 made = importlib.util.module_from_spec(_spec)
@@ -29,8 +30,6 @@ def tree(tmp_path):
 
 
 def test_partners_are_found_by_stem_whatever_the_ending(tree):
-    import cv2
-
     image = cv2.imread(str(tree / "train_visible" / "3.png"))
     (tree / "train_visible" / "3.png").unlink()
     cv2.imwrite(str(tree / "train_visible" / "3.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 100])
@@ -61,7 +60,23 @@ def test_unpaired_files_are_named(tree):
 def test_broken_visible_images_are_named(tree):
     (tree / "train_visible" / "2.png").write_bytes(b"nothing")
     with pytest.raises(DataError, match=r"2\.png cannot be read"):
-        PairedCoco(tree, "train", CLASSES)[2]
+        PairedCoco(tree, "train", CLASSES)
+
+
+def test_halves_of_another_size_are_told_when_the_set_is_opened(tree):
+    cv2.imwrite(str(tree / "train_visible" / "2.png"), np.zeros((64, 66, 3), np.uint8))
+    with pytest.raises(DataError, match=r"2\.png is 66 x 64 pixels, its thermal half 2.png is 64 x 64: register"):
+        PairedCoco(tree, "train", CLASSES)
+
+
+def test_two_thermal_images_of_one_visible_half_are_told(tree):
+    content = json.loads((tree / "train.json").read_text())
+    (tree / "train" / "more").mkdir()
+    (tree / "train" / "5.png").rename(tree / "train" / "more" / "4.png")
+    content["images"][5]["file_name"] = "more/4.png"
+    (tree / "train.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"4.png and more/4.png would have the same visible half"):
+        PairedCoco(tree, "train", CLASSES)
 
 
 def test_sets_without_a_class_of_the_model_are_refused(tree):
@@ -101,46 +116,6 @@ def test_impossible_pairs_are_refused(changes, message):
     assert GOOD.check("here") is GOOD
     with pytest.raises(DataError, match=f"here.*{message}"):
         PairedSample(**{**GOOD.__dict__, **changes}).check("here")
-
-
-class Street:
-    """Pairs of unlike looks (contrast reversed, other texture) and alike edges, the visible half moved by (x, y)."""
-
-    def __init__(self, x=0, y=0, unrelated=False):
-        self.move, self.unrelated = (y, x), unrelated
-
-    def __len__(self):
-        return 8
-
-    def __getitem__(self, i):
-        def picture(seed):
-            rng = np.random.default_rng(seed)
-            image = np.full((200, 300), 90.0)
-            for _ in range(14):
-                x, y = rng.integers(0, 270), rng.integers(0, 170)
-                image[y : y + rng.integers(10, 60), x : x + rng.integers(10, 60)] = rng.uniform(20, 200)
-            return image
-
-        rng = np.random.default_rng((i, 1))
-        thermal = picture(i) + rng.normal(0, 4, (200, 300))
-        other = 255 - 0.6 * picture(100 + i if self.unrelated else i) + rng.normal(0, 8, (200, 300))
-        visible = np.roll(np.dstack([other, other * 0.8, other * 0.9]), self.move, (0, 1))
-        return PairedSample(thermal.clip(0, 255).astype(np.uint8), visible.clip(0, 255).astype(np.uint8),
-                            np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.array([True]))
-
-
-@pytest.mark.parametrize("move", [(0, 0), (24, 0), (-15, 10)])
-def test_common_shifts_are_measured(move):
-    x, y, sureness = common_shift(Street(*move))
-    assert x == pytest.approx(move[0] / 300, abs=0.005) and y == pytest.approx(move[1] / 200, abs=0.006)
-    assert sureness > 10
-
-
-def test_shifted_pairs_are_refused_and_unlike_ones_are_not_guessed_at():
-    check_registration(Street(), "street")
-    check_registration(Street(unrelated=True), "street")
-    with pytest.raises(DataError, match=r"street.*\+7.8 % of the width.*register the pairs first"):
-        check_registration(Street(24, 0), "street")
 
 
 PLAIN = AugmentConfig(gain=0, gamma=0, noise=0, blur=0, stripes=0, dead_pixels=0, shading=0, polarity=0,

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -49,24 +48,6 @@ train(dataclasses.replace(TINY, epochs=16), pathlib.Path({output!r}), pathlib.Pa
 """
 
 
-@pytest.fixture
-def data(tmp_path):
-    folder = tmp_path / "data" / "set" / "train"
-    folder.mkdir(parents=True)
-    images, annotations = [], []
-    rng = np.random.default_rng(0)
-    for i in range(16):
-        values = rng.integers(0, 60, (64, 64), np.uint8)
-        x, y = (int(v) for v in rng.integers(4, 36, 2))
-        values[y : y + 24, x : x + 12] += 150
-        cv2.imwrite(str(folder / f"{i}.png"), values)
-        images.append({"id": i, "file_name": f"{i}.png", "width": 64, "height": 64})
-        annotations.append({"id": i, "image_id": i, "category_id": 1, "bbox": [x, y, 12, 24]})
-    (folder.parent / "train.json").write_text(json.dumps(
-        {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}))
-    return tmp_path / "data"
-
-
 def start(output, data):
     here = os.path.dirname(__file__)
     code = RUN.format(test=here, output=str(output), data=str(data))
@@ -93,6 +74,37 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, data):
     assert card == other_card and card.classes == ("person",)
     for name in weights:
         np.testing.assert_array_equal(weights[name], other[name], err_msg=name)
+
+
+RESUME = """
+import sys, pathlib, torch
+torch.set_num_threads(1)
+sys.path.insert(0, {test!r})
+from test_train import SHORT
+from training.detector.train import train
+train(SHORT, pathlib.Path({output!r}), pathlib.Path({data!r}), torch.device("cpu"), 1, state_steps=2)
+"""
+
+
+def test_a_run_that_stops_within_an_epoch_goes_on_to_the_same_weights(tmp_path, data, monkeypatch, repository):
+    straight = train(SHORT, tmp_path / "straight", data, torch.device("cpu"), 0)
+
+    def stop(average, model, step, decay):
+        if step == 7:
+            raise KeyboardInterrupt
+        update_ema(average, model, step, decay)
+
+    monkeypatch.setattr("training.detector.train.update_ema", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(SHORT, tmp_path / "broken", data, torch.device("cpu"), 0, state_steps=2)
+    # Epochs have four steps: six lie within the second.
+    assert torch.load(tmp_path / "broken" / "state.pt", weights_only=True)["step"] == 6
+    code = RESUME.format(test=os.path.dirname(__file__), output=str(tmp_path / "broken"), data=str(data))
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(repository)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "goes on at step 6 of 8" in done.stdout, done.stderr[-3000:]
+    for name, value in read(straight)[1].items():
+        np.testing.assert_array_equal(value, read(tmp_path / "broken" / "tiny.safetensors")[1][name], err_msg=name)
 
 
 @pytest.mark.gpu
@@ -234,7 +246,7 @@ def test_two_processes_share_each_batch_and_keep_the_same_weights(tmp_path, data
         np.testing.assert_array_equal(value, first["weights"][name].numpy(), err_msg=name)
 
 
-def test_balance_weighs_coco_sets_and_is_refused_elsewhere(data, monkeypatch):
+def test_balance_weighs_sets_that_tell_their_labels_and_is_refused_elsewhere(data, monkeypatch):
     balanced = dataclasses.replace(TINY, balance=0.5)
     assert build_mixture(TINY, data).parts[0].weights is None
     weights = build_mixture(balanced, data).parts[0].weights
@@ -247,8 +259,16 @@ def test_balance_weighs_coco_sets_and_is_refused_elsewhere(data, monkeypatch):
     weights = build_mixture(dataclasses.replace(balanced, classes=("person", "dog")), data).parts[0].weights
     # In 2 of 16 images, wanted in half of them: repeat factors are the root of what is lacking (Gupta et al., 2019).
     np.testing.assert_allclose(weights, np.where(np.isin(np.arange(16), (3, 8)), 2.0, 1.0))
+    coco = build_source(balanced.parts[0], ("person", "dog"), data)
+
+    class OtherLayout(list):
+        def boxes(self, i):
+            return coco.boxes(i)
+
+    monkeypatch.setattr("training.detector.train.build_source", lambda *_: OtherLayout(range(16)))
+    np.testing.assert_array_equal(build_mixture(balanced, data).parts[0].weights, weights)
     monkeypatch.setattr("training.detector.train.build_source", lambda *_: [])
-    with pytest.raises(DataError, match="balance takes coco sets and pairs"):
+    with pytest.raises(DataError, match="balance takes sets that tell their labels without making an image; coco does"):
         build_mixture(balanced, data)
 
 
