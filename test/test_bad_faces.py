@@ -11,6 +11,7 @@ from thermal_kd_ros.config import PerceptionConfig, with_values
 from thermal_kd_ros.evaluation.landmarks import nme
 from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections, FaceLandmarks
 from thermal_kd_ros.simulation.actors import Behaviour, Path, PersonActor
@@ -97,16 +98,25 @@ def test_faces_of_a_dozen_pixels(perception, distance):
     for found in perception.process([frame_of(celsius)])[0].faces.boxes:
         assert (found[2:] - found[:2]).max() >= perception.config.face.min_size_px
     checked(perception.process([frame_of(celsius)])[0].faces)
-    landmarks(perception, celsius, [face_box(points[0])])
+    far = landmarks(perception, celsius, [face_box(points[0])])
+    assert honest(far, points[0])
+    # The same person close by: the network must see the difference.
+    celsius, points = room((0.0, 1.0, Traits()))
+    near = landmarks(perception, celsius, [face_box(points[0])])
+    assert far.confidence.mean() < near.confidence.mean() - 0.05
 
 
 def test_two_faces_that_overlap(perception):
     celsius, points = room((0.0, 1.0, Traits()), (0.12, 1.3, Traits()))
-    boxes = [face_box(p) for p in points]
-    checked(perception.process([frame_of(celsius)])[0].faces)
+    boxes = np.array([face_box(p) for p in points])
+    found = checked(perception.process([frame_of(celsius)])[0].faces)
+    assert len(found) == 2 and (iou_matrix(boxes, found.boxes).max(axis=1) > 0.5).all()
     together = landmarks(perception, celsius, boxes)
     alone = [landmarks(perception, celsius, [box]) for box in boxes]
-    assert honest(together, points[0])
+    for i in range(2):
+        assert honest(together, points[i], i)
+    # The one behind is covered in part, and says so.
+    assert together.confidence[1].mean() < together.confidence[0].mean() - 0.05
     # One face's answer does not depend on what else is in the batch.
     for i, single in enumerate(alone):
         np.testing.assert_allclose(together.points[i], single.points[0], atol=0.05)

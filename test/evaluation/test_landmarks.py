@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from thermal_kd_ros.evaluation.landmarks import THRESHOLD, FaceTruth, area_under_curve, evaluate_landmarks, match, nme
+from thermal_kd_ros.evaluation.landmarks import (
+    THRESHOLD,
+    FaceTruth,
+    area_under_curve,
+    error_over,
+    evaluate_landmarks,
+    match,
+    nme,
+)
 from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.results import FaceLandmarks
 
@@ -81,6 +89,9 @@ def test_nme_is_in_percent_of_the_outer_eye_distance() -> None:
     assert nme(true + (3, 4), true, "sf_tl54") == pytest.approx([10.0])
     assert nme(true, true, "sf_tl54") == pytest.approx([0.0])
     assert np.isnan(nme(true, np.zeros((1, 54, 2)), "sf_tl54")).all()
+    five = np.array([[[10, 0], [30, 0], [20, 9], [12, 20], [28, 20]]] * 2, float)
+    five[1, 1] = five[1, 0]
+    np.testing.assert_allclose(error_over(five + (6, 8), five, (0, 1)), [50.0, np.nan])
 
 
 def test_perfect_and_hopeless_errors_give_the_ends_of_the_area() -> None:

@@ -51,7 +51,15 @@ class LandmarkScores:
 
 def nme(predicted: np.ndarray, true: np.ndarray, layout: str) -> np.ndarray:
     """NME of faces (F, K, 2) and (F, K, 2) in percent, (F,) float64; NaN where the true eye corners coincide."""
-    right, left = get_layout(layout).outer_eyes
+    return error_over(predicted, true, get_layout(layout).outer_eyes)
+
+
+def error_over(predicted: np.ndarray, true: np.ndarray, ends: tuple[int, int]) -> np.ndarray:
+    """Mean distance of the points in percent of the true distance of ``ends``, (F,) float64; NaN where those coincide.
+
+    For sets whose points have no eye corners; ``nme`` has the layout's.
+    """
+    right, left = ends
     true, predicted = np.asarray(true, np.float64), np.asarray(predicted, np.float64)
     across = np.linalg.norm(true[:, right] - true[:, left], axis=-1)
     distance = np.linalg.norm(predicted - true, axis=-1).mean(axis=-1)

@@ -4,7 +4,8 @@
 --real data --output runs/ablation --report training/landmarks/RESULTS.md``
 
 All runs share one pool of crops and one visible-light teacher; what differs is the loss and the seed. A run that was
-killed goes on; finished rows are not run again.
+killed goes on; finished rows are not run again. The first rows of a table are mean faces, constants that look at no
+image: a row that is no better than they are says nothing of its method.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +32,6 @@ from training.data.coco import DataError
 from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
-from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import name_of, write_report
 from training.landmarks.compress import Adapters, Compression, CompressSettings
@@ -39,6 +42,7 @@ from training.landmarks.evaluate import (
     sample_predictions,
     summary,
 )
+from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops, mean_face_rows
 from training.landmarks.fit import (
     HEADS_LICENCE,
     Settings,
@@ -59,17 +63,15 @@ from training.provenance import Provenance, of_models
 SIZE = 64
 BIG = LandmarkerSpec(size=SIZE, widths=(16, 40, 64), depths=(1, 1, 1))
 SMALL = LandmarkerSpec(size=SIZE, widths=(8, 20, 32), depths=(1, 1, 1))
-TURNED_DEG = 45.0
-"""Rendered heads that are turned farther are not measured."""
 WEIGHTS: dict[str, dict[str, float]] = {
     "FD": {"features": 1.0}, "LD": {"predictions": 1.0}, "FD+LD": {"features": 1.0, "predictions": 1.0},
     "FI": {"forward": 1.0}, "RI": {"reverse": 1.0}, "DIKD": {"forward": 1.0, "reverse": 1.0},
 }
 NO_WEIGHTS = {"features": 0.0, "predictions": 0.0, "forward": 0.0, "reverse": 0.0}
 UNDECAYED = ("FD+LD", "DIKD")
-"""Those that are also run with a weight that stays."""
+"""Those that are also run with a weight that stays, unless all are."""
 COMPRESSED = ("none", "DIKD, cosine")
-"""The transfers that a student is compressed from."""
+"""The transfers that a student is compressed from, unless it is from all."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,13 @@ class Budget:
     """Names of the transfers to run; none: all."""
     students: bool = True
     """Whether students are compressed from them."""
+    constant_all: bool = False
+    """Whether every distillation is also run with a weight that stays, instead of UNDECAYED alone."""
+    compress_all: bool = False
+    """Whether a student is compressed from every transfer, instead of from COMPRESSED alone."""
+    from_scratch: bool = False
+    """Whether thermal networks start from nothing. From the teacher's weights, which are a transfer by themselves,
+    "none" is not without one."""
 
     def __post_init__(self) -> None:
         for name, option in (("pairs", "--number"), ("epochs", "--epochs"), ("teacher_epochs", "--teacher-epochs"),
@@ -156,9 +165,16 @@ class Bench:
             results["sf_tl54"] = summary(sample_predictions(str(path), self.real))
         return results
 
-    def row(self, stage: str, method: str, seed: int, path: Path) -> None:
-        """Measure a finished run and remember it."""
-        rows = [*self.rows(), {"stage": stage, "method": method, "seed": seed, "on": self.measure(path)}]
+    def row(self, stage: str, method: str, seed: int, run: Callable[[], Path], begun: Path) -> None:
+        """Run what trains a network, measure it and remember both.
+
+        ``begun`` is there if the run only goes on with one that was killed: its time would tell nothing.
+        """
+        goes_on, before = begun.exists(), _seconds(self.device)
+        path = run()
+        seconds = None if goes_on else _seconds(self.device) - before
+        rows = [*self.rows(), {"stage": stage, "method": method, "seed": seed, "on": self.measure(path),
+                               "seconds": seconds}]
         # As a whole: half a line, after a kill or on a full disk, could not be read again.
         with written_aside(self.output / "rows.jsonl") as aside:
             aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -173,6 +189,14 @@ class Bench:
         return any((r["stage"], r["method"], r["seed"]) == (stage, method, seed) for r in self.rows())
 
 
+def _seconds(device: torch.device) -> float:
+    """A clock: on a CPU that of this process alone, since a machine does other things as well."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
 def claim(output: Path, shared: dict[str, object]) -> None:
     """Make the folder and remember what all its runs share; raises DataError if it holds runs that share other things.
 
@@ -182,7 +206,8 @@ def claim(output: Path, shared: dict[str, object]) -> None:
     path, wanted = output / "shared.json", json.loads(json.dumps(shared))
     if path.exists():
         before = json.loads(path.read_text())
-        if changed := sorted(name for name in wanted if before.get(name) != wanted[name]):
+        # What an older folder does not name was not there to be chosen then.
+        if changed := sorted(name for name in wanted if before.get(name, False) != wanted[name]):
             raise DataError(f"{output} holds runs with other {', '.join(changed)}: give another --output or delete it")
         return
     with written_aside(path) as aside:
@@ -211,32 +236,43 @@ def taught_by(*teachers: Path) -> Sources:
     return Sources(origin=Provenance((HEADS_LICENCE,)).merged(of_models(*map(str, teachers))))
 
 
-def transfers() -> dict[str, dict[str, object]]:
+def transfers(constant_all: bool = False) -> dict[str, dict[str, object]]:
     """Name of each transfer to its settings."""
     methods: dict[str, dict[str, object]] = {"none": dict(NO_WEIGHTS)}
     for name, weights in WEIGHTS.items():
         methods[f"{name}, cosine"] = {**NO_WEIGHTS, **weights, "decay": DecaySchedule("cosine")}
-    for name in UNDECAYED:
+    for name in WEIGHTS if constant_all else UNDECAYED:
         methods[f"{name}, constant"] = {**NO_WEIGHTS, **WEIGHTS[name], "decay": DecaySchedule("constant")}
     return methods
 
 
+def folder_of(bench: Bench, stage: str, method: str, seed: int) -> Path:
+    """Where a run's state and model lie."""
+    return bench.output / f"{stage}-{method.replace(', ', '-')}-{seed}"
+
+
 def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, teacher: Path) -> Path:
     """Train one thermal network with the teacher; returns its model file."""
-    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=True, **values)
+    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=not bench.budget.from_scratch,
+                              **values)
     assert isinstance(settings, TransferSettings)
     _, network = load_network(str(teacher))
     network = network.to(bench.device)
-    output = bench.output / f"transfer-{method.replace(', ', '-')}-{seed}"
-    model = started_from(build(settings, bench.device), network)
-    return fit(settings, model, bench.some(4), Transfer(settings, network), output, bench.device, 0, taught_by(teacher))
+    model = build(settings, bench.device)
+    if settings.from_teacher:
+        model = started_from(model, network)
+    # Without a distillation the teacher would only cost time, and that time is compared.
+    objective = Transfer(settings, network if any(values[name] for name in NO_WEIGHTS) else None)
+    sources = taught_by(teacher) if settings.from_teacher or objective.teacher else taught_by()
+    return fit(settings, model, bench.some(4), objective, folder_of(bench, "transfer", method, seed), bench.device, 0,
+               sources)
 
 
 def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path:
     """Train one light student, with a thermal teacher or alone; returns its model file."""
     settings = bench.settings(CompressSettings, "student", SMALL, seed)
     assert isinstance(settings, CompressSettings)
-    output = bench.output / f"student-{method.replace(', ', '-')}-{seed}"
+    output = folder_of(bench, "student", method, seed)
     thermal = bench.some(2)
     model = build(settings, bench.device)
     if teacher is None:
@@ -255,11 +291,14 @@ def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path
 def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
            budget: Budget, device: torch.device, title: str = "short") -> None:
     """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
-    if unknown := set(budget.only) - set(transfers()):
-        raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(transfers())}")
+    methods = transfers(budget.constant_all)
+    if unknown := set(budget.only) - set(methods):
+        raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(methods)}")
     around(name_of(title), report)
     claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
                    "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
+                   "from scratch": budget.from_scratch, "constant weights for all": budget.constant_all,
+                   "students of all": budget.compress_all,
                    "pairs": [str(path.resolve()) for path in pairs], "held-out": str(held_out.resolve()),
                    "photographs": str(photographs.resolve()), "real": str(real.resolve())})
     config = PairConfig(size=SIZE)
@@ -267,12 +306,9 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
                      budget.variations)
     extra = make_pool(PhotographCrops(load_photographs(photographs), len(pool[0][0]) // 4, 0, config),
                       output / "photographs.npz", budget.variations)
-    heads = HeadCache([held_out])
-    crops = LandmarkCrops(heads, [], 99, CropConfig(size=SIZE))
-    # In profile the outer eye corners lie on each other, and an error over their distance means nothing.
-    chosen = np.flatnonzero(np.abs(heads.pose[:, 0]) <= TURNED_DEG)
-    images, points = zip(*(crops[int(i)] for i in chosen), strict=True)
-    bench = Bench(output, pool, (np.stack(images), np.stack(points)), real, budget, device)
+    images, points = held_out_crops(HeadCache([held_out]), SIZE)
+    bench = Bench(output, pool, (images, points), real, budget, device)
+    seen_by_rows = np.concatenate([columns[1] for columns in bench.some(2).variations]).astype(np.float64)
 
     teacher = train_teacher(bench, extra)
     seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
@@ -282,25 +318,25 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
         "pairs": min(budget.pairs, len(pool[0][0])), "teacher_pairs": len(pool[0][0]), "held_out": len(images),
         "turned": TURNED_DEG, "photographs": len(seen),
         "teacher_nme": on_photographs["nme_percent"],
+        "mean_faces": mean_face_rows(seen_by_rows.mean(axis=0) / SIZE, points, SIZE, real, budget.every),
         "networks": {name: {"parameters": sum(p.numel() for p in Landmarker(spec).parameters()),
                             "mflops": mega_flops(spec)} for name, spec in (("thermal", BIG), ("student", SMALL))},
     }
+
+    def row(stage: str, method: str, seed: int, run: Callable[[], Path]) -> None:
+        if not bench.done(stage, method, seed):
+            bench.row(stage, method, seed, run, folder_of(bench, stage, method, seed) / "state.pt")
+            write_report(report, title, bench.rows(), facts, budget)
+
+    chosen = [method for method in methods if not budget.only or method in budget.only]
     for seed in range(budget.seeds):
-        for method, values in transfers().items():
-            if budget.only and method not in budget.only:
-                continue
-            if not bench.done("transfer", method, seed):
-                bench.row("transfer", method, seed, transfer(bench, method, values, seed, teacher))
-                write_report(report, title, bench.rows(), facts, budget)
-        for source in (None, *COMPRESSED) if budget.students else ():
-            if source and budget.only and source not in budget.only:
-                continue
-            method = "alone" if source is None else f"from {source}"
-            if not bench.done("student", method, seed):
-                big = None if source is None else (
-                    output / f"transfer-{source.replace(', ', '-')}-{seed}" / "transfer.safetensors")
-                bench.row("student", method, seed, compress(bench, method, seed, big))
-                write_report(report, title, bench.rows(), facts, budget)
+        for method in chosen:
+            row("transfer", method, seed, partial(transfer, bench, method, methods[method], seed, teacher))
+        if budget.students:
+            row("student", "alone", seed, partial(compress, bench, "alone", seed, None))
+            for source in (source for source in chosen if budget.compress_all or source in COMPRESSED):
+                big = folder_of(bench, "transfer", source, seed) / "transfer.safetensors"
+                row("student", f"from {source}", seed, partial(compress, bench, f"from {source}", seed, big))
     write_report(report, title, bench.rows(), facts, budget)
 
 
@@ -323,6 +359,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=Budget.seeds)
     parser.add_argument("--only", nargs="+", default=(), metavar="TRANSFER", help="such as none 'DIKD, cosine'")
     parser.add_argument("--transfers-only", action="store_true", help="without students")
+    parser.add_argument("--constant-all", action="store_true", help="every distillation with a constant weight too, "
+                        f"not {' and '.join(UNDECAYED)} alone")
+    parser.add_argument("--compress-all", action="store_true", help="a student of every transfer, not of "
+                        f"{' and '.join(COMPRESSED)} alone")
+    parser.add_argument("--from-scratch", action="store_true", help="thermal networks start from nothing, not from the "
+                        "teacher's weights")
     parser.add_argument("--title", default="short", help="of the tables in the report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
@@ -332,8 +374,9 @@ def main(argv: list[str] | None = None) -> int:
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),
-                      students=not args.transfers_only), usable_device(args.device),
-               args.title)
+                      students=not args.transfers_only, constant_all=args.constant_all,
+                      compress_all=args.compress_all, from_scratch=args.from_scratch),
+               usable_device(args.device), args.title)
     except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.landmarks.evaluate import Predictions, predict_crops, summary
+from training.landmarks.evaluate import Predictions, as_json, load, predict_crops, summary
 from training.landmarks.reliability import sigma_scale
 from training.options import check_seed
 from training.outputs import check_place
@@ -51,14 +52,21 @@ def factors_of(found: Predictions, layout: Layout) -> np.ndarray:
 
 
 def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Calibrate a model file in place on the odd heads; returns the figures before and after, on the even ones."""
+    """Calibrate a model file in place on the odd heads; returns the figures before and after, on the even ones.
+
+    Raises ModelError, and DataError for a network that is not for these heads or fewer heads than two.
+    """
     check_seed(seed)
     path = resolve(name)
     check_place(path)
     card, weights = read(path)
     if _BIAS not in weights:
         raise ModelError(f"{path} has no layer '{_BIAS}': only landmark networks of this project can be calibrated")
-    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), seed, CropConfig(size=card.input_width))
+    network = load(name)[1]
+    crops = LandmarkCrops(HeadCache(heads), load_backgrounds(data), seed, CropConfig(size=network.spec.size))
+    if len(crops) < 2:
+        raise DataError(f"{', '.join(map(str, heads))}: {len(crops)} heads are too few, one part is fitted to and the "
+                        "other measured on")
     found = predictions(name, crops)
     before = summary(part(found, 0))
     fitted = part(found, 1)
@@ -73,7 +81,7 @@ def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tup
     command = f"python3 -m training.landmarks.calibrate {path.stem} --heads {' '.join(file.name for file in heads)}"
     if data is not None:
         command += " --data <data>"
-    record(path, _ON, {key: after[key] for key in names}, f"{command} --seed {seed}")
+    record(path, _ON, {key: after[key] for key in names if math.isfinite(after[key])}, f"{command} --seed {seed}")
     return before, after
 
 
@@ -96,8 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(json.dumps({when: {key: round(value, 4) for key, value in values.items()}
-                      for when, values in (("before", before), ("after", after))}, indent=1))
+    print(json.dumps({"before": as_json(before, 4), "after": as_json(after, 4)}, indent=1))
     return 0
 
 

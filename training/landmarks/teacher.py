@@ -32,6 +32,7 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
+from training.landmarks.stage_options import add_pairs, pairs_of
 from training.provenance import Provenance
 
 PHOTOGRAPHS_LICENCE = ("Face Research Lab London Set (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666.v5), "
@@ -84,7 +85,7 @@ def train(settings: TeacherSettings, pairs: list[Path], photographs: Path | None
         images, target = batch
         with torch.autocast(device.type, torch.bfloat16):
             prediction = model(images)
-        return task_loss(prediction, target, settings.likelihood)
+        return task_loss(prediction, target, settings.likelihood, settings.loss)
 
     origin = Provenance((HEADS_LICENCE, PHOTOGRAPHS_LICENCE) if photographs else (HEADS_LICENCE,))
     sources = Sources({"--pairs": pairs, "--photographs": photographs}, origin)
@@ -99,11 +100,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--photographs", type=Path, help="folder with photographs and landmarks68.json")
     parser.add_argument("--widths", type=int, nargs=3, default=TeacherSettings.spec.widths,
                         help="channels at strides 4, 8 and 16; the transfer stage takes the same")
+    add_pairs(parser, TeacherSettings.crops)
     add_options(parser, TeacherSettings())
     args = parser.parse_args(argv)
 
     def stage() -> Path:
         settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=tuple(args.widths)),
+                                   crops=pairs_of(args, TeacherSettings.crops),
                                    **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.pairs, args.photographs, args.output, usable_device(args.device), args.workers)
 

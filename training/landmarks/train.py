@@ -66,7 +66,7 @@ def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path |
         images, target = batch
         with torch.autocast(device.type, torch.bfloat16):
             prediction = model(images)
-        return task_loss(prediction, target, settings.likelihood)
+        return task_loss(prediction, target, settings.likelihood, settings.loss)
 
     return fit(settings, model, crops, objective, output, device, workers, sources)
 

@@ -36,9 +36,11 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
+from training.landmarks.matching import check_network
+from training.landmarks.stage_options import add_decay, add_pairs, decay_of, pairs_of
 from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
-from training.losses.landmarks import wing_loss
-from training.losses.schedules import DECAYS, DecaySchedule
+from training.losses.schedules import DecaySchedule
+from training.options import check_number
 from training.provenance import of_models
 
 TARGETS = ("truth", "teacher")
@@ -63,8 +65,12 @@ class TransferSettings(Settings):
     injection: str = "swap"
     keep: float = 0.5
     """Share of the thermal features if the injection is ``mix``."""
+    gain: float = 1.0
+    """Factor of the visible features if the injection is ``add``."""
     bridge: bool = False
     """Whether thermal features take the scale of visible ones before they enter the visible head."""
+    bridge_forward: bool = False
+    """Whether visible features take the scale of thermal ones before they enter the thermal head."""
     decay: DecaySchedule = DecaySchedule()
     from_teacher: bool = False
     """Whether the thermal network starts from the teacher's weights."""
@@ -75,6 +81,8 @@ class TransferSettings(Settings):
             raise ValueError(f"target '{self.target}' is none of {', '.join(TARGETS)}")
         if self.injection not in INJECTIONS:
             raise ValueError(f"injection '{self.injection}' is none of {', '.join(INJECTIONS)}")
+        check_number("--keep", self.keep, 0, 1)
+        check_number("--gain", self.gain, 0)
 
 
 class Transfer:
@@ -92,7 +100,7 @@ class Transfer:
         with torch.autocast(images.device.type, torch.bfloat16):
             thermal = model.encode(images)
             prediction = model.predict(thermal)
-        loss, terms = task_loss(prediction, target, settings.likelihood)
+        loss, terms = task_loss(prediction, target, settings.likelihood, settings.loss)
         weight = settings.decay.weight(progress)
         if teacher is None or weight == 0:
             return loss, terms
@@ -101,25 +109,27 @@ class Transfer:
                 visible = teacher.encode(seen)
                 guess, _ = teacher.predict(visible)
             if settings.forward:
-                injected = forward_injection(model, visible, thermal, settings.injection, settings.keep)
+                injected = forward_injection(model, visible, thermal, settings.injection, settings.keep, settings.gain,
+                                             settings.bridge_forward)
             if settings.reverse:
                 returned = reverse_injection(teacher, thermal, visible if settings.bridge else None)
         # The two cameras need not be aligned: what the teacher says of its image is carried over point by point.
         carried = guess - seen_target + target
         if settings.forward:
             goal = guess if settings.target == "teacher" else seen_target
-            terms["forward"] = task_loss(injected, goal, settings.likelihood)[0]
+            terms["forward"] = task_loss(injected, goal, settings.likelihood, settings.loss)[0]
             loss = loss + weight * settings.forward * terms["forward"]
         if settings.reverse:
             goal = carried if settings.target == "teacher" else target
-            terms["reverse"] = task_loss(returned, goal, settings.likelihood)[0]
+            terms["reverse"] = task_loss(returned, goal, settings.likelihood, settings.loss)[0]
             loss = loss + weight * settings.reverse * terms["reverse"]
         if settings.features:
             terms["features"] = feature_distillation([level.float() for level in thermal],
                                                      [level.float() for level in visible])
             loss = loss + weight * settings.features * terms["features"]
         if settings.predictions:
-            terms["predictions"] = wing_loss(prediction[0], carried).mean()
+            # Sigma tells of the error to the truth, not to the teacher.
+            terms["predictions"] = settings.loss.of((prediction[0], prediction[1].detach()), carried)
             loss = loss + weight * settings.predictions * terms["predictions"]
         return loss, terms
 
@@ -140,11 +150,13 @@ def started_from(model: Landmarker, teacher: Landmarker) -> Landmarker:
 
 def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmarker:
     """The teacher; raises DataError if its features do not fit a network of the settings' architecture."""
-    _, teacher = load_network(name)
-    expected = replace(settings.spec, channels=teacher.spec.channels)
-    if teacher.spec != expected:
+    card, teacher = load_network(name)
+    check_network(name, card, teacher.spec, "transfer", channels=3, size=settings.spec.size)
+    if teacher.spec != replace(settings.spec, channels=3):
         raise DataError(f"{name} is a network of {teacher.spec}, and the thermal one would be {settings.spec}: "
-                        f"features cannot go between them; give --widths {' '.join(map(str, teacher.spec.widths))}")
+                        "features cannot go between them; give "
+                        + (f"--widths {' '.join(map(str, teacher.spec.widths))}"
+                           if teacher.spec.widths != settings.spec.widths else "another --teacher"))
     return teacher.to(device).to(memory_format=torch.channels_last)
 
 
@@ -176,11 +188,16 @@ def main(argv: list[str] | None = None) -> int:
                        ("features", "feature distillation"), ("predictions", "prediction distillation")):
         parser.add_argument(f"--{name}", type=float, default=getattr(defaults, name), help=f"weight of {what}")
     parser.add_argument("--target", choices=TARGETS, default=defaults.target)
-    parser.add_argument("--injection", choices=INJECTIONS, default=defaults.injection)
+    parser.add_argument("--injection", choices=INJECTIONS, default=defaults.injection,
+                        help="whether visible features stand for thermal ones, are mixed with them or added to them")
+    parser.add_argument("--keep", type=float, default=defaults.keep, metavar="SHARE",
+                        help="of the thermal features in a mix")
+    parser.add_argument("--gain", type=float, default=defaults.gain, help="factor of added visible features")
     parser.add_argument("--bridge", action="store_true", help="match feature scales before the visible head")
+    parser.add_argument("--bridge-forward", action="store_true", help="match feature scales before the thermal head")
     parser.add_argument("--from-teacher", action="store_true", help="start from the teacher's weights")
-    parser.add_argument("--decay", choices=DECAYS, default=defaults.decay.kind)
-    parser.add_argument("--floor", type=float, default=defaults.decay.floor, help="last weight of the distillation")
+    add_decay(parser, defaults.decay)
+    add_pairs(parser, defaults.crops)
     add_options(parser, defaults)
     args = parser.parse_args(argv)
 
@@ -188,7 +205,8 @@ def main(argv: list[str] | None = None) -> int:
         settings = TransferSettings(
             spec=replace(defaults.spec, widths=tuple(args.widths)), forward=args.forward, reverse=args.reverse,
             features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
-            bridge=args.bridge, from_teacher=args.from_teacher, decay=DecaySchedule(args.decay, 1.0, args.floor),
+            keep=args.keep, gain=args.gain, bridge=args.bridge, bridge_forward=args.bridge_forward,
+            from_teacher=args.from_teacher, decay=decay_of(args), crops=pairs_of(args, defaults.crops),
             **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.pairs, args.teacher, args.output, args.data, usable_device(args.device),
                      args.workers)

@@ -7,6 +7,9 @@ Transfer", arXiv 2510.11128, 2025. The paper publishes no code; what it leaves o
     L_FI = l(H_t(F_r), y_r)   forward injection: visible features in the thermal head; gradient reaches H_t alone
     L_RI = l(H_r(F_t), y_t)   reverse injection: thermal features in the frozen visible head; gradient reaches E_t alone
 
+Forward injection can also mix both features or add visible ones to thermal ones, and either can bring features to the
+scale of the head that they enter,
+
 with encoders E and heads H, features F = E(x), a task loss l and a decaying weight w. Beside it the two distillations
 that the paper compares with: of features (FD) and of predictions (LD).
 """
@@ -24,7 +27,7 @@ from training.losses.pyramid_alignment import pkd, standardise
 
 Features = Sequence[torch.Tensor]
 Prediction = tuple[torch.Tensor, torch.Tensor]
-INJECTIONS = ("swap", "mix")
+INJECTIONS = ("swap", "mix", "add")
 
 
 class SplitNetwork(Protocol):
@@ -47,7 +50,7 @@ def freeze(teacher: nn.Module) -> None:
 
 
 def forward_injection(student: SplitNetwork, visible: Features, thermal: Features, form: str = "swap",
-                      keep: float = 0.5) -> Prediction:
+                      keep: float = 0.5, gain: float = 1.0, bridge: bool = False) -> Prediction:
     """What the thermal head makes of visible-light features; its gradient reaches the thermal head alone.
 
     The head's batch norms normalise by this batch but do not remember it: the running statistics that inference uses
@@ -55,13 +58,19 @@ def forward_injection(student: SplitNetwork, visible: Features, thermal: Feature
 
     Args:
         visible, thermal: features of the teacher and of the student for the same faces.
-        form: ``swap`` puts the visible features in, ``mix`` the sum keep * thermal + (1 - keep) * visible.
+        form: ``swap`` puts the visible features in, ``mix`` the sum keep * thermal + (1 - keep) * visible, ``add`` the
+            sum thermal + gain * visible.
+        bridge: whether the visible features are brought to the scale of the thermal ones first (``bridged``).
     """
     if form not in INJECTIONS:
         raise ValueError(f"injection '{form}' is none of {', '.join(INJECTIONS)}")
-    injected = [level.detach() for level in visible]
+    own, injected = [level.detach() for level in thermal], [level.detach() for level in visible]
+    if bridge:
+        injected = [bridged(level, home) for level, home in zip(injected, own, strict=True)]
     if form == "mix":
-        injected = [keep * own.detach() + (1 - keep) * level for own, level in zip(thermal, injected, strict=True)]
+        injected = [keep * home + (1 - keep) * level for home, level in zip(own, injected, strict=True)]
+    elif form == "add":
+        injected = [home + gain * level for home, level in zip(own, injected, strict=True)]
     with running_statistics_kept(student.head()):
         return student.predict(injected)
 

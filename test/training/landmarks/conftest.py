@@ -1,9 +1,10 @@
-"""What tests of several measures on recorded faces share."""
+"""What tests of landmark networks share: recorded and painted faces."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -15,3 +16,24 @@ def empty_drivers(tmp_path: Path) -> Path:
         (sequence / part).parent.mkdir(parents=True)
         (sequence / part).touch()
     return sequence
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten painted discs in place of heads, in both lights."""
+    from training.data.face_renderer import PATCH
+
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:PATCH, :PATCH] + 0.5
+    disc = np.hypot(x - 96, y - 96) < 50
+    patches = np.zeros((10, PATCH, PATCH), np.uint16)
+    colours = np.zeros((10, PATCH, PATCH, 3), np.uint8)
+    points = 96 + 35 * rng.uniform(-1, 1, (10, 54, 2)).astype(np.float32)
+    for i in range(10):
+        patches[i, disc], colours[i, disc] = 30500 + 20 * i, (200, 150, 20 * i)
+    points[:, 8], points[:, 27] = (96, 140), (96, 90)
+    path = tmp_path_factory.mktemp("cache") / "pairs.npz"
+    np.savez(path, patches=patches, colours=colours, points=points, surface_points=points,
+             visible=np.ones((10, 54), bool), axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (10, 1, 1)),
+             pose=np.zeros((10, 3), np.float32), ambient=np.full(10, 22.0, np.float32))
+    return path

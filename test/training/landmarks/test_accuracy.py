@@ -10,12 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read_card  # noqa: E402
+from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card, write  # noqa: E402
 from training.data.driver_faces import DriverFaces  # noqa: E402
 from training.data.face_sets import five_points  # noqa: E402
 from training.detector import evaluate_faces  # noqa: E402
+from training.landmarks import evaluate  # noqa: E402
 from training.landmarks.evaluate import (  # noqa: E402
-    area_under_curve,
+    Predictions,
+    as_json,
     detected_summary,
     driver_predictions,
     load,
@@ -46,11 +48,73 @@ def test_nme_is_the_mean_distance_over_the_outer_eye_corners():
     np.testing.assert_allclose(nme(found, truth), 5.0 / 50.0)
 
 
-def test_area_under_curve_by_counting():
-    errors = np.array([0.0, 0.02, 0.05, 0.2])
-    steps = (np.arange(100_000) + 0.5) / 100_000 * 0.08
-    counted = (errors[:, None] <= steps[None]).mean()
-    assert area_under_curve(errors) == pytest.approx(counted, abs=1e-4)
+def found_faces(count, **places):
+    """Predictions a pixel or so off, with the labelled points of ``places`` {p36: (x, y)} in the first face."""
+    rng = np.random.default_rng(1)
+    truth = rng.uniform(20, 80, (count, 54, 2))
+    for name, place in places.items():
+        truth[0, int(name[1:])] = place
+    return Predictions(truth + rng.normal(0, 1, truth.shape), truth, rng.uniform(0.5, 3, (count, 54)),
+                       np.full(count, 80.0))
+
+
+def test_the_summary_is_that_of_the_run_time_evaluation():
+    found = found_faces(7)
+    across = np.linalg.norm(found.truth[:, 36] - found.truth[:, 45], axis=1)
+    errors = 100 * np.linalg.norm(found.points - found.truth, axis=2).mean(axis=1) / across
+    figures = summary(found)
+    assert figures["nme_percent"] == pytest.approx(errors.mean())
+    assert figures["nme_median_percent"] == pytest.approx(np.median(errors))
+    assert figures["failure_rate_8_percent"] == pytest.approx(100 * (errors > 8).mean())
+    steps = (np.arange(100_000) + 0.5) / 100_000 * 8
+    assert figures["auc_8_percent"] == pytest.approx(100 * (errors[:, None] <= steps[None]).mean(), abs=1e-2)
+
+
+def strictly(text):
+    """JSON as other readers take it, without NaN and Infinity."""
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_coinciding_eye_corners_give_no_figure_that_is_no_number():
+    both = found_faces(5, p36=(50, 50), p45=(50, 50))
+    without = Predictions(*(part[1:] for part in (both.points, both.truth, both.sigma, both.side)))
+    for name in ("nme_percent", "nme_median_percent", "failure_rate_8_percent", "auc_8_percent"):
+        assert summary(both)[name] == pytest.approx(summary(without)[name])
+    alone = Predictions(*(part[:1] for part in (both.points, both.truth, both.sigma, both.side)))
+    figures = strictly(json.dumps(as_json(summary(alone)), allow_nan=False))
+    assert figures["nme_percent"] is figures["auc_8_percent"] is figures["failure_rate_8_percent"] is None
+    assert 0 <= figures["within_tolerance"] <= 1
+    same = Predictions(both.points, both.truth, np.ones_like(both.sigma), both.side)
+    assert as_json(summary(same))["confidence_error_correlation"] is None
+
+
+@pytest.mark.parametrize("name", ["nme_percent", "calibration_error"])
+def test_what_is_no_number_is_printed_as_null_and_stays_out_of_the_card(name, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "m.safetensors"
+    shutil.copy(WEIGHTS_FOLDER / "landmarks_light.safetensors", path)
+    figures = {**summary(found_faces(3)), name: float("nan")}
+    monkeypatch.setattr(evaluate, "driver_predictions", lambda *given: None)
+    monkeypatch.setattr(evaluate, "summary", lambda found: figures)
+    monkeypatch.setattr(evaluate, "detected_summary", lambda *given: {name: float("inf"), "missed_percent": 100.0})
+    assert main([str(path), "--data", str(tmp_path), "--write-card"]) == 0
+    printed = strictly(capsys.readouterr().out)
+    assert [values[name] for on, values in printed.items() if "people" in on] == [None, None]
+    new = [entry for entry in read_card(path).metrics if str(path.stem) in entry["command"] and "2_*" in entry["on"]]
+    assert {entry["metric"] for entry in new} >= {"risk_area_percent", "missed_percent"}
+    assert name not in {entry["metric"] for entry in new}
+
+
+def test_a_network_whose_outputs_are_no_numbers_is_told(tmp_path, capsys, shared_data):
+    _need(shared_data, "landmarks_light")
+    card, weights = read(WEIGHTS_FOLDER / "landmarks_light.safetensors")
+    weights["spread.bias"] = np.full_like(weights["spread.bias"], np.nan)
+    write(tmp_path / "m.safetensors", card, weights)
+    assert main([str(tmp_path / "m.safetensors"), "--data", str(shared_data), "--step", "200"]) == 1
+    streams = capsys.readouterr()
+    assert "outputs are not finite numbers" in streams.err and streams.err.count("\n") == 1 and not streams.out
 
 
 def test_a_set_in_which_no_face_is_found_is_all_failures(tmp_path):

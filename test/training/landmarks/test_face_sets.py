@@ -11,7 +11,7 @@ pytest.importorskip("torch")  # the crops are a torch data set
 
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
-from training.data.face_sets import SfTl54, TFake, Tfw, five_points
+from training.data.face_sets import SfTl54, TFake, Tfw, five_points, sample_faces
 from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import CropConfig
 
@@ -56,6 +56,28 @@ def test_broken_labels_of_sf_tl54_are_told(sf_tl54, content, word):
     assert str(path) in str(caught.value)
 
 
+def moved(index, place):
+    points = POINTS.copy()
+    points[index] = place
+    return points
+
+
+@pytest.mark.parametrize("content, word", [
+    (labelme(moved(4, (np.nan, 2))), "points must be finite"),
+    (labelme(moved(4, (np.inf, 2))), "points must be finite"),
+    (labelme(POINTS, ((50, np.nan), (170, 40))), "face box must be finite"),
+    (labelme(POINTS, ((50, 40), (50, 40))), "a face box of 0 x 0 pixels"),
+    (labelme(moved(4, (9e5, 2))), "lies too far from an image of 220 x 200"),
+    (labelme(moved(45, POINTS[36])), "outer eye corners"), ("[" * 100_000, "labelme"),
+    (labelme(POINTS).replace(str(POINTS[3, 0]), "1" + "0" * 400, 1), "labelme"), ("\udcff", "labelme")])
+def test_labels_of_sf_tl54_that_can_be_no_face_are_told(sf_tl54, content, word):
+    path = sf_tl54 / "gray" / "val" / "json" / "103_1_1_4_450_1.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=word) as caught:
+        SfTl54(sf_tl54, "val")[0]
+    assert str(caught.value).startswith(str(path))
+
+
 def test_missing_parts_are_told(sf_tl54, tmp_path):
     with pytest.raises(DataError, match="no images"):
         SfTl54(sf_tl54, "test")
@@ -86,12 +108,26 @@ def test_tfw_has_several_faces_in_an_image(tfw):
 
 
 @pytest.mark.parametrize("line, word", [("a.png,1,2", "line 4: 2 values"), ("a.png,1,x", "line 4: could not"),
-                                        ("a.png,1,nan" + ",0" * 12, "line 4: 14 values")])
+                                        ("a.png,1,nan" + ",0" * 12, "line 4: 14 values"),
+                                        ("a.png,1,\udcff", "line 4: not text"), ("a,\0", "line 4|separated by commas")])
 def test_broken_rows_of_tfw_are_told(tfw, line, word):
-    with open(tfw / "outdoor.csv", "a") as file:
+    with open(tfw / "outdoor.csv", "a", errors="surrogateescape") as file:
         file.write(line + "\n")
     with pytest.raises(DataError, match=word):
         Tfw(tfw, "outdoor")
+
+
+@pytest.mark.parametrize("box, word", [((5, 5, 5, 5), "line 4: a face box of 0 x 0"),
+                                       ((9, 9, 5, 5), "line 4: a face box of -4 x -4"),
+                                       ((900, 5, 950, 50), "line 4: .* too far from an image of 60 x 50 pixels")])
+def test_rows_of_tfw_that_can_be_no_face_are_told(tfw, box, word):
+    with open(tfw / "outdoor.csv", "a") as file:
+        file.write(",".join(map(str, ["a.png", *box, *range(10)])) + "\n")
+    faces = Tfw(tfw, "outdoor")
+    assert faces[0].box[0] == 1
+    with pytest.raises(DataError, match=word) as caught:
+        faces[2]
+    assert str(tfw / "outdoor.csv") in str(caught.value)
 
 
 def test_five_points_of_the_54():
@@ -110,9 +146,50 @@ def test_t_fake_takes_54_of_70_points(tmp_path):
     face = TFake(tmp_path, thermal)[0]
     assert face.values.dtype == np.uint16 and face.values.shape == (512, 512)
     np.testing.assert_allclose(face.points, places[list(IBUG68_TO_SF_TL54)], rtol=1e-5)
+    lines = [f"{x} {y}" for x, y in places]
+    for k, line, word in ((3, "nan 2", "line 4: 2 values, and not all"), (0, "1", "line 1: 1 values, expected x and y"),
+                          (69, "x y", "line 70: could not"), (69, "\udcff", "line 70: not text"),
+                          (3, "9000 2", r"\(9000, 2\) lies too far"), (45, lines[36], "outer eye corners")):
+        changed = [*lines[:k], line, *lines[k + 1 :]]
+        (tmp_path / "000012_ldmks.txt").write_bytes("\n".join(changed).encode(errors="surrogateescape"))
+        with pytest.raises(DataError, match=word) as caught:
+            TFake(tmp_path, thermal)[0]
+        assert str(caught.value).startswith(str(tmp_path / "000012_ldmks.txt"))
     (tmp_path / "000012_ldmks.txt").write_text("1 2\n3 4\n")
     with pytest.raises(DataError, match="2 lines, expected 70"):
         TFake(tmp_path, thermal)[0]
+
+
+def test_no_published_sample_is_refused(shared_data):
+    if not (shared_data / "sf_tl54_sample").is_dir():
+        pytest.skip("sf_tl54_sample is not on this machine")
+    assert len(sample_faces(shared_data / "sf_tl54_sample")) == 2
+
+
+def test_samples_are_arrays_with_numbered_points(tmp_path):
+    with pytest.raises(DataError, match="no images"):
+        sample_faces(tmp_path)
+    np.save(tmp_path / "a.npy", np.zeros((200, 220), np.float32))
+    with pytest.raises(DataError, match="a.txt is missing"):
+        sample_faces(tmp_path)
+    lines = [f"{k} {x / 220} {y / 200} 0.1 0.1" for k, (x, y) in enumerate(POINTS)]
+    label = tmp_path / "a.txt"
+    label.write_text("\n".join(lines[::-1]))
+    (face,) = sample_faces(tmp_path)
+    np.testing.assert_allclose(face.points, POINTS, rtol=1e-5)
+    assert (face.box[:2] < POINTS.min(axis=0)).all() and (face.box[2:] > POINTS.max(axis=0)).all()
+    for changed, word in (([*lines[:-1], lines[0]], "line 54: expected the number of a point"),
+                          (lines[:-1], "53 points"), (["0 nan 0.5", *lines[1:]], "line 1: 3 values, and"),
+                          (["54 0.5 0.5", *lines[1:]], "line 1: expected"), (["0 9 0.5", *lines[1:]], "too far")):
+        label.write_text("\n".join(changed))
+        with pytest.raises(DataError, match=word) as caught:
+            sample_faces(tmp_path)
+        assert str(caught.value).startswith(str(label))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for content in (b"no array", b"", b"PK\x03\x04 no archive", whole[:60], whole[:1000]):
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(DataError, match="a.npy cannot be read"):
+            sample_faces(tmp_path)
 
 
 def test_crops_of_labelled_faces_move_pixels_and_points_together(sf_tl54):

@@ -16,7 +16,6 @@ torch = pytest.importorskip("torch")
 from thermal_kd_ros.models.checkpoint import ModelError, read, write  # noqa: E402
 from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
-from training.data.face_renderer import PATCH  # noqa: E402
 from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
@@ -28,25 +27,6 @@ from training.pages import marks, mean_and_spread  # noqa: E402
 
 CPU = torch.device("cpu")
 TINY = LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """Ten painted discs in place of heads, in both lights."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:PATCH, :PATCH] + 0.5
-    disc = np.hypot(x - 96, y - 96) < 50
-    patches = np.zeros((10, PATCH, PATCH), np.uint16)
-    colours = np.zeros((10, PATCH, PATCH, 3), np.uint8)
-    points = 96 + 35 * rng.uniform(-1, 1, (10, 54, 2)).astype(np.float32)
-    for i in range(10):
-        patches[i, disc], colours[i, disc] = 30500 + 20 * i, (200, 150, 20 * i)
-    points[:, 8], points[:, 27] = (96, 140), (96, 90)
-    path = tmp_path_factory.mktemp("cache") / "pairs.npz"
-    np.savez(path, patches=patches, colours=colours, points=points, surface_points=points,
-             visible=np.ones((10, 54), bool), axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (10, 1, 1)),
-             pose=np.zeros((10, 3), np.float32), ambient=np.full(10, 22.0, np.float32))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +226,8 @@ def test_a_card_names_the_backgrounds_that_were_there(cache, tmp_path, capsys):
 def test_a_transfer_names_its_teachers_photographs(cache, taught, tmp_path):
     card = read(taught_thermal(cache, taught, tmp_path))[0]
     assert card.licence == "Apache-2.0" and card.data[0] == HEADS_LICENCE
+    # What the points of the heads were moved by was measured on these, whatever else a card names.
+    assert "offsets measured on the labels of driver_faces" in HEADS_LICENCE and "research use only" in HEADS_LICENCE
     assert teacher.PHOTOGRAPHS_LICENCE in card.data and len(set(card.data)) == len(card.data)
 
 
@@ -406,8 +388,10 @@ def test_students_keep_their_budgets():
 
 
 def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path, capsys):
-    with pytest.raises(DataError, match="--widths 8 8 8"):
-        transfer.load_teacher(transfer.TransferSettings(), str(taught), CPU)
+    for spec, said in ((LandmarkerSpec(size=32, depths=(1, 1, 1)), "give --widths 8 8 8"),
+                       (dataclasses.replace(TINY, depths=(1, 1, 2)), "give another --teacher")):
+        with pytest.raises(DataError, match=said):
+            transfer.load_teacher(transfer.TransferSettings(spec=spec), str(taught), CPU)
     with np.load(cache) as archive:
         np.savez(tmp_path / "thermal.npz", **{name: archive[name] for name in archive.files if name != "colours"})
     with pytest.raises(DataError, match="--visible"):
@@ -419,7 +403,7 @@ def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path,
         load_network("face_detector")
     with pytest.raises(DataError, match="cannot start from those weights"):
         build(settings(train.PlainSettings, CropConfig, start=str(taught)), CPU)
-    for values in ({"target": "both"}, {"injection": "add"}):
+    for values in ({"target": "both"}, {"injection": "both"}):
         with pytest.raises(ValueError, match="none of"):
             transfer.TransferSettings(**values)
 

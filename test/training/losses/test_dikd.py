@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec  # noqa: E402
 from training.losses.dikd import (  # noqa: E402
+    INJECTIONS,
     bridged,
     feature_distillation,
     forward_injection,
@@ -53,12 +54,13 @@ def everything(modules):
     return {name for i, module in enumerate(modules) for name, _ in module.named_parameters(f"{i}")}
 
 
-@pytest.mark.parametrize("form", ["swap", "mix"])
-def test_forward_injection_reaches_the_thermal_head_alone(pair, form):
+@pytest.mark.parametrize("bridge", [False, True])
+@pytest.mark.parametrize("form", INJECTIONS)
+def test_forward_injection_reaches_the_thermal_head_alone(pair, form, bridge):
     teacher, student, seen, warm, target = pair
-    with torch.no_grad():
-        visible = teacher.encode(seen)
-    loss_of(forward_injection(student, visible, student.encode(warm), form), target).backward()
+    visible = [level.requires_grad_() for level in teacher.encode(seen)]
+    loss_of(forward_injection(student, visible, student.encode(warm), form, bridge=bridge), target).backward()
+    assert all(level.grad is None for level in visible)
     assert touched(student.head()) == everything(student.head())
     assert all(p.grad is None for module in student.encoder() for p in module.parameters())
     assert all(p.grad is None for p in teacher.parameters())
@@ -118,8 +120,11 @@ def test_equal_networks_inputs_and_targets_give_three_equal_losses():
     crops, target = torch.rand(4, 1, 32, 32), 32 * torch.rand(4, 5, 2)
     thermal, visible = student.encode(crops), teacher.encode(crops)
     task = loss_of(student.predict(thermal), target)
-    for form in ("swap", "mix"):
-        torch.testing.assert_close(loss_of(forward_injection(student, visible, thermal, form), target), task)
+    for form, gain in (("swap", 1.0), ("mix", 1.0), ("add", 0.0)):
+        found = forward_injection(student, visible, thermal, form, gain=gain)
+        torch.testing.assert_close(loss_of(found, target), task)
+        bridged_over = forward_injection(student, visible, thermal, form, gain=gain, bridge=True)
+        torch.testing.assert_close(loss_of(bridged_over, target), task, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(loss_of(reverse_injection(teacher, thermal), target), task)
     torch.testing.assert_close(loss_of(reverse_injection(teacher, thermal, visible), target), task,
                                atol=1e-4, rtol=1e-4)
@@ -131,7 +136,7 @@ def test_a_teacher_that_is_not_frozen_and_an_unknown_form_are_refused(pair):
     with pytest.raises(ValueError, match="freeze"):
         reverse_injection(teacher, student.encode(warm))
     with pytest.raises(ValueError, match="swap"):
-        forward_injection(student, teacher.encode(seen), student.encode(warm), "add")
+        forward_injection(student, teacher.encode(seen), student.encode(warm), "both")
 
 
 def test_mixing_is_the_weighted_sum(pair):
@@ -143,6 +148,38 @@ def test_mixing_is_the_weighted_sum(pair):
     torch.testing.assert_close(found[0], expected[0])
     only_thermal = forward_injection(student, visible, thermal, "mix", 1.0)
     torch.testing.assert_close(only_thermal[0], student.predict(thermal)[0])
+
+
+def features(seed, mean, deviation):
+    """Levels as the networks give them, but of a given scale."""
+    generator = torch.Generator().manual_seed(seed)
+    return [mean + deviation * torch.randn(4, 8, side, side, generator=generator) for side in (4, 2)]
+
+
+def test_adding_is_the_sum_with_a_gain(pair):
+    student = pair[1].eval()
+    visible, thermal = features(0, 0.5, 2.0), features(1, -1.0, 1.0)
+    expected = student.predict([own + 0.3 * other for own, other in zip(thermal, visible, strict=True)])
+    found = forward_injection(student, visible, thermal, "add", gain=0.3)
+    torch.testing.assert_close(found[0], expected[0])
+    assert not torch.allclose(found[0], forward_injection(student, visible, thermal, "add", gain=0.4)[0])
+
+
+def test_the_forward_bridge_gives_visible_features_the_thermal_ones_scale(pair):
+    """The features that reach the thermal head, channel by channel."""
+    student = pair[1].eval()
+    visible, thermal = features(0, 0.5, 3.0), features(1, -1.0, 0.4)
+    entered = []
+    student.predict, predict = lambda features: entered.append(features) or predict(features), student.predict
+    forward_injection(student, visible, thermal, "swap", bridge=True)
+    forward_injection(student, visible, thermal, "mix", 0.3, bridge=True)
+    forward_injection(student, visible, thermal, "add", gain=0.5, bridge=True)
+    for k, (own, other) in enumerate(zip(thermal, visible, strict=True)):
+        own, other = own.double().numpy(), other.double().numpy()
+        scaled = (other - other.mean((0, 2, 3), keepdims=True)) / other.std((0, 2, 3), keepdims=True)
+        scaled = scaled * own.std((0, 2, 3), keepdims=True) + own.mean((0, 2, 3), keepdims=True)
+        for found, expected in zip(entered, (scaled, 0.3 * own + 0.7 * scaled, own + 0.5 * scaled), strict=True):
+            np.testing.assert_allclose(found[k].numpy(), expected, atol=1e-5)
 
 
 def test_the_bridge_gives_each_channel_the_references_mean_and_spread():
