@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 
 import cv2
@@ -101,6 +103,56 @@ def test_what_is_not_an_image_is_named(tmp_path: Path) -> None:
         refused(tmp_path / name)
     assert "cannot be read" in refused(tmp_path / "absent.png")
     assert "cannot be read" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("suffix, values", [(".tiff", COUNTS), (".tiff", CELSIUS), (".bmp", GREY), (".pgm", COUNTS)])
+def test_of_a_cut_file_only_our_sentence_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str,
+                                                 values: np.ndarray) -> None:
+    data = encoded(suffix, values)
+    (tmp_path / f"cut{suffix}").write_bytes(data[: len(data) // 2])
+    level = cv2.getLogLevel() if hasattr(cv2, "getLogLevel") else None
+    refused(tmp_path / f"cut{suffix}")
+    assert capfd.readouterr() == ("", "")
+    assert level is None or cv2.getLogLevel() == level
+
+
+def numpy_file(header: str) -> bytes:
+    return b"\x93NUMPY\x01\0" + (118).to_bytes(2, "little") + header.ljust(117).encode() + b"\n"
+
+
+@pytest.mark.parametrize("data", [
+    b"1 2 3", b"PK\x03\x04 no archive", numpy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (4"),
+    numpy_file("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000, 4), }"),
+], ids=["text", "zip", "cut header", "huge"])
+def test_what_is_no_array_is_told_in_our_words(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.npy").write_bytes(data)
+    assert "write it with numpy.save" in refused(tmp_path / "a.npy") and "pickle" not in refused(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("values, words", [
+    (np.ones(5), "shape (5,)"), (np.ones((0, 7)), "shape (0, 7)"), (np.ones((2, 4, 4, 3)), "shape (2, 4, 4, 3)"),
+    (np.full((4, 4), np.nan), "no finite value"), (np.full((4, 4), 1e300), "beyond float32"),
+])
+def test_arrays_that_are_no_image_are_refused_with_a_remedy(tmp_path: Path, values: np.ndarray, words: str) -> None:
+    np.save(tmp_path / "a.npy", values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        message = refused(tmp_path / "a.npy")
+    assert words in message and "; save " in message
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "is no file but a pipe" in refused(tmp_path / "pipe.png")
+
+
+def test_pages_that_are_not_used_are_told(tmp_path: Path) -> None:
+    several, said = tmp_path / "several.tiff", list[str]()
+    assert cv2.imwritemulti(str(several), [COUNTS, COUNTS + 1, COUNTS + 2])
+    assert (read_image(several, said.append) == COUNTS).all()
+    assert len(said) == 1 and str(several) in said[0] and "3 pages" in said[0]
+    (tmp_path / "one.tiff").write_bytes(encoded(".tiff", COUNTS))
+    assert (read_image(tmp_path / "one.tiff", said.append) == COUNTS).all() and len(said) == 1
 
 
 def test_arrays_of_objects_and_archives_are_refused_without_running_them(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
+import tokenize
+import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -18,6 +22,13 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".pgm", ".npy")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 """JPEG markers without a length."""
+_TIFF = {b"II*\0": "<", b"MM\0*": ">"}
+"""How TIFF files begin, by their byte order. Of the variant for files above 4 GB the pages are not counted."""
+_NOT_NUMPY = (ValueError, TypeError, EOFError, OSError, MemoryError, SyntaxError, tokenize.TokenError,
+              zipfile.BadZipFile)
+"""What numpy.load raises for files that it cannot read."""
+_SILENT = 0
+"""OpenCV's level of its log, which not every build names."""
 
 
 def find_images(path: Path) -> list[Path]:
@@ -36,22 +47,29 @@ def find_images(path: Path) -> list[Path]:
     return found
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path, warn: Callable[[str], None] = lambda text: None) -> np.ndarray:
     """The stored values of an image file: (H, W) uint8, uint16 or float32, or (H, W, 3 or 4) uint8 colour.
 
     Pixels stay as the file stores them, whatever its orientation tag says, so that boxes belong to the stored raster.
-    Raises FrameError with the file, what is wrong and what to do.
+    Of a TIFF with several pages it is the first; ``warn`` is told. Raises FrameError with the file, what is wrong and
+    what to do.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FrameError(f"{path}: is no file but a pipe or a device; save the image as a file and give that")
         data = path.read_bytes()
     except OSError as error:
         raise FrameError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
     if not data:
         raise FrameError(f"{path}: the file is empty; copy it again")
     try:
-        return _as_frame_values(_read_npy(data)) if path.suffix.lower() == ".npy" else decode_picture(data)
+        values = _as_frame_values(_read_npy(data)) if path.suffix.lower() == ".npy" else decode_picture(data)
+        _check_shape(values)
     except FrameError as error:
         raise FrameError(f"{path}: {error}") from None
+    if (pages := _count_pages(data)) > 1:
+        warn(f"{path}: only the first of its {pages} pages is used; save the others as files of their own")
+    return values
 
 
 def check_picture_name(path: Path) -> None:
@@ -80,12 +98,50 @@ def write_image(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) 
 def _read_npy(data: bytes) -> np.ndarray:
     try:
         values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise FrameError(f"not a readable NumPy array ({_first_line(error)}); write it with numpy.save, "
-                         "as numbers") from None
+    except _NOT_NUMPY:
+        # NumPy's own words advise to run what is in the file.
+        raise FrameError("not a readable NumPy array of numbers, or damaged; write it with numpy.save, as uint8, "
+                         "uint16 or float32") from None
     if not isinstance(values, np.ndarray):
         raise FrameError("an archive of arrays, not an array; write one array with numpy.save")
     return values
+
+
+def _check_shape(values: np.ndarray) -> None:
+    """Raises FrameError for what is no image."""
+    if 0 in values.shape or not (values.ndim == 2 or values.ndim == 3 and values.shape[2] in (3, 4)):
+        raise FrameError(f"an array of shape {values.shape} is no image; save one image as rows and columns, (height, "
+                         "width)")
+    if values.dtype.kind == "f" and not np.isfinite(values).any():
+        raise FrameError("has no finite value: all are NaN, infinite or beyond float32; save what the camera measured, "
+                         "degrees or counts")
+
+
+def _count_pages(data: bytes) -> int:
+    """The pages of a TIFF file; 0 for every other."""
+    order = _TIFF.get(data[:4])
+    seen: set[int] = set()
+    with contextlib.suppress(struct.error):
+        at = struct.unpack_from(f"{order}I", data, 4)[0] if order else 0
+        while at and at not in seen:
+            entries = struct.unpack_from(f"{order}H", data, at)[0]
+            seen.add(at)
+            at = struct.unpack_from(f"{order}I", data, at + 2 + 12 * entries)[0]
+    return len(seen)
+
+
+@contextlib.contextmanager
+def _without_log() -> Iterator[None]:
+    """OpenCV writes to the terminal what it finds wrong with a picture, beside what this module says of it."""
+    if not hasattr(cv2, "setLogLevel"):  # old builds
+        yield
+        return
+    before = cv2.getLogLevel()
+    cv2.setLogLevel(_SILENT)
+    try:
+        yield
+    finally:
+        cv2.setLogLevel(before)
 
 
 def decode_picture(data: bytes) -> np.ndarray:
@@ -98,7 +154,8 @@ def decode_picture(data: bytes) -> np.ndarray:
             data.startswith(PNG_SIGNATURE) and not _png_is_whole(data)):
         raise FrameError("the picture ends too early or is damaged; copy or send it again")
     try:
-        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        with _without_log():
+            values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise FrameError(f"cannot be decoded ({_first_line(error)}); convert it to PNG or TIFF") from None
     if values is None:
@@ -113,7 +170,9 @@ def _as_frame_values(values: np.ndarray) -> np.ndarray:
     if values.ndim == 3 and values.shape[2] in (3, 4) and values.dtype == np.uint16:
         return _one_of_equal_channels(values)
     if values.dtype.kind == "f":
-        return values.astype(np.float32)
+        # What float32 cannot hold becomes infinite, which is no value of a pixel.
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32)
     if values.dtype in (np.uint8, np.uint16):
         return values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind in "iu" and values.size and 0 <= values.min() and values.max() <= 65535:

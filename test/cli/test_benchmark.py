@@ -151,3 +151,19 @@ def test_a_peer_that_cannot_be_run_is_left_out_with_the_reason(tmp_path: Path) -
     ours = load_engine("landmarks_light", "landmarks", config)
     with pytest.raises(EngineError, match="broken.onnx: cannot be run"):
         peer_runner(broken, ours, config)
+
+
+def test_what_could_not_be_measured_is_null(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    from thermal_kd_ros.benchmark import stages
+
+    figures = {"memory": {"rss_mb": [1.0, math.nan]}}
+    monkeypatch.setattr(stages, "measure_memory", lambda config, frames: figures)
+    monkeypatch.setattr("thermal_kd_ros.benchmark.report.markdown", lambda result, times=True: "")
+    monkeypatch.setattr("thermal_kd_ros.benchmark.plots.draw", lambda result, folder: [])
+    assert main(["benchmark", "--parts", "memory", "--quick", "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "benchmark.json").read_text()
+    assert "NaN" not in text and json.loads(text)["memory"] == {"memory": {"rss_mb": [1.0, None]}}
+    figures["memory"]["rss_mb"][1] = math.inf
+    assert main(["benchmark", "--parts", "memory", "--quick", "--out", str(tmp_path / "other")]) == 1
+    assert "internal error" in capsys.readouterr().err and not (tmp_path / "other").exists()

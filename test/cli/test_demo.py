@@ -38,6 +38,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, model_options: list[str])
     out: Path = tmp_path_factory.mktemp("demo") / "out"
     code = demo("--frames", 40, "--size", "320x256", "--out", out, "--set", "detector.score_threshold=0.0",
                 "--set", "detector.max_detections=5", "--set", "face.score_threshold=0.0", "--set", "face.max_faces=2",
+                "--set", "face.min_landmark_confidence=0.0",
                 *model_options)
     assert code == 0
     return out
@@ -184,6 +185,24 @@ def test_a_recording_is_not_removed_as_an_old_result(tmp_path: Path, capsys: pyt
     assert (tmp_path / "output.mcap").read_bytes() == b"of a user"
 
 
+@pytest.mark.parametrize("source, out", [("images", "images"), ("images", "images/results"), ("images", "link/results"),
+                                         ("images/sheet.png", "images"), ("elsewhere", "images"), ("bag", "bag")])
+def test_results_do_not_take_the_place_of_what_is_played(tmp_path: Path, source: str, out: str,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("images/sheet.png", "bag/output.mcap"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("of a user")
+    (tmp_path / "link").symlink_to(tmp_path / "images")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").symlink_to(tmp_path / "images" / "sheet.png")
+    assert demo("--bag" if source == "bag" else "--images", tmp_path / source, "--out", tmp_path / out) == 1
+    said = capsys.readouterr().err
+    assert "; choose a" in said and len(said.splitlines()) == 1
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["sheet.png"]
+    for name in ("images/sheet.png", "bag/output.mcap"):
+        assert (tmp_path / name).read_text() == "of a user"
+
+
 def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for options in (["--size", "large"], ["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"]):
         assert demo(*options, "--out", tmp_path / "out") == 2
@@ -249,8 +268,55 @@ def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
     assert picture.shape[1] == 2 * shape[1] and picture.shape[0] > 2 * shape[0]
 
 
-def test_the_rate_is_lowered_only_for_a_node_that_cannot_follow() -> None:
-    from thermal_kd_ros.demo.play import affordable_rate
+def recording_of(frames: int, rate_hz: float) -> Any:
+    from thermal_kd_ros.demo.play import Recording
 
-    assert affordable_rate(10.0, 0.01) == 10.0
-    assert affordable_rate(30.0, 0.2) == pytest.approx(3.0)
+    stamps = tuple(round(i * 1e9 / rate_hz) for i in range(frames))
+    return Recording("/image", False, None, stamps, {}, rate_hz)
+
+
+def played(frames: int, answered: int, seconds: float) -> Any:
+    from thermal_kd_ros.evaluation.report import Answer, Playback
+    from thermal_kd_ros.results import Detections, FaceLandmarks
+
+    answer = Answer(Detections.empty(()), FaceLandmarks.empty("", 0))
+    return Playback(frames, dict.fromkeys(range(answered), answer), {}, seconds)
+
+
+@pytest.mark.parametrize("most_hz, rates", [(50.0, [10.0]), (9.7, [10.0]), (6.0, [10.0, 4.8]), (2.0, [10.0, 1.6]),
+                                            (0.1, [10.0, 160 / 120])])
+def test_a_recording_is_played_at_its_own_rate_unless_the_node_cannot_follow(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], most_hz: float,
+        rates: list[float]) -> None:
+    """The node is one that answers at most ``most_hz`` frames a second."""
+    from unittest.mock import MagicMock
+
+    from thermal_kd_ros.demo import node_process, play, player, run
+
+    def at(_player: Any, _node: Any, recording: Any, _bag: Any, rate_hz: float) -> Any:
+        count = len(recording.stamps)
+        return played(count, round(count * min(1.0, most_hz / rate_hz)), count / rate_hz)
+
+    monkeypatch.setattr(node_process, "NodeProcess", MagicMock())
+    monkeypatch.setattr(player, "Player", MagicMock())
+    for name in ("wait_until_active", "wait_until_answering", "diagnostics", "class_names"):
+        monkeypatch.setattr(play, name, MagicMock())
+    monkeypatch.setattr(play, "play", at)
+    settings = run.Settings(tmp_path, None, None, None, None, 10.0, (640, 512), 0, 1.0, {})
+    result = run._play(settings, recording_of(160, 10.0), MagicMock())
+    assert result.rates == pytest.approx(rates) and len(result.results) == len(rates)
+    said = capsys.readouterr().out
+    assert "160 frames at 10.0 Hz" in said and said.count("playing again") == len(rates) - 1
+
+
+def test_slower_plays_of_a_machine_that_is_much_too_slow_are_bounded() -> None:
+    from thermal_kd_ros.demo.play import slower_rate
+
+    hour = recording_of(36_000, 10.0)
+    assert slower_rate(10.0, played(36_000, 360, 3600.0), hour) == pytest.approx(2.5)
+    assert slower_rate(5.0, played(36_000, 360, 7200.0), hour) == pytest.approx(2.5)
+    assert slower_rate(2.5, played(36_000, 360, 14_400.0), hour) is None
+    assert slower_rate(10.0, played(36_000, 0, 0.0), hour) == pytest.approx(2.5)
+    short = recording_of(12, 10.0)
+    assert 12 / slower_rate(10.0, played(12, 1, 1.2), short) < 120.1
+    assert slower_rate(10.0, played(1, 0, 0.0), recording_of(1, 10.0)) == pytest.approx(1 / 120)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -228,6 +230,62 @@ def test_a_folder_in_the_place_of_the_json_is_refused_before_the_work(folder: Pa
                                                                       capsys: pytest.CaptureFixture[str]) -> None:
     assert detect(folder / "f.npy", "--json", tmp_path) == 2
     assert f"{tmp_path}: is a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option, output", [("--json", "a.png"), ("--json", "link.json"),
+                                            ("--json", "model.safetensors"), ("--overlay", ".")])
+def test_an_input_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, output: str
+                                      ) -> None:
+    for name in ("a.png", "a.png.png", "model.safetensors"):
+        (tmp_path / name).write_text("of a user")
+    (tmp_path / "link.json").symlink_to(tmp_path / "a.png")
+    assert detect(tmp_path, option, tmp_path / output, "--model", tmp_path / "model.safetensors") == 2
+    said = capsys.readouterr().err
+    assert f"{option} {tmp_path}" in said and "would be written over the input" in said and len(said.splitlines()) == 1
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"of a user"} and len([*tmp_path.iterdir()]) == 4
+
+
+def test_a_result_that_is_no_number_is_told_and_not_written(folder: Path, tmp_path: Path, model_options: list[str],
+                                                            monkeypatch: pytest.MonkeyPatch,
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("thermal_kd_ros.cli.detect._round", lambda value, digits: float("nan"))
+    assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--score", 0.0, *model_options) == 1
+    said = capsys.readouterr().err
+    assert f"error: {folder / 'f.npy'}: internal error" in said and len(said.splitlines()) == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_pages_of_a_tiff_that_are_not_used_are_told(tmp_path: Path, model_options: list[str],
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwritemulti(str(tmp_path / "several.tiff"), [((thermal() + 273.15) * 100).astype(np.uint16)] * 2)
+    assert detect(tmp_path, "--json", tmp_path / "r.json", *model_options) == 0
+    said = capsys.readouterr().err
+    assert f"warning: {tmp_path / 'several.tiff'}: " in said and "2 pages" in said
+
+
+def test_asked_to_end_it_leaves_no_temporary_file(folder: Path, tmp_path: Path, model_options: list[str],
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    from thermal_kd_ros.cli import detect as command
+
+    seen: list[list[str]] = []
+
+    def end(*of_an_image: Any) -> dict[str, Any]:
+        seen.append([path.suffix for path in tmp_path.iterdir()])
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"file": "", "detections": []}
+
+    monkeypatch.setattr(command, "entry_of", end)
+    before = signal.getsignal(signal.SIGTERM)
+    # Where nothing answers the signal the tests go on, and this one fails.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            detect(folder, "--json", tmp_path / "r.json", *model_options)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert stop.value.code == 128 + signal.SIGTERM
+    assert seen == [[], [".json"]] and not [*tmp_path.iterdir()]
 
 
 def test_images_of_the_same_name_keep_their_own_pictures(folder: Path, tmp_path: Path, model_options: list[str]

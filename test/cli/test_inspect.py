@@ -117,6 +117,22 @@ def test_a_picture_has_the_format_of_its_name(tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "look.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
+def test_the_picture_does_not_take_the_place_of_the_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), ((celsius() + 273.15) * 100).astype(np.uint16))
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for output in ("a.png", "link.png"):
+        assert __main__.main(["inspect", str(tmp_path / "a.png"), "--output", str(tmp_path / output)]) == 2
+        assert f"--output {tmp_path / output}: would be written over the input" in capsys.readouterr().err
+    assert (tmp_path / "a.png").read_bytes() == before and (tmp_path / "link.png").is_symlink()
+
+
+def test_pages_that_are_not_shown_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwritemulti(str(tmp_path / "a.tiff"), [((celsius() + 273.15) * 100).astype(np.uint16)] * 3)
+    assert __main__.main(["inspect", str(tmp_path / "a.tiff")]) == 0
+    assert f"warning: {tmp_path / 'a.tiff'}: only the first of its 3 pages" in capsys.readouterr().err
+
+
 def test_what_cannot_be_read_or_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "nan.npy", np.full((4, 4), np.nan, np.float32))
     for path in (tmp_path / "absent.png", tmp_path / "nan.npy", tmp_path / "absent.mcap", "~image"):

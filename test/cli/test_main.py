@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,14 @@ def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert __main__.main(["models", "--json", str(tmp_path / "tiny.safetensors")]) == 0
     (card,) = json.loads(capsys.readouterr().out)
     assert card["classes"] == ["person", "car"] and card["bytes"] > 0
+
+
+def test_models_with_a_figure_that_is_no_number_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = replace(CARD, metrics=({"metric": "map50", "value": float("nan"), "on": "a set"},))
+    write(tmp_path / "tiny.safetensors", card, {"a": np.zeros(2, np.float32)})
+    assert __main__.main(["models", "--json", str(tmp_path / "tiny.safetensors")]) == 1
+    said = capsys.readouterr()
+    assert not said.out and "internal error" in said.err and len(said.err.splitlines()) == 1
 
 
 def test_models_takes_names_and_knows_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -288,6 +288,20 @@ def test_it_ends_quietly_while_it_loads(program: Callable[..., Any], models: dic
     assert "Traceback" not in process.log() and "rror" not in process.log()
 
 
+@pytest.mark.parametrize(("module", "arguments", "named"), [
+    ("thermal_kd_ros", "node -r image:=/cam -p detector.model:=nosuch", "-r -p detector.model:=nosuch"),
+    ("thermal_kd_ros.nodes.perception", "--bogus", "--bogus"),
+    ("thermal_kd_ros.nodes.perception", "--ros-args -r image:=/cam -- foo", "foo"),
+    ("thermal_kd_ros.nodes.simulated_camera", "--bogus", "--bogus"),
+])
+def test_arguments_that_are_not_of_ros_are_refused(program: Callable[..., Any], module: str, arguments: str, named: str
+                                                   ) -> None:
+    process = program(module, *arguments.split())
+    assert process.popen.wait(60) == 1
+    assert f"]: {named}: the node takes" in process.log() and "after --ros-args" in process.log()
+    assert "active" not in process.log() and "Traceback" not in process.log()
+
+
 @pytest.mark.parametrize(("parameter", "value", "said"), [
     ("detector.score_threshold", "1.5", "detector.score_threshold"),
     ("face.max_faces", "many", "face.max_faces"),

@@ -114,6 +114,33 @@ def test_sourced_distribution_without_vision_msgs(tools: Path, tmp_path: Path) -
     refused(result, "vision_msgs", "apt install ros-jazzy-vision-msgs")
 
 
+@pytest.mark.parametrize(("compiled", "code", "words"), [
+    ("_rclpy_pybind11.cpython-38-x86_64-linux-gnu.so", "import rclpy._rclpy_pybind11",
+     ("humble is sourced", "made for Python 3.8", "make PYTHON3=/usr/bin/python3.8")),
+    (f"_rclpy_pybind11.cpython-3{sys.version_info.minor}-x86_64-linux-gnu.so", "raise ImportError('no librcl.so')",
+     ("cannot be imported (ImportError: no librcl.so)", "--reinstall ros-humble-rclpy", "wheels")),
+    ("other.so", "import os; os.abort()", ("cannot be imported", "--reinstall")),
+], ids=["another Python", "broken", "crash"])
+def test_a_sourced_rclpy_that_does_not_load(tools: Path, tmp_path: Path, compiled: str, code: str,
+                                            words: tuple[str, ...]) -> None:
+    """That its files are found is not enough."""
+    (tmp_path / "rclpy").mkdir()
+    (tmp_path / "rclpy" / "__init__.py").write_text(code)
+    (tmp_path / "rclpy" / compiled).touch()
+    refused(check(tools, tmp_path, ROS_DISTRO="humble", PYTHONPATH=str(tmp_path)), *words)
+
+
+def test_a_sourced_distribution_without_rclpy_is_passed_over_with_a_word(tools: Path, tmp_path: Path) -> None:
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    if subprocess.run([base, "-c", "import rclpy"], capture_output=True).returncode == 0:
+        pytest.skip("the Python below this environment has an rclpy")
+    (tmp_path / "rclpy").mkdir()  # a folder of that name is no package
+    result = check(tools, tmp_path, ROS_DISTRO="humble", PYTHONPATH=str(tmp_path))
+    said = [line for line in result.stdout.splitlines() if "humble" in line]
+    assert len(said) == 1 and "no rclpy" in said[0] and "wheels" in said[0]
+    assert "Traceback" not in result.stderr
+
+
 def test_fit_machine(tools: Path, tmp_path: Path) -> None:
     """Where the project's own environment was built from wheels, the check must agree that this can be done."""
     if Path(sys.prefix, ".setup", "vision_msgs.done").is_file():

@@ -7,14 +7,13 @@ with --peer NAME=FILE.onnx; docs/performance.md says how to make such files.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..config import BACKENDS, ConfigError
-from .options import add_model_options, chosen_parameters, not_installed, positive_number
+from .options import add_model_options, chosen_parameters, cleaned_up_on_sigterm, not_installed, positive_number
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
 
@@ -70,18 +69,19 @@ def run(args: argparse.Namespace) -> int:
     from ..demo.errors import DemoError
     from ..engines.errors import EngineError
     from ..models.checkpoint import ModelError
+    from ..output import ResultError
 
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        result = _begin(args, parameters, peers)
-        try:
-            for part in (part for part in PARTS if part in args.parts):
-                result[part] = _measure(part, args, parameters, peers)
-        finally:
-            # What was measured before something failed took minutes: it is kept.
-            if set(PARTS) & set(result):
-                _write(result, args.out)
-    except (ConfigError, ModelError, EngineError, BenchmarkError, DemoError) as error:
+        with cleaned_up_on_sigterm():
+            result = _begin(args, parameters, peers)
+            try:
+                for part in (part for part in PARTS if part in args.parts):
+                    result[part] = _measure(part, args, parameters, peers)
+            finally:
+                # What was measured before something failed took minutes: it is kept.
+                if set(PARTS) & set(result):
+                    _write(result, args.out)
+    except (ConfigError, ModelError, EngineError, BenchmarkError, DemoError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
@@ -91,8 +91,6 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",
               file=sys.stderr)
         return 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
     without_peers = result.get("engines", {}).get("peers_left_out", ())
     if without_peers:
         print(f"error: {', '.join(without_peers)} could not be measured everywhere; 'left out' above the table of "
@@ -159,9 +157,9 @@ def _measure(part: str, args: argparse.Namespace, parameters: dict[str, Any], pe
 def _write(result: dict[str, Any], folder: Path) -> None:
     """JSON, tables and pictures; raises OSError."""
     from ..benchmark.report import markdown
-    from ..output import written_aside
+    from ..output import as_json, written_aside
 
-    texts = (json.dumps(result, indent=2) + "\n", markdown(result), markdown(result, times=False))
+    texts = (as_json(_measured(result), indent=2) + "\n", markdown(result), markdown(result, times=False))
     for name, text in zip(RESULTS, texts, strict=True):
         with written_aside(folder / name) as aside:
             aside.write_text(text, encoding="utf-8")
@@ -174,3 +172,12 @@ def _write(result: dict[str, Any], folder: Path) -> None:
     except ImportError as error:
         print(f"note: no pictures without {error.name}; install it with: python3 -m pip install matplotlib")
     print(f"See {', '.join(names)} in {folder}/")
+
+
+def _measured(result: Any) -> Any:
+    """The same with None in the place of NaN, which stands for what could not be measured."""
+    if isinstance(result, dict):
+        return {name: _measured(value) for name, value in result.items()}
+    if isinstance(result, (list, tuple)):
+        return [_measured(value) for value in result]
+    return None if isinstance(result, float) and math.isnan(result) else result

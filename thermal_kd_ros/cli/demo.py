@@ -6,12 +6,11 @@ The recording is rendered by the simulated thermal camera, unless --bag or --ima
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, not_installed, positive_number
+from .options import add_model_options, chosen_parameters, cleaned_up_on_sigterm, not_installed, positive_number
 
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
@@ -62,20 +61,19 @@ def run(args: argparse.Namespace) -> int:
     from ..demo.run import DemoError, Settings, run_demo
     from ..evaluation.bags import BagError
     from ..frames import FrameError
+    from ..output import ResultError
 
-    # Asked to end, the demo ends the node too.
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     settings = Settings(args.out, args.bag, args.images, args.topic, args.frames, args.rate, size, args.seed,
                         args.startup_timeout, parameters)
     try:
-        return run_demo(settings)
-    except (DemoError, BagError, ConfigError, FrameError) as error:
+        # Asked to end, the demo ends the node too.
+        with cleaned_up_on_sigterm():
+            return run_demo(settings)
+    except (DemoError, BagError, ConfigError, FrameError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
     except ImportError as error:
         print(not_installed(error), file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",
               file=sys.stderr)
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return 1

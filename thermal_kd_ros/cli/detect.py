@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import INPUT_MODES, ConfigError
-from .options import add_model_options, chosen_parameters, not_installed
+from .options import add_model_options, check_outputs, chosen_parameters, cleaned_up_on_sigterm, not_installed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,13 +61,15 @@ def run(args: argparse.Namespace) -> int:
     from ..config import PerceptionConfig, with_values
     from ..engines.base import EngineError
     from ..models.checkpoint import ModelError
+    from ..output import ResultError
     from ..pipeline import ThermalPerception
 
     try:
         config = with_values(PerceptionConfig(), _values(args))
+        files, failures = _files(args.paths)
+        _check_outputs(args, files, config)
     except ConfigError as error:
         return _usage(str(error))
-    files, failures = _files(args.paths)
     if not files:
         print("error: there is no image to look at", file=sys.stderr)
         return 1
@@ -79,12 +80,15 @@ def run(args: argparse.Namespace) -> int:
         return 1
     job = _Job(perception, config, args)
     try:
-        answered = _write(job, files, args.json)
+        with cleaned_up_on_sigterm():
+            answered = _write(job, files, args.json)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"error: {error.filename or args.json}: cannot be written ({error.strerror}); choose another place",
               file=sys.stderr)
         return 1
-    except EngineError as error:
+    except (EngineError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except ImportError as error:
@@ -143,6 +147,20 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
     return list(files.items()), failures
 
 
+def _check_outputs(args: argparse.Namespace, files: list[tuple[Path, Path]], config: PerceptionConfig) -> None:
+    """Raises ConfigError where a result would be written over an input."""
+    images = [file for file, _ in files]
+    if args.json is not None:
+        check_outputs("--json", [args.json], images, config)
+    if args.overlay is not None:
+        check_outputs("--overlay", (_picture(args.overlay, name) for _, name in files), images, config)
+
+
+def _picture(folder: Path, name: Path) -> Path:
+    """The overlay's file of an image."""
+    return folder / f"{name}.png"
+
+
 def _write(job: _Job, files: list[tuple[Path, Path]], path: Path | None) -> int:
     """Answer all files and write the JSON as the answers come; the number of answered images.
 
@@ -159,9 +177,19 @@ def _write(job: _Job, files: list[tuple[Path, Path]], path: Path | None) -> int:
     with written_aside(path) as aside, aside.open("w", encoding="utf-8") as output:
         output.write('{"images": [')
         for count, entry in enumerate(itertools.chain([first], answers), 1):
-            output.write(("" if count == 1 else ",") + "\n" + json.dumps(entry))
+            output.write(("" if count == 1 else ",") + "\n" + _json(entry))
         output.write("\n]}\n")
     return count
+
+
+def _json(entry: dict[str, Any]) -> str:
+    """One image's line; raises ResultError with its name."""
+    from ..output import ResultError, as_json
+
+    try:
+        return as_json(entry)
+    except ResultError as error:
+        raise ResultError(f"{entry['file']}: {error}") from None
 
 
 class _Job:
@@ -205,7 +233,7 @@ class _Job:
         from ..images import read_image
 
         try:
-            values = read_image(file)
+            values = read_image(file, lambda text: self._once("pages", text))
         except FrameError as error:
             self._fail(str(error))
             return None
@@ -249,7 +277,7 @@ class _Job:
         from ..images import write_image
 
         picture = annotate(result, self.perception.contrast, scale=2 if result.frame.shape[1] < 480 else 1)
-        write_image(self.overlay / f"{name}.png", picture)
+        write_image(_picture(self.overlay, name), picture)
 
 
 def entry_of(file: Path, shape: tuple[int, int], result: PerceptionResult) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from .options import cleaned_up_on_sigterm
+
 HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
 
 _PACKAGES = "onnx onnxscript onnxruntime pycocotools tqdm"
@@ -54,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
     from ..models.checkpoint import ModelError, resolve, shipped
 
     try:
-        for source in shipped() if args.all else [resolve(args.model)]:
-            print(_export(source, args))
+        with cleaned_up_on_sigterm():
+            for source in shipped() if args.all else [resolve(args.model)]:
+                print(_export(source, args))
     except (ExportError, ModelError, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -86,13 +89,17 @@ def _problem(args: argparse.Namespace) -> str:
 
 def _export(source: Path, args: argparse.Namespace) -> str:
     """Export one model; what to tell the user."""
+    from ..exporting.errors import ExportError
     from ..exporting.frames import labelled_frames
     from ..exporting.networks import export_onnx, export_program
     from ..models.checkpoint import read_card
+    from ..output import overwritten
 
     faces = read_card(source).task == "landmarks"
     mark = "" if args.precision == "fp32" else f".{args.precision}"
     output = args.output or source.with_suffix(f"{mark}{_FORMATS[args.format]}")
+    if overwritten([output], [source]):
+        raise ExportError(f"--output {output}: would be written over the model {source}; choose another name")
     if args.precision == "int8":
         from ..exporting.int8 import export_int8
 

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, not_installed, positive_number
+from .options import (
+    add_model_options,
+    check_outputs,
+    chosen_parameters,
+    cleaned_up_on_sigterm,
+    not_installed,
+    positive_number,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         config = with_values(PerceptionConfig(), chosen_parameters(args))
-        _check(args)
+        _check(args, config)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -87,8 +94,8 @@ def _kind(path: Path) -> str:
     return "recording" if path.is_dir() or path.suffix in RECORDINGS else "image file"
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Raises ConfigError for options that would be ignored, and for a picture of no format."""
+def _check(args: argparse.Namespace, config: PerceptionConfig) -> None:
+    """Raises ConfigError for options that would be ignored, and for a picture of no format or in an input's place."""
     from ..images import check_picture_name
 
     if args.frame is not None and args.frame < 0:
@@ -103,6 +110,7 @@ def _check(args: argparse.Namespace) -> None:
             check_picture_name(args.output)
         except OSError as error:
             raise ConfigError(f"--output {error}") from None
+        check_outputs("--output", [args.output], [args.path], config)
 
 
 def _read(args: argparse.Namespace) -> tuple[np.ndarray, str]:
@@ -114,7 +122,7 @@ def _read(args: argparse.Namespace) -> tuple[np.ndarray, str]:
     if kind == "image file":
         from ..images import read_image
 
-        return read_image(path), ""
+        return read_image(path, lambda text: print(f"warning: {text}", file=sys.stderr)), ""
     import itertools
 
     from ..evaluation.bags import BagError, BagReader, image_and_encoding
@@ -154,7 +162,8 @@ def _draw(frame: ThermalFrame, config: PerceptionConfig, output: Path) -> int:
     from ..inspection import draw_methods
 
     try:
-        draw_methods(frame, config, output)
+        with cleaned_up_on_sigterm():
+            draw_methods(frame, config, output)
     except ImportError as error:
         print(not_installed(error), file=sys.stderr)
         return 1

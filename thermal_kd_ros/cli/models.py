@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the cards; 1 if a file has none that can be read, or nothing is shipped."""
     from ..models.checkpoint import WEIGHTS_FOLDER, ModelError, read_card, resolve, shipped
+    from ..output import ResultError, as_json
 
     names = args.models or [str(path) for path in shipped()]
     cards: list[tuple[Path, ModelCard]] = []
@@ -42,8 +42,12 @@ def run(args: argparse.Namespace) -> int:
               file=sys.stderr)
         return 1
     if args.json:
-        print(json.dumps([{**asdict(card), "file": str(path), "bytes": path.stat().st_size} for path, card in cards],
-                         indent=2))
+        content = [{**asdict(card), "file": str(path), "bytes": path.stat().st_size} for path, card in cards]
+        try:
+            print(as_json(content, indent=2))
+        except ResultError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     elif args.markdown:
         print(markdown([card for _, card in cards]))
     else:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
-from collections.abc import Iterable
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from ..config import DEVICES, ConfigError, PerceptionConfig, parameters
+from ..output import overwritten
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +44,25 @@ def not_installed(error: ImportError) -> str:
     """What to do where a package that only some commands need cannot be imported."""
     package = (error.name or "").partition(".")[0]
     return f"error: {package} is not installed; install it with: python3 -m pip install {package}"
+
+
+@contextlib.contextmanager
+def cleaned_up_on_sigterm() -> Iterator[None]:
+    """A command that is asked to end by SIGTERM removes its temporary files first, and ends what it has started."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def check_outputs(option: str, outputs: Iterable[Path], inputs: Iterable[Path], config: PerceptionConfig) -> None:
+    """Raises ConfigError for an output that would take the place of one of ``inputs`` or of a file in ``config``."""
+    named = (config.detector.model, config.face.detector_model, config.face.landmark_model,
+             config.correction.bad_pixel_map)
+    files = (path for path in (Path(name).expanduser() for name in named if name) if path.is_file())
+    if taken := overwritten(outputs, (*inputs, *files)):
+        raise ConfigError(f"{option} {taken[0]}: would be written over the input {taken[1]}; choose another name")
 
 
 def add_assignments(parser: argparse._ActionsContainer) -> None:

@@ -22,10 +22,13 @@ from .errors import DemoError
 from .node_process import NodeProcess
 from .player import DETECTIONS, DIAGNOSTICS, LABELS, LANDMARKS, Player
 
-_PROBES = 8
 _RESEND_S = 2.0
-_LOAD = 0.6
-"""The node is given frames at most at this part of the rate that it reached with one frame at a time."""
+_SHARE = 0.8
+"""A slower play has at most this part of the rate at which the node answered in the one before."""
+_SLOWEST = 4.0
+"""A slower play lasts at most so many times as long as the recording ..."""
+_LONGEST_S = 120.0
+"""... or so long, if that is longer."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Recording:
         compressed = bag.topics[images] == COMPRESSED_TYPE
         return cls(images, compressed, info if info in bag.topics else None, tuple(stamps), headers, rate)
 
+    @property
+    def seconds(self) -> float:
+        """How long it is, the last frame's time included."""
+        return (self.stamps[-1] - self.stamps[0]) * 1e-9 + 1.0 / self.rate_hz
+
     def frames(self, bag: BagReader) -> Iterator[tuple[int, bytes, bytes | None]]:
         """(index, image, camera_info) of every frame; the camera_info is the latest before it."""
         index, info = 0, None
@@ -88,25 +96,10 @@ def wait_until_active(player: Player, node: NodeProcess, timeout_s: float) -> No
                         f"slow. Its last words:\n{node.last_words()}")
 
 
-def measure(player: Player, node: NodeProcess, recording: Recording, bag: BagReader, timeout_s: float) -> float:
-    """Seconds from sending a frame to its answer, upper quartile, with one frame at a time; raises DemoError.
-
-    The frames are spread over the recording, because faces cost time.
-    """
-    count = len(recording.stamps)
-    wanted = {round(i * (count - 1) / max(1, _PROBES - 1)) for i in range(_PROBES)}
-    times: list[float] = []
-    for index, image, info in recording.frames(bag):
-        if index not in wanted:
-            continue
-        times.append(_round_trip(player, node, image, info, timeout_s))
-        if len(times) == 1:
-            # The first one waits for the two sides to find each other.
-            times = [_round_trip(player, node, image, info, timeout_s)]
-    return sorted(times)[(3 * len(times)) // 4] if len(times) > 1 else times[0]
-
-
-def _round_trip(player: Player, node: NodeProcess, image: bytes, info: bytes | None, timeout_s: float) -> float:
+def wait_until_answering(player: Player, node: NodeProcess, recording: Recording, bag: BagReader, timeout_s: float
+                         ) -> None:
+    """Send the first frame until the node answers it: what is sent before they have met is lost. Raises DemoError."""
+    _, image, info = next(recording.frames(bag))
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         stamp = player.send(image, info)
@@ -116,15 +109,20 @@ def _round_trip(player: Player, node: NodeProcess, image: bytes, info: bytes | N
             return player.arrival(sent) is not None
 
         if player.wait(answered, _RESEND_S):
-            arrival = player.arrival(stamp)
-            assert arrival is not None
-            return (arrival - stamp) * 1e-9
+            return
     raise DemoError(f"the node did not answer a frame within {timeout_s:.0f} s. Its last words:\n{node.last_words()}")
 
 
-def affordable_rate(recorded_hz: float, seconds_per_frame: float) -> float:
-    """The recording's own rate, or a lower one that the node can follow."""
-    return min(recorded_hz, _LOAD / max(1e-6, seconds_per_frame))
+def slower_rate(rate_hz: float, played: Playback, recording: Recording) -> float | None:
+    """The rate of another play, after one at ``rate_hz`` in which too few frames were answered; None if none is left.
+
+    Half of it, or less where the node answered even fewer frames a second: it takes the newest frame whenever it can,
+    so what it answered is what it is able to. Bounded, so that a machine that is much too slow does not play for hours.
+    """
+    answered_hz = len(played.answers) / played.duration_s if played.duration_s > 0.0 else 0.0
+    slowest = recording.rate_hz / max(_SLOWEST, _LONGEST_S / recording.seconds)
+    slower = max(min(rate_hz / 2, _SHARE * answered_hz), slowest)
+    return slower if slower < rate_hz else None
 
 
 def play(player: Player, node: NodeProcess, recording: Recording, bag: BagReader, rate_hz: float) -> Playback:

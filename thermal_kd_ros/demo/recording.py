@@ -71,7 +71,7 @@ def from_images(path: Path, folder: Path, rate_hz: float, limit: int | None) -> 
     with BagWriter(path) as bag:
         for i, file in enumerate(tqdm(files, "read", unit="image", disable=None)):
             try:
-                values = read_image(file)
+                values = read_image(file, lambda text: tqdm.write(f"warning: {text}"))
             except FrameError as error:
                 tqdm.write(f"warning: {error}")
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -14,12 +13,14 @@ from ..config import PerceptionConfig, with_values
 from ..dds import dds_environment
 from ..evaluation.bags import BagReader, BagWriter, Record
 from ..evaluation.report import Playback, summarise
-from ..output import written_aside
+from ..images import find_images
+from ..output import as_json, overwritten, written_aside
 from .errors import DemoError
 
 __all__ = ["DemoError", "Settings", "run_demo"]
 
 RESULTS = ("summary.json", "output.mcap", "sheet.png", "overlay.mp4")
+_RECORDING, _LOG = "input.mcap", "node.log"
 ENOUGH = 0.95
 """Part of the frames that must be answered."""
 _RENDERED_FRAMES = 160
@@ -46,8 +47,7 @@ class Settings:
 def run_demo(settings: Settings) -> int:
     """Make the recording, play it, measure, draw; the exit code. Raises DemoError, BagError, FrameError or OSError."""
     config = with_values(PerceptionConfig(), dict(settings.parameters))
-    if settings.bag is not None and settings.bag.resolve() in [(settings.out / name).resolve() for name in RESULTS]:
-        raise DemoError(f"{settings.bag}: results would be written over this recording; choose another --out")
+    _check_places(settings)
     # Before anything of ROS starts in this process or the node's: large images must get through, and a demo has no
     # business on the network of a robot.
     os.environ.update(dds_environment(os.environ))
@@ -82,16 +82,31 @@ def run_demo(settings: Settings) -> int:
         notes = draw_pictures(bag, recording.image_topic, played.playback.answers, len(recording.stamps), config,
                               settings.out, recording.rate_hz)
     with written_aside(settings.out / "summary.json") as aside:
-        aside.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        aside.write_text(as_json(summary, indent=2) + "\n", encoding="utf-8")
     print(table(summary))
     for note in notes:
         print(f"note: {note}")
     print(f"\nSee {', '.join(name for name in RESULTS if (settings.out / name).exists())} in {settings.out}/")
     if summary["results_out"] < ENOUGH * summary["frames_in"]:
         print(f"error: the node answered {summary['results_out']} of {summary['frames_in']} frames, less than "
-              f"{ENOUGH:.0%}; {settings.out / 'node.log'} and the drops above say why", file=sys.stderr)
+              f"{ENOUGH:.0%}; {settings.out / _LOG} and the drops above say why", file=sys.stderr)
         return 1
     return 0
+
+
+def _check_places(settings: Settings) -> None:
+    """Raises DemoError where results would take the place of what is played, or be among it in another run."""
+    out, played = settings.out.resolve(), settings.images or settings.bag
+    if played is None:
+        return
+    place = played.resolve()
+    if out == place or (settings.images is not None and place in out.parents):
+        raise DemoError(f"--out {settings.out}: results would lie among what is played, {played}; choose a folder "
+                        "outside of it")
+    inputs = find_images(played) if settings.images is not None else [played]
+    names = (*RESULTS, _LOG, *([_RECORDING] if settings.bag is None else []))
+    if taken := overwritten((settings.out / name for name in names), inputs):
+        raise DemoError(f"{taken[1]}: a result would be written over this input; choose another --out")
 
 
 def _recording(settings: Settings) -> Path:
@@ -100,7 +115,7 @@ def _recording(settings: Settings) -> Path:
         return settings.bag
     from . import recording
 
-    path = settings.out / "input.mcap"
+    path = settings.out / _RECORDING
     if settings.images is not None:
         recording.from_images(path, settings.images, settings.rate_hz, settings.frames)
     else:
@@ -128,26 +143,25 @@ def _play(settings: Settings, recording: Any, bag: BagReader) -> _Played:
     namespace = f"/thermal_demo_{os.getpid()}"
     rates: list[float] = []
     results: list[int] = []
-    with NodeProcess(namespace, settings.parameters, settings.out / "node.log") as node, \
+    with NodeProcess(namespace, settings.parameters, settings.out / _LOG) as node, \
             Player(namespace, recording.compressed) as player:
         print("starting the node ...", flush=True)
         play.wait_until_active(player, node, settings.startup_timeout_s)
-        seconds = play.measure(player, node, recording, bag, settings.startup_timeout_s)
-        rate = play.affordable_rate(recording.rate_hz, seconds)
-        print(f"the node answers a frame in {1e3 * seconds:.0f} ms; playing {len(recording.stamps)} frames at "
-              f"{rate:.1f} Hz" + (f" instead of {recording.rate_hz:.1f} Hz, so that it can follow"
-                                  if rate < recording.rate_hz else ""), flush=True)
+        play.wait_until_answering(player, node, recording, bag, settings.startup_timeout_s)
+        # At its own rate first: a machine that others keep busy now and then follows it all the same.
+        rate = recording.rate_hz
+        print(f"playing {len(recording.stamps)} frames at {rate:.1f} Hz", flush=True)
         for attempt in range(1, _ATTEMPTS + 1):
             first = len(player.records)
             playback = play.play(player, node, recording, bag, rate)
             rates.append(rate)
             results.append(len(playback.answers))
-            if len(playback.answers) >= ENOUGH * playback.frames or attempt == _ATTEMPTS:
+            slower = play.slower_rate(rate, playback, recording)
+            if len(playback.answers) >= ENOUGH * playback.frames or attempt == _ATTEMPTS or slower is None:
                 break
-            # Something else took the machine's time, or the frames that were measured were easy ones.
-            rate /= 2
-            print(f"only {results[-1]} of {playback.frames} frames were answered; playing again at {rate:.1f} Hz",
-                  flush=True)
+            print(f"only {results[-1]} of {playback.frames} frames were answered; playing again at {slower:.1f} Hz "
+                  f"instead of {recording.rate_hz:.1f} Hz, so that the node can follow", flush=True)
+            rate = slower
         state = play.diagnostics(player)
         labels = player.received("label_info")
         records = labels + [record for record in player.records[first:] if record.topic != "label_info"]

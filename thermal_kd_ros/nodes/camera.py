@@ -169,10 +169,13 @@ class Camera:
             self._node.get_logger().error(f"{self.topic}: {self._failure}\n{traceback.format_exc()}")
 
     def _age(self, message: InputImage) -> float | None:
-        """Seconds since the message's stamp; None if it has none."""
+        """Seconds since the message's stamp; None if it has none. Raises FrameError for one that ROS cannot take."""
         stamp = message.header.stamp
         if stamp.sec == 0 and stamp.nanosec == 0:
             return None
+        if stamp.sec < 0:
+            raise FrameError(f"its stamp is {stamp.sec} s, and no clock of ROS goes below 0; let the driver stamp "
+                             "images with the present time, or with 0")
         now = self._node.get_clock().now()
         return (now - Time.from_msg(stamp, clock_type=now.clock_type)).nanoseconds * 1e-9
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
@@ -23,6 +23,9 @@ from .transforms import HeadTransforms
 _LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
                       durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _RESULTS_DEPTH = 10
+_PICTURES = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""Reliable serves those who ask for it, as RViz does unless told otherwise, and those who do not; and best effort loses
+pictures larger than the middleware's segment. Only the newest, so that no others queue up for a slow viewer."""
 
 
 class Outputs:
@@ -39,7 +42,7 @@ class Outputs:
             self._detections = publisher(Detection2DArray, "detections", _RESULTS_DEPTH)
             self._landmarks = publisher(PointCloud2, "landmarks", _RESULTS_DEPTH)
             self._markers = publisher(MarkerArray, "markers", _RESULTS_DEPTH)
-            self._annotated = publisher(Image, "image_annotated", qos_profile_sensor_data)
+            self._annotated = publisher(Image, "image_annotated", _PICTURES)
             # A lifecycle publisher is silent until the node is active; the labels are known, and useful, before.
             self._labels = node.create_publisher(LabelInfo, f"{prefix}label_info", _LATCHED)
             made.callback(node.destroy_publisher, self._labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -12,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from ..config import ConfigError
 from ..dds import dds_environment
@@ -63,6 +65,14 @@ def start_ros(arguments: Sequence[str] | None, context: rclpy.Context | None = N
         raise ConfigError(reason_of(error)) from None
 
 
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raises ConfigError for arguments, after the program's name, that are not ROS's: the node has none of its own."""
+    left = remove_ros_args(list(arguments))[1:]
+    if left:
+        raise ConfigError(f"{' '.join(left)}: the node takes only arguments of ROS, which come after --ros-args, as in "
+                          "--ros-args -r image:=/camera/image -p name:=value")
+
+
 def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM; the exit code: 1 if its arguments or parameters cannot be used, else 0."""
     # Before the middleware starts: a node started by itself shall not lose large images either.
@@ -71,6 +81,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     try:
         stop = StopRequest()
         start_ros(arguments)
+        check_arguments(sys.argv if arguments is None else arguments)
         node = create()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
