@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from training.data.coco import CocoDetection, DataError, Sample, read_raster, sizes_on_disk
-from training.data.registration import check_registration as check_registration
 
 VISIBLE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
