@@ -162,7 +162,7 @@ def test_parameters_change_what_is_measured_and_mistakes_are_told(
 
 @pytest.mark.parametrize(("more", "said"), [
     (["--step", "0"], "--step 0"), (["--step", "-1"], "--step -1"), (["--device", "foo"], "'foo' is not a device"),
-    (["--step", "2", "--bits", "16"], "scenes/val: none of the images taken has 16 bits")])
+    (["--step", "2", "--bits", "16"], "scenes val: none of the images taken has 16 bits")])
 def test_no_figures_are_printed_of_nothing(model: str, data: Path, capsys: pytest.CaptureFixture[str],
                                            more: list[str], said: str) -> None:
     assert evaluate.main([model, "--root", str(data), "--data", "scenes", *more]) == 1

@@ -135,7 +135,8 @@ def test_times_are_told_where_they_were_measured():
     rows = [row("none", 0, 10.0), row("DIKD", 0, 15.0), row("FD", 0, None), row("none", 1, 20.0), row("DIKD", 1, 50.0),
             row("LD", 2, 10.0)]
     network = {"parameters": 114_000, "mflops": 9.1}
-    found = rows_of(table(rows, "transfer", network, {"mean face": {"rendered": {"nme_percent": 37.0}}}))
+    constant = {on: dict.fromkeys(values, 37.0) for on, values in figures.items()}
+    found = rows_of(table(rows, "transfer", network, {"mean face": constant}))
     assert found["DIKD"][:4] == ["2", "114 k", "9.1", "2.00 ± 0.71"]
     assert found["none"][3] == "1.00 ± 0.00" and found["FD"][3] == "" and found["LD"][3] == ""
     assert found["mean face"][:5] == ["-", "", "", "", "37.00"]

@@ -111,10 +111,10 @@ def test_the_shipped_networks_are_far_better_than_a_mean_face(tmp_path, shared_d
 def test_what_is_missing_is_told(tmp_path, capsys, cache):
     heads = ["--heads", str(cache)]
     for wrong, said in ((heads, "nothing to measure: give models, --mean-of or both"),
-                        ([*heads, "landmarks_tiny", "--data", str(tmp_path)], "give --mean-of too"),
+                        (["landmarks_tiny", *heads, "--data", str(tmp_path)], "give --mean-of too"),
                         ([*heads, "--mean-of", str(tmp_path / "none.npz")], "none.npz is missing"),
                         ([*heads, "--mean-of", str(cache), "--step", "0"], "--step 0: give at least 1"),
-                        ([*heads, str(tmp_path / "none.safetensors")], "none.safetensors")):
+                        ([str(tmp_path / "none.safetensors"), *heads], "none.safetensors")):
         assert main(wrong) == 1
         streams = capsys.readouterr()
         assert not streams.out and streams.err.startswith("error: ") and said in streams.err
