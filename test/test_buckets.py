@@ -100,7 +100,8 @@ def test_faces_that_are_too_small_leave_their_places_to_others(path: str, priori
     torch = pytest.importorskip("torch")
     perception = ThermalPerception(with_values(PerceptionConfig(), {
         "engine.backend": "torch", "engine.device": "cpu", "engine.threads": 1, "engine.precision": "fp32",
-        "engine.device_path": path, "face.max_faces": 2, "face.min_size_px": 12.0, "face.priority": priority}))
+        "engine.device_path": path, "face.max_faces": 2, "face.min_landmark_confidence": 0.0,
+        "face.min_size_px": 12.0, "face.priority": priority}))
     finder = perception.networks.face_detector
     assert isinstance(finder, GuardedEngine)
     boxes = torch.tensor([[[20.0, 20, 28, 28], [60, 20, 68, 28], [100, 20, 200, 120], [220, 20, 270, 70],
