@@ -50,9 +50,9 @@ def _onnxruntime(path: Path, ours: Any, config: EngineConfig) -> tuple[Callable[
 
 
 def _openvino(path: Path, ours: Any, config: EngineConfig) -> tuple[Callable[[np.ndarray], Any], list[int]]:
-    import openvino as ov
+    from ..engines.openvino_engine import the_core
 
-    core = ov.Core()
+    core = the_core()
     model = core.read_model(str(path))
     shape = [None if size.is_dynamic else size.get_length() for size in model.inputs[0].get_partial_shape()]
     fixed = _fixed(shape, path)
