@@ -124,13 +124,12 @@ def test_auto_precision_is_bf16_where_it_is_native() -> None:
 def test_a_signal_after_networks_were_released_is_handled(repository: Path) -> None:
     """In a process of its own, which a fault would end with SIGSEGV."""
     pytest.importorskip("openvino")
-    code = ("import gc, os, signal, sys, time\nfrom pathlib import Path\n"
-            "from thermal_kd_ros.config import EngineConfig\n"
-            "from thermal_kd_ros.engines.openvino_engine import OpenVinoEngine\n"
-            "engines = [OpenVinoEngine(Path(sys.argv[1]), EngineConfig()) for _ in range(4)]\n"
-            "del engines\ngc.collect()\n"
+    code = ("import gc, os, signal, time\n"
+            "from thermal_kd_ros.config import PerceptionConfig, with_values\n"
+            "from thermal_kd_ros.pipeline import ThermalPerception\n"
+            "perception = ThermalPerception(with_values(PerceptionConfig(), {'engine.backend': 'openvino'}))\n"
+            "del perception\ngc.collect()\n"
             "signal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n"
             "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(5)\n")
-    model = repository / "thermal_kd_ros" / "weights" / "landmarks_tiny.onnx"
-    child = subprocess.run([sys.executable, "-c", code, str(model)], cwd=repository, timeout=200, check=False)
+    child = subprocess.run([sys.executable, "-c", code], cwd=repository, timeout=200, check=False)
     assert child.returncode == 7
