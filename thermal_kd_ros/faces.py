@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .config import ContrastConfig
 from .contrast import robust_span
+from .geometry import FaceCrop
 from .layouts import Layout
 
 CROP_MARGIN = 0.15
@@ -13,6 +16,14 @@ CROP_MARGIN = 0.15
 
 CROP_CONTRAST = ContrastConfig(low_percentile=1.0, high_percentile=99.0, headroom=0.05)
 """How a crop becomes grey."""
+BROWS, BRIDGE, CHIN = slice(17, 27), 27, 8
+"""Points by which a face's box is found, the same in all layouts."""
+FOREHEAD, BOX_MARGIN = 0.20, 0.04
+"""How far a face's box reaches over its brows, as a part of what lies between chin and bridge, and beyond all that, as
+a part of its sides."""
+MOST_SHIFT, MOST_GROWTH = 0.5, 2.0
+"""How far landmarks may lead the second look at a face away from the first: the middle of its box as a part of that
+box's longer side, and the longer side as a factor. Landmarks of what is no face lead anywhere."""
 LEAST_SPAN, LEAST_SPAN_PART = 1e-6, 1e-5
 """Smallest span of a crop: in its unit, and as a part of its largest value, so that neither counts nor degrees of a
 nearly flat crop are blown up to rounding noise."""
@@ -42,12 +53,37 @@ def mean_of_both(points: np.ndarray, sigma: np.ndarray, layout: Layout, size: in
 
 
 def face_box(points: np.ndarray) -> np.ndarray:
-    """(4,) float32 x1 y1 x2 y2 of a face with the sf_tl54 points (54, 2): the middle of the forehead to below the chin.
+    """(4,) float32 x1 y1 x2 y2 of a face with the points (K, 2) of any layout: the middle of the forehead to the chin.
 
-    The landmarks' hull, extended along the face by a forehead that the layout has no points for, plus 4 % around.
+    The landmarks' hull, extended along the face by a forehead that layouts have no points for, and a margin around.
     """
-    forehead = points[17:27] + 0.20 * (points[27] - points[8])
+    forehead = points[BROWS] + FOREHEAD * (points[BRIDGE] - points[CHIN])
     hull = np.concatenate([points, forehead])
     low, high = hull.min(axis=0), hull.max(axis=0)
-    margin = 0.04 * (high - low)
+    margin = BOX_MARGIN * (high - low)
     return np.concatenate([low - margin, high + margin]).astype(np.float32)
+
+
+def second_box(points: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """(4,) float32 x1 y1 x2 y2: where to look once more at a face in whose box (4,) the landmarks (K, 2) were found.
+
+    A detector's box is a guess at the box that the landmark network was trained with; the landmarks give that very box.
+    ``box`` itself if theirs is too far from it.
+    """
+    theirs = face_box(points)
+    extent, wanted = (float((b[2:] - b[:2]).max()) for b in (theirs, box))
+    shift = np.abs(theirs[:2] + theirs[2:] - box[:2] - box[2:]).max() / 2
+    near = shift <= MOST_SHIFT * wanted and wanted <= MOST_GROWTH * extent and extent <= MOST_GROWTH * wanted
+    return theirs if near else box
+
+
+def mean_of_looks(crops: Sequence[FaceCrop], points: np.ndarray, sigma: np.ndarray, again: Sequence[FaceCrop],
+                  other_points: np.ndarray, other_sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the landmarks (F, K, 2) and deviations (F, K) of two looks at faces, in the pixels of the first crops.
+
+    The mean, because it is nowhere worse than the first look: a second one by itself is led further astray where the
+    first one erred.
+    """
+    carried = [crop.forward(other.inverse(p)) for crop, other, p in zip(crops, again, other_points, strict=True)]
+    factors = np.array([other.side / crop.side for crop, other in zip(crops, again, strict=True)], sigma.dtype)
+    return (points + np.array(carried, points.dtype)) / 2, (sigma + other_sigma * factors[:, None]) / 2

@@ -13,9 +13,10 @@ import numpy as np
 from .buckets import run_in_buckets
 from .config import ContrastConfig, FaceConfig, PerceptionConfig
 from .engines.base import Engine
-from .faces import CROP_MARGIN, mean_of_both, normalise_crop, with_mirror_images
+from .faces import CROP_MARGIN, mean_of_both, mean_of_looks, normalise_crop, second_box, with_mirror_images
 from .frames import ThermalFrame
 from .geometry import FaceCrop, Letterbox
+from .layouts import Layout
 from .networks import Networks
 from .nms import select
 from .placing import faces_in_source, in_source
@@ -91,22 +92,30 @@ class HostPath:
         engine, layout = self._networks.landmarker, self._networks.layout
         if engine is None or layout is None:
             return [FaceLandmarks.empty("", 0) for _ in frames]
-        size = engine.card.input_height
-        jobs = [(i, FaceCrop.around(box, size, CROP_MARGIN)) for i, found in enumerate(faces) for box in found.boxes]
-        if not jobs:
+        if not any(map(len, faces)):
             return [FaceLandmarks.empty(layout.name, layout.points) for _ in frames]
-        batch = np.stack([normalise_crop(crop.apply(frames[i].values)) for i, crop in jobs])[:, None]
+        size, counts = engine.card.input_height, [len(found) for found in faces]
+        owners = [frame for frame, count in zip(frames, counts, strict=True) for _ in range(count)]
+        boxes = [box for found in faces for box in found.boxes]
+        crops = [FaceCrop.around(box, size, CROP_MARGIN) for box in boxes]
+        points, sigma = self._marks(engine, layout, owners, crops)
+        if self._config.face.second_look:
+            again = [FaceCrop.around(second_box(crop.inverse(p), box), size, CROP_MARGIN)
+                     for crop, p, box in zip(crops, points, boxes, strict=True)]
+            points, sigma = mean_of_looks(crops, points, sigma, again, *self._marks(engine, layout, owners, again))
+        ends = np.cumsum(counts)
+        return [faces_in_source(frame, found, crops[end - len(found) : end], points[end - len(found) : end],
+                                sigma[end - len(found) : end], layout)
+                for frame, found, end in zip(frames, faces, ends, strict=True)]
+
+    def _marks(self, engine: Engine, layout: Layout, frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop]
+               ) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (F, K, 2) and deviations (F, K) in crops, each of its own frame, in the crops' pixels."""
+        batch = np.stack([normalise_crop(crop.apply(frame.values))
+                          for frame, crop in zip(frames, crops, strict=True)])[:, None]
         if self._config.face.mirror:
-            points, sigma = mean_of_both(*run_in_buckets(engine, with_mirror_images(batch)), layout, size)
-        else:
-            points, sigma = run_in_buckets(engine, batch)
-        results, start = [], 0
-        for i, found in enumerate(faces):
-            stop = start + len(found)
-            crops = [crop for _, crop in jobs[start:stop]]
-            results.append(faces_in_source(frames[i], found, crops, points[start:stop], sigma[start:stop], layout))
-            start = stop
-        return results
+            return mean_of_both(*run_in_buckets(engine, with_mirror_images(batch)), layout, batch.shape[-1])
+        return run_in_buckets(engine, batch)
 
 
 def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:

@@ -10,7 +10,19 @@ import numpy as np
 import torch
 
 from ...config import ContrastConfig, PerceptionConfig
-from ...faces import CROP_CONTRAST, CROP_MARGIN, LEAST_SPAN, LEAST_SPAN_PART
+from ...faces import (
+    BOX_MARGIN,
+    BRIDGE,
+    BROWS,
+    CHIN,
+    CROP_CONTRAST,
+    CROP_MARGIN,
+    FOREHEAD,
+    LEAST_SPAN,
+    LEAST_SPAN_PART,
+    MOST_GROWTH,
+    MOST_SHIFT,
+)
 from ...geometry import Letterbox
 from . import tone
 from .resample import DeviceLetterbox, face_crops
@@ -151,22 +163,36 @@ class Steps:
         # By score they are in order already.
         place = _rank(extent.amax(dim=0).masked_fill(~keep, -1.0)) if by_size else keep.cumsum(dim=1) - 1
         keep &= place < self._config.face.max_faces
-        x, y = x.double(), y.double()
-        longer = torch.maximum(x[..., 1] - x[..., 0], y[..., 1] - y[..., 0])
-        side = (longer * (1 + 2 * CROP_MARGIN)).round().clamp(min=2.0)
-        left, top = (((end[..., 0] + end[..., 1] - side) / 2).round() for end in (x, y))
-        frame = torch.arange(len(faces), device=faces.device)[:, None].expand_as(left)
-        rows = torch.stack([frame, x[..., 0], y[..., 0], x[..., 1], y[..., 1], faces[..., 4].double(), left, top, side,
-                            keep.double()], dim=-1).float()
-        return packed(keep.reshape(1, -1), rows.reshape(1, -1, FACE_FIELDS), self.most_faces)[0]
+        boxes = torch.stack([x[..., 0], y[..., 0], x[..., 1], y[..., 1]], dim=-1).double()
+        frame = torch.arange(len(faces), device=faces.device)[:, None].expand_as(keep)
+        rows = torch.cat([frame[..., None], boxes, faces[..., 4:5], _windows_around(boxes), keep[..., None]], dim=-1)
+        return packed(keep.reshape(1, -1), rows.float().reshape(1, -1, FACE_FIELDS), self.most_faces)[0]
 
     def mark(self, values: torch.Tensor, faces: torch.Tensor, count: int) -> torch.Tensor:
         """Landmarks of the first ``count`` faces: (count, K, 3) float32, x and y in the crop's pixels and sigma."""
-        networks, rows = self._networks, faces[:count]
+        rows = faces[:count]
+        window = torch.cat([rows[:, 6:8], rows[:, 8:9].clamp(min=2.0)], dim=1)
+        marks = self._marks(values, rows[:, 0].long(), window)
+        if not self._config.face.second_look:
+            return marks
+        size = self._networks.crop_size
+        # In float64, as the host does it: a window that is rounded the other way is another window.
+        first = window.double()
+        found = _from_window(marks[..., :2].double(), first, size)
+        second = _windows_around(second_boxes(found, rows[:, 1:5].double()))
+        again = self._marks(values, rows[:, 0].long(), second.float())
+        # In the pixels of the first window, which is the one that the host knows.
+        points = _from_window(again[..., :2].double(), second, size) - first[:, None, :2]
+        points = points * (size / first[:, None, 2:])
+        return (marks + torch.cat([points, again[..., 2:] * (second / first)[:, None, 2:]], dim=2).float()) / 2
+
+    def _marks(self, values: torch.Tensor, image: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+        """Landmarks in windows (F, 3) float32, x, y and side, each of an image (F,), in the form of ``mark``."""
+        networks, count = self._networks, len(window)
         assert networks.landmarker is not None and networks.mirror is not None
-        x, y, side = rows[:, 6], rows[:, 7], rows[:, 8].clamp(min=2.0)
         whole = self.signature.dtype != "float32"
-        crops = face_crops(values, rows[:, 0].long(), x, y, side, networks.crop_size, whole)
+        x, y, side = window.unbind(1)
+        crops = face_crops(values, image, x, y, side, networks.crop_size, whole)
         inputs = normalised(crops)[:, None]
         if not self._config.face.mirror:
             points, sigma = networks.landmarker.infer(inputs)
@@ -175,6 +201,31 @@ class Steps:
         marks = torch.cat([points, sigma[..., None]], dim=2)
         x, y, deviation = marks[count:].index_select(1, networks.mirror).unbind(2)
         return (marks[:count] + torch.stack([networks.crop_size - x, y, deviation], dim=2)) / 2
+
+
+def _windows_around(boxes: torch.Tensor) -> torch.Tensor:
+    """Boxes (..., 4) float64 to windows (..., 3), x, y and side, as ``FaceCrop.around`` has them."""
+    low, high = boxes[..., :2], boxes[..., 2:]
+    side = ((high - low).amax(dim=-1, keepdim=True) * (1 + 2 * CROP_MARGIN)).round().clamp(min=2.0)
+    return torch.cat([((low + high - side) / 2).round(), side], dim=-1)
+
+
+def _from_window(points: torch.Tensor, window: torch.Tensor, size: int) -> torch.Tensor:
+    """Points (F, K, 2) in the pixels of crops of ``size`` to those of the source, see ``FaceCrop.inverse``."""
+    return points * (window[:, None, 2:] / size) + window[:, None, :2]
+
+
+def second_boxes(points: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+    """Where to look once more at faces: points (F, K, 2) and boxes (F, 4) float64; see ``faces.second_box``."""
+    forehead = points[:, BROWS] + FOREHEAD * (points[:, BRIDGE] - points[:, CHIN])[:, None]
+    hull = torch.cat([points, forehead], dim=1)
+    low, high = hull.amin(dim=1), hull.amax(dim=1)
+    margin = BOX_MARGIN * (high - low)
+    theirs = torch.cat([low - margin, high + margin], dim=1).float().double()
+    extent, wanted = ((box[:, 2:] - box[:, :2]).amax(dim=1) for box in (theirs, boxes))
+    shift = (theirs[:, :2] + theirs[:, 2:] - boxes[:, :2] - boxes[:, 2:]).abs().amax(dim=1) / 2
+    near = (shift <= MOST_SHIFT * wanted) & (wanted <= MOST_GROWTH * extent) & (extent <= MOST_GROWTH * wanted)
+    return torch.where(near[:, None], theirs, boxes)
 
 
 def _rank(values: torch.Tensor) -> torch.Tensor:
