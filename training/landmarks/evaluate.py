@@ -25,7 +25,14 @@ from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import THRESHOLD, area_under_curve, error_over
 from thermal_kd_ros.evaluation.landmarks import nme as nme_percent
-from thermal_kd_ros.faces import face_box, mean_of_both, normalise_crop, with_mirror_images
+from thermal_kd_ros.faces import (
+    face_box,
+    mean_of_both,
+    mean_of_looks,
+    normalise_crop,
+    second_box,
+    with_mirror_images,
+)
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
@@ -72,20 +79,29 @@ def load(name: str, channels: int = 1, size: int | None = None) -> tuple[ModelCa
 
 @torch.inference_mode()
 def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
-            mirror: bool = FaceConfig().mirror) -> Predictions:
+            mirror: bool = FaceConfig().mirror, second_look: bool = FaceConfig().second_look) -> Predictions:
     """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does.
 
     Raises ModelError for a network whose outputs are no numbers.
     """
     points, truth, sigma, side = [], [], [], []
     margin = float(card.normalisation["crop_margin"])
-    for image, box, labelled in faces:
-        crop = FaceCrop.around(box, card.input_width, margin)
+
+    def look(image: np.ndarray, crop: FaceCrop) -> tuple[np.ndarray, np.ndarray]:
+        """Landmarks (1, 54, 2) and deviations (1, 54) in the crop's pixels."""
         values = normalise_crop(crop.apply(image.astype(np.float32)))[None, None]
         both = with_mirror_images(values) if mirror else values
         found, spread = (output.numpy() for output in network(torch.from_numpy(both)))
         if mirror:
             found, spread = mean_of_both(found, spread, LAYOUTS[card.layout], card.input_width)
+        return found, spread
+
+    for image, box, labelled in faces:
+        crop = FaceCrop.around(box, card.input_width, margin)
+        found, spread = look(image, crop)
+        if second_look:
+            again = FaceCrop.around(second_box(crop.inverse(found[0]), box), card.input_width, margin)
+            found, spread = mean_of_looks([crop], found, spread, [again], *look(image, again))
         points.append(crop.inverse(found[0].astype(np.float64)))
         sigma.append(spread[0] * crop.side / crop.size)
         truth.append(labelled)

@@ -146,28 +146,30 @@ class _Director:
         """A vehicle that stands or drives."""
         rng = self.rng
         vehicle = self.cast.vehicle(rng)
-        pixels = min(pixels, 0.5 * self.stage.canvas.view.height)
+        pixels = min(pixels, 0.8 * self.stage.canvas.view.height)
         place = self.place(pixels, vehicle.model.height, 0.35 * float(np.ptp(vehicle.model.vertices[:, 2])))
         if place is not None:
             along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
             self.drive(vehicle, bool(rng.random() < 0.45), place, float(along))
 
     def traffic(self) -> None:
-        """A street as one looks along it: parked cars on either side, some driving, all along the kerb."""
+        """A street as one looks along it: parked cars on either side from beside the camera on, some driving ahead."""
         rng = self.rng
-        along, near = rng.normal(0, 0.25), rng.uniform(4, 14)
-        turn = rotation(along)
-        lanes = [side * rng.uniform(2.2, 6.5) for side in (-1, 1) if rng.random() < 0.75]
-        for lane in lanes:
+        along, near = rng.normal(0, 0.25), 1.5 + 12.5 * rng.random() ** 1.5
+        far, turn = float(rng.choice([65.0, 110.0])), rotation(along)
+        lanes = [(side * rng.uniform(2.2, 6.5), 0.6, 0.25) for side in (-1, 1) if rng.random() < 0.75]
+        if rng.random() < 0.4:
+            lanes.append((rng.uniform(-2.0, 2.0), 0.12, 0.95))
+        for lane, taken, running in lanes:
             z = near + rng.uniform(0, 6)
-            while z < 65:
+            while z < far:
                 vehicle = self.cast.vehicle(rng)
                 length = float(np.ptp(vehicle.model.vertices[:, 2]))
-                if rng.random() < 0.6:
+                if rng.random() < taken:
                     place = turn @ np.array([lane + rng.normal(0, 0.15), 0.0, z + length / 2])
                     self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
                     facing = along + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
-                    self.drive(vehicle, bool(rng.random() < 0.25), place, facing)
+                    self.drive(vehicle, bool(rng.random() < running), place, facing)
                 z += length + rng.uniform(0.8, 3.0)
 
     def animal(self, pixels: float) -> None:
