@@ -31,12 +31,29 @@ def test_the_second_box_is_that_of_the_landmarks_where_they_are_near():
     points = a_face(np.random.default_rng(0))
     theirs = face_box(points)
     for near in (moved(theirs, 0.0, 1.0), moved(theirs, 0.3, 1.0), moved(theirs, 0.0, 1.9), moved(theirs, 0.0, 0.55)):
-        assert (second_box(points, near) == theirs).all()
+        assert (second_box(points, near, 200, 200) == theirs).all()
     for far in (moved(theirs, MOST_SHIFT + 0.1, 1.0), moved(theirs, 0.0, MOST_GROWTH * 1.05),
                 moved(theirs, 0.0, 0.95 / MOST_GROWTH)):
-        assert (second_box(points, far) == far).all()
+        assert (second_box(points, far, 200, 200) == far).all()
     for wrong in (np.full((54, 2), np.nan), np.full((54, 2), 64.0), points * 1e6):
-        assert (second_box(wrong, theirs) == theirs).all()
+        assert (second_box(wrong, theirs, 200, 200) == theirs).all()
+
+
+@pytest.mark.parametrize("side", range(4), ids=["left", "top", "right", "bottom"])
+def test_a_box_that_leaves_the_picture_is_not_looked_at_again(side: int):
+    points = a_face(np.random.default_rng(4))
+    theirs = face_box(points)
+    for part, taken in ((0.01, True), (0.1, False)):
+        cut = part * float((theirs[2:] - theirs[:2]).max())
+        if side < 2:
+            moved_in = np.zeros(2)
+            moved_in[side] = theirs[side] + cut
+            given, size = points - moved_in, (500, 500)
+        else:
+            given, size = points, (theirs[3] - cut, 500) if side == 3 else (500, theirs[2] - cut)
+        detected = moved(face_box(given), 0.05, 1.0)
+        found = second_box(given, detected, *size)
+        assert (found == (face_box(given) if taken else detected)).all()
 
 
 def test_the_device_takes_the_same_boxes():
@@ -47,10 +64,11 @@ def test_the_device_takes_the_same_boxes():
     points = np.stack([a_face(rng) for _ in range(200)])
     boxes = np.stack([moved(face_box(p), rng.uniform(-0.7, 0.7), rng.uniform(0.3, 3.0)) for p in points])
     points[0, 3] = np.nan
-    wanted = np.stack([second_box(p, box) for p, box in zip(points, boxes, strict=True)])
+    size = 100, 95
+    wanted = np.stack([second_box(p, box, *size) for p, box in zip(points, boxes, strict=True)])
     kept = (wanted == boxes).all(axis=1)
     assert kept[0] and 20 < kept.sum() < 180
-    found = second_boxes(torch.from_numpy(points), torch.from_numpy(boxes).double()).numpy()
+    found = second_boxes(torch.from_numpy(points), torch.from_numpy(boxes).double(), *size).numpy()
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 

@@ -24,6 +24,8 @@ a part of its sides."""
 MOST_SHIFT, MOST_GROWTH = 0.5, 2.0
 """How far landmarks may lead the second look at a face away from the first: the middle of its box as a part of that
 box's longer side, and the longer side as a factor. Landmarks of what is no face lead anywhere."""
+MOST_OUTSIDE = 0.02
+"""How far the second look's box may leave the picture, as a part of its longer side."""
 LEAST_SPAN, LEAST_SPAN_PART = 1e-6, 1e-5
 """Smallest span of a crop: in its unit, and as a part of its largest value, so that neither counts nor degrees of a
 nearly flat crop are blown up to rounding noise."""
@@ -64,16 +66,18 @@ def face_box(points: np.ndarray) -> np.ndarray:
     return np.concatenate([low - margin, high + margin]).astype(np.float32)
 
 
-def second_box(points: np.ndarray, box: np.ndarray) -> np.ndarray:
+def second_box(points: np.ndarray, box: np.ndarray, height: int, width: int) -> np.ndarray:
     """(4,) float32 x1 y1 x2 y2: where to look once more at a face in whose box (4,) the landmarks (K, 2) were found.
 
     A detector's box is a guess at the box that the landmark network was trained with; the landmarks give that very box.
-    ``box`` itself if theirs is too far from it.
+    ``box`` itself if theirs is too far from it, or leaves the picture: points beyond its border are guesses.
     """
     theirs = face_box(points)
     extent, wanted = (float((b[2:] - b[:2]).max()) for b in (theirs, box))
     shift = np.abs(theirs[:2] + theirs[2:] - box[:2] - box[2:]).max() / 2
-    near = shift <= MOST_SHIFT * wanted and wanted <= MOST_GROWTH * extent and extent <= MOST_GROWTH * wanted
+    outside = max(float(-theirs[:2].min()), float(theirs[2]) - width, float(theirs[3]) - height)
+    near = (shift <= MOST_SHIFT * wanted and wanted <= MOST_GROWTH * extent and extent <= MOST_GROWTH * wanted
+            and outside <= MOST_OUTSIDE * extent)
     return theirs if near else box
 
 

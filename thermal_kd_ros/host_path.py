@@ -100,8 +100,8 @@ class HostPath:
         crops = [FaceCrop.around(box, size, CROP_MARGIN) for box in boxes]
         points, sigma = self._marks(engine, layout, owners, crops)
         if self._config.face.second_look:
-            again = [FaceCrop.around(second_box(crop.inverse(p), box), size, CROP_MARGIN)
-                     for crop, p, box in zip(crops, points, boxes, strict=True)]
+            again = [FaceCrop.around(second_box(crop.inverse(p), box, *frame.shape), size, CROP_MARGIN)
+                     for crop, p, box, frame in zip(crops, points, boxes, owners, strict=True)]
             points, sigma = mean_of_looks(crops, points, sigma, again, *self._marks(engine, layout, owners, again))
         ends = np.cumsum(counts)
         return [faces_in_source(frame, found, crops[end - len(found) : end], points[end - len(found) : end],

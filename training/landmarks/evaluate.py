@@ -100,7 +100,7 @@ def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarr
         crop = FaceCrop.around(box, card.input_width, margin)
         found, spread = look(image, crop)
         if second_look:
-            again = FaceCrop.around(second_box(crop.inverse(found[0]), box), card.input_width, margin)
+            again = FaceCrop.around(second_box(crop.inverse(found[0]), box, *image.shape), card.input_width, margin)
             found, spread = mean_of_looks([crop], found, spread, [again], *look(image, again))
         points.append(crop.inverse(found[0].astype(np.float64)))
         sigma.append(spread[0] * crop.side / crop.size)

@@ -21,6 +21,7 @@ from ...faces import (
     LEAST_SPAN,
     LEAST_SPAN_PART,
     MOST_GROWTH,
+    MOST_OUTSIDE,
     MOST_SHIFT,
 )
 from ...geometry import Letterbox
@@ -179,7 +180,7 @@ class Steps:
         # In float64, as the host does it: a window that is rounded the other way is another window.
         first = window.double()
         found = _from_window(marks[..., :2].double(), first, size)
-        second = _windows_around(second_boxes(found, rows[:, 1:5].double()))
+        second = _windows_around(second_boxes(found, rows[:, 1:5].double(), *values.shape[1:]))
         again = self._marks(values, rows[:, 0].long(), second.float())
         # In the pixels of the first window, which is the one that the host knows.
         points = _from_window(again[..., :2].double(), second, size) - first[:, None, :2]
@@ -215,7 +216,7 @@ def _from_window(points: torch.Tensor, window: torch.Tensor, size: int) -> torch
     return points * (window[:, None, 2:] / size) + window[:, None, :2]
 
 
-def second_boxes(points: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+def second_boxes(points: torch.Tensor, boxes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Where to look once more at faces: points (F, K, 2) and boxes (F, 4) float64; see ``faces.second_box``."""
     forehead = points[:, BROWS] + FOREHEAD * (points[:, BRIDGE] - points[:, CHIN])[:, None]
     hull = torch.cat([points, forehead], dim=1)
@@ -224,7 +225,9 @@ def second_boxes(points: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
     theirs = torch.cat([low - margin, high + margin], dim=1).float().double()
     extent, wanted = ((box[:, 2:] - box[:, :2]).amax(dim=1) for box in (theirs, boxes))
     shift = (theirs[:, :2] + theirs[:, 2:] - boxes[:, :2] - boxes[:, 2:]).abs().amax(dim=1) / 2
-    near = (shift <= MOST_SHIFT * wanted) & (wanted <= MOST_GROWTH * extent) & (extent <= MOST_GROWTH * wanted)
+    outside = torch.stack([-theirs[:, :2].amin(dim=1), theirs[:, 2] - width, theirs[:, 3] - height]).amax(dim=0)
+    near = ((shift <= MOST_SHIFT * wanted) & (wanted <= MOST_GROWTH * extent) & (extent <= MOST_GROWTH * wanted)
+            & (outside <= MOST_OUTSIDE * extent))
     return torch.where(near[:, None], theirs, boxes)
 
 
