@@ -15,7 +15,8 @@ from thermal_kd_ros import __main__
 from thermal_kd_ros.cli import node
 from thermal_kd_ros.cli.options import parse_assignment
 from thermal_kd_ros.config import DEVICES, ConfigError
-from thermal_kd_ros.models.checkpoint import ModelCard, write
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.checkpoint import write
 
 CARD = ModelCard("tiny", "detection", {"classes": 2}, 128, 160, ("person", "car"), parameters=1234, licence="CC0-1.0",
                  data=("nothing at all, CC0",), metrics=({"metric": "map50", "value": 0.5, "on": "a set"},))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from thermal_kd_ros.config import ContrastConfig
-from thermal_kd_ros.models.detector import DetectorSpec
+from thermal_kd_ros.models.specs import DetectorSpec
 from training.data.augment import AugmentConfig
 from training.data.field_layouts import VALIDATION
 from training.data.mixture import LabelledSource, open_source

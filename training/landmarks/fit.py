@@ -24,9 +24,11 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from thermal_kd_ros.faces import CROP_MARGIN
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve, write
+from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.onnx_file import weights_digest
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.coco import DataError
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
