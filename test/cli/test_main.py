@@ -60,6 +60,17 @@ def test_times_and_rates_are_finite_and_above_0(options: tuple[str, ...], number
     assert f"{options[-1]}: {number}: must be a finite number above 0" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ("1e-300", "0.001", "0.99", "1001", "1e300"))
+def test_the_demo_takes_no_rate_that_would_last_for_hours(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        __main__.main(["demo", "--rate", number])
+    assert stop.value.code == 2
+    assert f"--rate: {number}: must be from 1 to 1000" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        __main__.main(["demo", "--help"])
+    assert "from 1 to 1000" in " ".join(capsys.readouterr().out.split())
+
+
 def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "tiny.safetensors", CARD, {"a": np.zeros(2, np.float32)})
     assert __main__.main(["models", str(tmp_path / "tiny.safetensors")]) == 0
