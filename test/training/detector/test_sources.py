@@ -274,5 +274,5 @@ def test_a_teacher_has_the_pyramid_of_its_student(student):
 
 
 def test_face_detectors_say_where_their_boxes_come_from() -> None:
-    seen = [part for name in ("face", "face_last") for part in load(name).parts if part.kind == "rendered_faces"]
+    seen = [part for name in ("face", "face_last") for part in EXPERIMENTS[name].parts if part.kind == "rendered_faces"]
     assert seen and all(part.licence.endswith(OFFSETS_SOURCE) for part in seen)
