@@ -42,9 +42,11 @@ def untrained_models(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
     files of a detector, a face detector and a landmark model.
     """
     torch = pytest.importorskip("torch")
-    from thermal_kd_ros.models.checkpoint import ModelCard, write
-    from thermal_kd_ros.models.detector import Detector, DetectorSpec
-    from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+    from thermal_kd_ros.models.card import ModelCard
+    from thermal_kd_ros.models.checkpoint import write
+    from thermal_kd_ros.models.detector import Detector
+    from thermal_kd_ros.models.landmarker import Landmarker
+    from thermal_kd_ros.models.specs import DetectorSpec, LandmarkerSpec
 
     def build(height: int, width: int, seed: int) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("models")

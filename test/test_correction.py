@@ -214,12 +214,21 @@ def test_maps_from_files(tmp_path: Path) -> None:
     np.save(tmp_path / "cube.npy", np.zeros((2, 3, 4)))
     np.save(tmp_path / "all.npy", np.ones((4, 4), bool))
     np.save(tmp_path / "objects.npy", np.array([[None]]), allow_pickle=True)
+    np.savez(tmp_path / "several.npz", bad=bad)
+    archive = (tmp_path / "several.npz").read_bytes()
+    for name in ("renamed.npy", "cut.npy", "cut.npz", "noise.npy", "none.npy"):
+        (tmp_path / name).write_bytes({"renamed": archive, "cut": archive[:99], "noise": b"PK\3\4" + bytes(range(200)),
+                                       "none": b""}[name.partition(".")[0]])
     (tmp_path / "text.png").write_text("no picture")
-    for name, words in (("absent.npy", "absent.npy"), ("absent.png", "absent.png"), ("cube.npy", "one channel"),
-                        ("all.npy", "100% of the pixels"), ("objects.npy", "cannot be read"), ("text.png", "text.png")):
-        with pytest.raises(ConfigError, match=words) as caught:
+    array = "write .*with numpy.save"
+    for name, words in (("absent.npy", "check the path"), ("absent.png", "check the path"), ("cube.npy", "one channel"),
+                        ("all.npy", "100% of the pixels"), ("objects.npy", array), ("several.npz", array),
+                        ("renamed.npy", array), ("cut.npy", array), ("cut.npz", array), ("noise.npy", array),
+                        ("none.npy", "copy it again"), ("text.png", "use a whole PNG")):
+        with pytest.raises(ConfigError, match=f"{name}: .*{words}") as caught:
             read_map(str(tmp_path / name))
-        assert "correction.bad_pixel_map" in str(caught.value)
+        text = str(caught.value)
+        assert text.startswith("correction.bad_pixel_map") and "\n" not in text and "pickle" not in text
 
 
 def test_a_map_of_another_size_is_refused() -> None:

@@ -114,10 +114,22 @@ def test_colour_is_grey_in_either_channel_order():
 
 
 @pytest.mark.parametrize(
-    "values",
-    [np.full((3, 3), np.nan, np.float32), np.zeros((0, 3), np.uint8), np.zeros((3, 3), np.int32),
-     np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2, 3), np.uint16)],
+    "values, remedy",
+    [(np.full((3, 3), np.nan, np.float32), "check that the camera's driver"),
+     (np.full((3, 3), -1e300), "check that the camera's driver"),
+     (np.zeros((0, 3), np.uint8), r"give one image as \(height, width\)"),
+     (np.zeros(3, np.uint8), r"give one image as \(height, width\)"),
+     (np.zeros((2, 2, 2), np.uint8), r"give one image as \(height, width\)"),
+     (np.zeros((3, 3), np.int32), "use uint8, uint16 or float32"), (np.zeros((2, 2, 3), np.uint16), "use 8 bits")],
 )
-def test_unusable_arrays_are_refused(values):
-    with pytest.raises(FrameError):
+@pytest.mark.filterwarnings("error")
+def test_unusable_arrays_are_refused_with_a_remedy(values, remedy):
+    with pytest.raises(FrameError, match=remedy):
         ThermalFrame.from_array(values, AUTO)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_float32_cannot_hold_is_not_finite():
+    frame = ThermalFrame.from_array(np.array([[1e300, 20.0], [-1e300, np.nan]]), AUTO)
+    assert frame.values.dtype == np.float32
+    assert np.isfinite(frame.values).tolist() == [[False, True], [False, False]]

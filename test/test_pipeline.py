@@ -28,7 +28,7 @@ from thermal_kd_ros.config import (
 from thermal_kd_ros.correction import Corrector
 from thermal_kd_ros.frames import ENCODINGS, FrameError, ThermalFrame
 from thermal_kd_ros.layouts import get_layout
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError
+from thermal_kd_ros.models.card import ModelCard, ModelError
 from thermal_kd_ros.results import PerceptionResult
 from thermal_kd_ros.stream import FrameReader
 from thermal_kd_ros.tone import TemporalTone

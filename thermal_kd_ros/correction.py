@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .config import ConfigError, CorrectionConfig
 from .contrast import regular_sample
 from .frames import FrameError, ThermalFrame
-from .images import read_image
+from .images import read_array, read_image
 
 _MOST_BAD = 0.2
 """A map that calls a larger part of the pixels bad is one of something else."""
@@ -45,12 +45,12 @@ def read_map(path: str) -> np.ndarray:
     name = f"correction.bad_pixel_map {path}"
     try:
         file = Path(path).expanduser()
-        stored = np.load(file, allow_pickle=False) if file.suffix == ".npy" else read_image(file)
+        stored = read_array(file) if file.suffix.lower() in (".npy", ".npz") else read_image(file)
     except FrameError as error:
         raise ConfigError(f"correction.bad_pixel_map: {error}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: cannot be read ({error}); write it with numpy.save or as a PNG") from None
-    if not isinstance(stored, np.ndarray) or stored.ndim != 2 or stored.dtype.kind not in "buif":
+    if stored.ndim != 2 or stored.dtype.kind not in "buif":
         raise ConfigError(f"{name}: must be one channel of numbers, not zero where a pixel is bad")
     bad = np.nan_to_num(stored) != 0
     if (part := bad.mean() if bad.size else 1.0) > _MOST_BAD:

@@ -108,15 +108,19 @@ class ThermalFrame:
         if values.ndim == 3 and values.shape[2] in (3, 4):
             values = _grey(values)
         if values.ndim != 2 or 0 in values.shape:
-            raise FrameError(f"an image of shape {values.shape} has no rows and columns of single values")
+            raise FrameError(f"an array of shape {values.shape} is no image; give one image as (height, width), or as "
+                             "(height, width, 3) in colour")
         if values.dtype == np.float64 or values.dtype == np.float16:
-            values = values.astype(np.float32)
+            # What float32 cannot hold becomes infinite, and so is one of the values that are not finite.
+            with np.errstate(over="ignore"):
+                values = values.astype(np.float32)
         if values.dtype.kind == "u" and not values.dtype.isnative:
             values = values.astype(values.dtype.newbyteorder("="))
         if values.dtype not in (np.uint8, np.uint16, np.float32):
             raise FrameError(f"values of type {values.dtype} are not understood; use uint8, uint16 or float32")
         if values.dtype == np.float32 and not np.isfinite(values).any():
-            raise FrameError("the image has no finite value: all NaN or infinite")
+            raise FrameError("the image has no finite value: all are NaN, infinite or beyond float32; check that the "
+                             "camera's driver sends what it measured, in degrees or counts")
         mode = config.input_mode if config.input_mode != "auto" else guess_mode(values)
         if mode == "linear":
             scale, offset = config.scale, config.offset

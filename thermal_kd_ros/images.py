@@ -54,14 +54,7 @@ def read_image(path: Path, warn: Callable[[str], None] = lambda text: None) -> n
     Of a TIFF with several pages it is the first; ``warn`` is told. Raises FrameError with the file, what is wrong and
     what to do.
     """
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise FrameError(f"{path}: is no file but a pipe or a device; save the image as a file and give that")
-        data = path.read_bytes()
-    except OSError as error:
-        raise FrameError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
-    if not data:
-        raise FrameError(f"{path}: the file is empty; copy it again")
+    data = _read_file(path)
     try:
         values = _as_frame_values(_read_npy(data)) if path.suffix.lower() == ".npy" else decode_picture(data)
         _check_shape(values)
@@ -70,6 +63,15 @@ def read_image(path: Path, warn: Callable[[str], None] = lambda text: None) -> n
     if (pages := _count_pages(data)) > 1:
         warn(f"{path}: only the first of its {pages} pages is used; save the others as files of their own")
     return values
+
+
+def read_array(path: Path) -> np.ndarray:
+    """The array of any shape and type in a .npy file; raises FrameError with the file, what is wrong and what to do."""
+    data = _read_file(path)
+    try:
+        return _read_npy(data)
+    except FrameError as error:
+        raise FrameError(f"{path}: {error}") from None
 
 
 def check_picture_name(path: Path) -> None:
@@ -93,6 +95,18 @@ def write_image(path: Path, values: np.ndarray, parameters: Sequence[int] = ()) 
                       "ends in .png")
     with written_aside(path) as aside:
         aside.write_bytes(data.tobytes())
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise FrameError(f"{path}: is no file but a pipe or a device; save the image as a file and give that")
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from None
+    if not data:
+        raise FrameError(f"{path}: the file is empty; copy it again")
+    return data
 
 
 def _read_npy(data: bytes) -> np.ndarray:

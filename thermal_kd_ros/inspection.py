@@ -12,7 +12,8 @@ from .config import CONTRAST_METHODS, INPUT_MODES, ContrastConfig, PerceptionCon
 from .frames import PLAUSIBLE_C, ThermalFrame, doubt, explain_mode
 from .geometry import Letterbox
 from .images import write_image
-from .models.checkpoint import ModelError, read_card, resolve
+from .models.card import ModelError
+from .models.checkpoint import read_card, resolve
 from .tone import TemporalTone, Tone, contrast_for
 
 _SHOWN = (0.5, 2.0, 50.0, 98.0, 99.5)

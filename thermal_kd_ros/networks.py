@@ -9,7 +9,7 @@ import numpy as np
 from .config import ConfigError, ContrastConfig, PerceptionConfig, class_thresholds
 from .engines.base import Engine, load_engine
 from .layouts import Layout, get_layout
-from .models.checkpoint import ModelError
+from .models.card import ModelError
 from .tone import contrast_for
 
 
@@ -49,15 +49,7 @@ def load_networks(config: PerceptionConfig, detector: Engine | None = None) -> N
         raise ModelError(f"face.detector_model '{face.detector_model}' has no class 'face', "
                          f"only {', '.join(finder.card.classes)}")
     landmarker = load_engine(face.landmark_model, "landmarks", config.engine)
-    card = landmarker.card
-    try:
-        layout = get_layout(card.layout)
-    except KeyError as error:
-        raise ModelError(f"face.landmark_model '{face.landmark_model}': {error.args[0]}") from None
-    if card.architecture.get("points") != layout.points:
-        raise ModelError(f"face.landmark_model '{face.landmark_model}' gives {card.architecture.get('points')} "
-                         f"points, but its layout {layout.name} has {layout.points}")
-    return Networks(detector, finder, landmarker, layout)
+    return Networks(detector, finder, landmarker, get_layout(landmarker.card.layout))
 
 
 def contrasts_of(config: PerceptionConfig, networks: Networks) -> dict[str, ContrastConfig]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve, write
 from training.outputs import check_place
 from training.provenance import of_card
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thermal_kd_ros.models.checkpoint import ModelCard, read, read_card, resolve
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.checkpoint import read, read_card, resolve
 from thermal_kd_ros.models.onnx_file import weights_digest
 
 OPEN = "Apache-2.0"

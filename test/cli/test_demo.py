@@ -70,7 +70,14 @@ def test_the_summary_says_what_happened(rendered: Path) -> None:
     assert 0.0 < summary["fps"] < 15.0 and 0.0 < summary["realtime_factor"] <= 1.0
     assert summary["recorded_rate_hz"] == pytest.approx(10.0, rel=0.01)
     assert 0 < sum(summary["detections"].values()) <= 5 * 40 and summary["faces"] > 0
-    assert 0.0 <= summary["map50"] <= 1.0 and 0.0 <= summary["face_recall"] <= 1.0
+    assert 0.0 <= summary["map50"] < 0.05 and 0.0 <= summary["face_recall"] <= 1.0, "untrained networks find nothing"
+
+
+@pytest.mark.slow
+def test_the_shipped_detector_finds_what_the_recording_shows(rendered: Path, tmp_path: Path) -> None:
+    # A busy machine may leave frames unanswered, which is no failure here, but counts against the accuracy.
+    assert demo("--bag", rendered / "input.mcap", "--out", tmp_path, "--no-faces") in (0, 1)
+    assert json.loads((tmp_path / "summary.json").read_text())["map50"] > 0.15
 
 
 def test_the_recording_holds_radiometric_images_and_truth(rendered: Path) -> None:

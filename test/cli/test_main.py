@@ -15,7 +15,8 @@ from thermal_kd_ros import __main__
 from thermal_kd_ros.cli import node
 from thermal_kd_ros.cli.options import parse_assignment
 from thermal_kd_ros.config import DEVICES, ConfigError
-from thermal_kd_ros.models.checkpoint import ModelCard, write
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.checkpoint import write
 
 CARD = ModelCard("tiny", "detection", {"classes": 2}, 128, 160, ("person", "car"), parameters=1234, licence="CC0-1.0",
                  data=("nothing at all, CC0",), metrics=({"metric": "map50", "value": 0.5, "on": "a set"},))
@@ -57,6 +58,17 @@ def test_times_and_rates_are_finite_and_above_0(options: tuple[str, ...], number
         __main__.main([*options, number])
     assert stop.value.code == 2
     assert f"{options[-1]}: {number}: must be a finite number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ("1e-300", "0.001", "0.99", "1001", "1e300"))
+def test_the_demo_takes_no_rate_that_would_last_for_hours(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        __main__.main(["demo", "--rate", number])
+    assert stop.value.code == 2
+    assert f"--rate: {number}: must be from 1 to 1000" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        __main__.main(["demo", "--help"])
+    assert "from 1 to 1000" in " ".join(capsys.readouterr().out.split())
 
 
 def test_models_shows_the_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

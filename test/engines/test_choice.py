@@ -17,7 +17,8 @@ from thermal_kd_ros.engines import choice
 from thermal_kd_ros.engines.base import EngineError, load_engine
 from thermal_kd_ros.engines.choice import candidates
 from thermal_kd_ros.engines.cuda import Gpu
-from thermal_kd_ros.models.checkpoint import ModelError, resolve
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import resolve
 
 GPU = [Gpu("Some GPU", (9, 0), 13000)]
 
@@ -158,6 +159,36 @@ def test_an_onnx_file_of_other_weights_is_not_taken(tmp_path: Path) -> None:
     shutil.copy(resolve("detector_nano", ".onnx"), tmp_path / "mine.onnx")
     with pytest.raises(ModelError, match="was not made from the weights in mine.safetensors"):
         resolve(str(tmp_path / "mine.safetensors"), ".onnx")
+
+
+def damaged(path: Path, at: int) -> None:
+    """Change a hundred numbers of a file so that nothing that reads it minds."""
+    content = bytearray(path.read_bytes())
+    content[at : at + 400] = bytes(byte ^ 0x01 for byte in content[at : at + 400])
+    path.write_bytes(content)
+
+
+def test_an_onnx_file_that_was_damaged_is_passed_over(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    for suffix in (".safetensors", ".onnx"):
+        shutil.copy(resolve("landmarks_light", suffix), tmp_path / f"mine{suffix}")
+    damaged(tmp_path / "mine.onnx", 600_000)
+    import onnxruntime
+
+    onnxruntime.InferenceSession(str(tmp_path / "mine.onnx"), providers=["CPUExecutionProvider"])
+    for name in ("mine.safetensors", "mine.onnx"):
+        with pytest.raises(ModelError, match="mine.onnx: is damaged.*export or fetch it again"):
+            load_engine(str(tmp_path / name), "landmarks", EngineConfig(backend="onnxruntime", device="cpu"))
+    loaded = load_engine(str(tmp_path / "mine.safetensors"), "landmarks", EngineConfig(device="cpu"))
+    assert loaded.describe().startswith("torch") and "mine.onnx: is damaged" in loaded.describe()
+
+
+def test_a_model_file_that_was_damaged_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    for suffix in (".safetensors", ".onnx"):
+        shutil.copy(resolve("landmarks_light", suffix), tmp_path / f"mine{suffix}")
+    damaged(tmp_path / "mine.safetensors", 600_000)
+    with pytest.raises(ModelError, match=f"^{tmp_path}/mine.safetensors: is damaged, [^;]*; fetch it again$"):
+        load_engine(str(tmp_path / "mine.safetensors"), "landmarks", EngineConfig(device="cpu"))
 
 
 def test_a_model_for_another_task_is_refused() -> None:

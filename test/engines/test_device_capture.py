@@ -20,8 +20,9 @@ from thermal_kd_ros.engines.device.plan import ROUNDS  # noqa: E402
 from thermal_kd_ros.engines.device.steps import DeviceNetworks, Signature, Steps  # noqa: E402
 from thermal_kd_ros.engines.device.tone import TONE_FIELDS, ToneMemory  # noqa: E402
 from thermal_kd_ros.models.blocks import fuse_batch_norm  # noqa: E402
-from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.detector import Detector  # noqa: E402
+from thermal_kd_ros.models.landmarker import Landmarker  # noqa: E402
+from thermal_kd_ros.models.specs import DetectorSpec, LandmarkerSpec  # noqa: E402
 
 
 class OnCudaAlone(TorchDispatchMode):

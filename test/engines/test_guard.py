@@ -7,7 +7,7 @@ import pytest
 
 from thermal_kd_ros.engines.base import EngineError
 from thermal_kd_ros.engines.guard import GuardedEngine
-from thermal_kd_ros.models.checkpoint import ModelCard
+from thermal_kd_ros.models.card import ModelCard
 
 BATCH = np.zeros((1, 1, 8, 8), np.float32)
 

@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, read_card, resolve, write
+from thermal_kd_ros.models import seal
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, read_card, resolve, write
 
 CARD = ModelCard("test", "detection", {"classes": 1}, 64, 96, ("person",), parameters=4, data=("rendered",),
                  metrics=({"metric": "map50", "value": 0.5, "on": "nothing", "command": "none"},))
@@ -23,6 +25,12 @@ def test_round_trip(tmp_path):
         assert loaded[name].shape == weights[name].shape and loaded[name].dtype == weights[name].dtype
         np.testing.assert_array_equal(loaded[name], weights[name])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_same_model_is_the_same_file(tmp_path):
+    for name in "ab":
+        write(tmp_path / name, CARD, {"a": np.arange(4.0), "b": np.zeros(1)})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -61,6 +69,48 @@ def test_a_truncated_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelError, match="m.safetensors"):
         read(path)
+
+
+@pytest.mark.parametrize("part", [np.arange(500, 520, dtype=np.float32).tobytes(), b"person"], ids=["weights", "card"])
+def test_damage_that_leaves_a_readable_file_is_noticed(tmp_path, part):
+    path = tmp_path / "m.safetensors"
+    write(path, CARD, {"a": np.arange(1000, dtype=np.float32)})
+    content = bytearray(path.read_bytes())
+    assert content.count(part) == 1
+    content[content.index(part)] ^= 0x01
+    path.write_bytes(content)
+    load_file(str(path))
+    for action in (read, seal.seal):
+        with pytest.raises(ModelError, match="m.safetensors: is damaged.*fetch it again"):
+            action(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    path = tmp_path / "m.safetensors"
+    write(path, CARD, {"whole": np.arange(3), "layer": np.array([0.0, value], np.float32)})
+    with pytest.raises(ModelError, match="m.safetensors: layer among its weights is not finite"):
+        read(path)
+
+
+def test_a_file_without_a_digest_is_refused_until_it_is_sealed(tmp_path, capsys):
+    path = tmp_path / "m.safetensors"
+    weights = {"a": np.arange(4, dtype=np.float32)}
+    save_file(weights, str(path), {"card": CARD.to_json()})
+    assert read_card(path) == CARD
+    with pytest.raises(ModelError, match=f"no digest of its content.*python3 -m thermal_kd_ros.models.seal {path}"):
+        read(path)
+    assert seal.main([str(path)]) == 0
+    card, loaded = read(path)
+    assert card == CARD and (loaded["a"] == weights["a"]).all() and list(tmp_path.iterdir()) == [path]
+    write(tmp_path / "written.safetensors", CARD, weights)
+    assert path.read_bytes() == (tmp_path / "written.safetensors").read_bytes()
+    (tmp_path / "m.onnx").write_bytes(b"")
+    capsys.readouterr()
+    for name, words in ((tmp_path / "m.onnx", "only .safetensors files"), (tmp_path / "none", "nor a file")):
+        assert seal.main([str(name)]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_unknown_names_list_what_there_is():

@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.blocks import fuse_batch_norm  # noqa: E402
-from thermal_kd_ros.models.detector import Detector, DetectorSpec, cells, decode_boxes  # noqa: E402
+from thermal_kd_ros.models.detector import Detector, cells, decode_boxes  # noqa: E402
+from thermal_kd_ros.models.specs import DetectorSpec  # noqa: E402
 from training.detector.experiment import ARCHITECTURES  # noqa: E402
 
 

@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
 from thermal_kd_ros.faces import normalise_crop  # noqa: E402
 from thermal_kd_ros.models.blocks import fuse_batch_norm  # noqa: E402
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence  # noqa: E402
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec, decode_heat  # noqa: E402
+from thermal_kd_ros.models.landmarker import Landmarker, decode_heat  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 
 SPEC = LandmarkerSpec()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ import pytest
 
 from thermal_kd_ros.config import EngineConfig
 from thermal_kd_ros.engines.base import load_engine
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, read_card, resolve, shipped
-from thermal_kd_ros.models.onnx_file import DIGEST, PRECISION, read_metadata, weights_digest
+from thermal_kd_ros.models.card import CONTENT, ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, read_card, resolve, shipped
+from thermal_kd_ros.models.onnx_file import DIGEST, PRECISION, content_digest, read_metadata, sealed, weights_digest
+from thermal_kd_ros.models.specs import DetectorSpec
 
 onnx = pytest.importorskip("onnx")
 RUNTIMES = ("onnxruntime", "openvino")
@@ -24,7 +28,7 @@ def test_shipped_onnx_is_made_from_the_shipped_weights(path: Path) -> None:
     again = "run: python3 -m thermal_kd_ros export --all"
     assert metadata[DIGEST] == weights_digest(weights), again
     assert read_card(exported) == card, again
-    assert metadata[PRECISION] == "fp32"
+    assert metadata[PRECISION] == "fp32" and metadata[CONTENT] == content_digest(exported)
     assert exported.stat().st_size <= 15_000_000
 
 
@@ -53,7 +57,7 @@ def test_the_digest_changes_with_any_weight_name_or_shape() -> None:
 
 def model_bytes(card: ModelCard | None, shape: tuple[object, ...] = ("batch", 1, 64, 96), outputs: int = 2,
                 opset: int = 18) -> bytes:
-    """A network that adds 1 to its input, and so often."""
+    """A network that adds 1 to its input, and so often; without the digest of its content."""
     from onnx import TensorProto, helper
 
     one = helper.make_tensor("one", TensorProto.FLOAT, [], [1.0])
@@ -68,7 +72,7 @@ def model_bytes(card: ModelCard | None, shape: tuple[object, ...] = ("batch", 1,
     return model.SerializeToString()
 
 
-CARD = ModelCard("adder", "detection", {}, 64, 96, ("person",))
+CARD = ModelCard("adder", "detection", DetectorSpec(1).to_dict(), 64, 96, ("person",))
 
 
 def refused(path: Path, runtime: str, words: str) -> None:
@@ -81,7 +85,7 @@ def refused(path: Path, runtime: str, words: str) -> None:
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_model_of_the_right_kind_runs(tmp_path: Path, runtime: str) -> None:
     pytest.importorskip(runtime)
-    (tmp_path / "m.onnx").write_bytes(model_bytes(CARD))
+    (tmp_path / "m.onnx").write_bytes(sealed(model_bytes(CARD)))
     engine = load_engine(str(tmp_path / "m.onnx"), "detection", EngineConfig(backend=runtime, device="cpu"))
     for batch in (1, 3, 13):
         images = np.random.default_rng(batch).random((batch, 1, 64, 96), np.float32)
@@ -94,20 +98,24 @@ def test_a_model_of_the_right_kind_runs(tmp_path: Path, runtime: str) -> None:
     (b"", "not a readable ONNX file"),
     (b"not a model at all", "not a readable ONNX file"),
     (bytes(range(256)) * 40, "not a readable ONNX file"),
-    (model_bytes(None), "no model card"),
+    (sealed(model_bytes(None)), "no model card"),
     (model_bytes(CARD)[:-40], "not a readable ONNX file"),
-    (model_bytes(CARD, shape=("batch", 3, 64, 96)), "takes .* but its card asks for"),
-    (model_bytes(CARD, shape=("batch", 1, 96, 64)), "takes .* but its card asks for"),
-    (model_bytes(CARD, shape=(4, 1, 64, 96)), "takes .* but its card asks for"),
-    (model_bytes(CARD, outputs=1), "gives 1 outputs, but"),
-], ids=["empty", "text", "noise", "no card", "cut", "colour", "turned", "fixed batch", "one output"])
+    (model_bytes(CARD), "no digest of its content.*export it again"),
+    (sealed(model_bytes(replace(CARD, classes=("person", "car")))), "names 2 classes, but its network tells 1 apart"),
+    (sealed(model_bytes(replace(CARD, input_width=0))), "which is no image"),
+    (sealed(model_bytes(CARD, shape=("batch", 3, 64, 96))), "takes .* but its card asks for"),
+    (sealed(model_bytes(CARD, shape=("batch", 1, 96, 64))), "takes .* but its card asks for"),
+    (sealed(model_bytes(CARD, shape=(4, 1, 64, 96))), "takes .* but its card asks for"),
+    (sealed(model_bytes(CARD, outputs=1)), "gives 1 outputs, but"),
+], ids=["empty", "text", "noise", "no card", "cut", "no digest", "classes", "no width", "colour", "turned",
+        "fixed batch", "one output"])
 def test_files_that_are_not_ours_are_refused_by_name(tmp_path: Path, runtime: str, content: bytes, words: str) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
     refused(tmp_path / "m.onnx", runtime, words)
 
 
 def test_an_operator_set_from_the_future_is_refused_with_a_remedy(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(model_bytes(CARD, opset=999))
+    (tmp_path / "m.onnx").write_bytes(sealed(model_bytes(CARD, opset=999)))
     refused(tmp_path / "m.onnx", "onnxruntime", "cannot load it .*; export it again, or install a newer")
 
 
@@ -117,5 +125,26 @@ def test_a_damaged_graph_is_refused(tmp_path: Path, runtime: str) -> None:
     content = bytearray(model_bytes(CARD))
     at = content.index(b"Add")
     content[at : at + 3] = b"Bdd"
-    (tmp_path / "m.onnx").write_bytes(content)
+    (tmp_path / "m.onnx").write_bytes(sealed(bytes(content)))
     refused(tmp_path / "m.onnx", runtime, "cannot load it|cannot compile it")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("part", [np.float32(1.0).tobytes(), b"person", b"precision", b"Add"],
+                         ids=["weight", "class", "metadata", "operator"])
+def test_damage_that_a_runtime_would_not_notice_is_refused(tmp_path: Path, runtime: str, part: bytes) -> None:
+    model = onnx.load_model_from_string(model_bytes(CARD))
+    model.metadata_props.add(key="precision", value="fp32")
+    content = bytearray(sealed(model.SerializeToString()))
+    content[content.index(part) + len(part) - 1] ^= 0x02
+    (tmp_path / "m.onnx").write_bytes(content)
+    refused(tmp_path / "m.onnx", runtime, "is damaged")
+
+
+def test_the_digest_is_of_all_but_itself_and_stays_when_another_tool_reads_and_writes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    content = model_bytes(CARD)
+    path.write_bytes(sealed(content))
+    assert read_metadata(path)[CONTENT] == content_digest(path) == hashlib.sha256(content).hexdigest()
+    onnx.save(onnx.load(str(path)), str(path))
+    assert read_metadata(path)[CONTENT] == content_digest(path)

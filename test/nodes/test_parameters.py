@@ -88,3 +88,15 @@ def test_the_rviz_file_names_topics_of_the_node(repository: Path) -> None:
     tree = yaml.safe_load((repository / "config" / "perception.rviz").read_text())
     topics = [display["Topic"]["Value"] for display in tree["Visualization Manager"]["Displays"]]
     assert topics == ["/image_annotated", "/markers", "/landmarks"]
+
+
+@pytest.mark.ros
+def test_the_rviz_file_asks_for_pictures_as_the_node_sends_them(repository: Path) -> None:
+    from thermal_kd_ros.nodes.outputs import _PICTURES
+
+    tree = yaml.safe_load((repository / "config" / "perception.rviz").read_text())
+    topic = next(display["Topic"] for display in tree["Visualization Manager"]["Displays"]
+                 if display["Topic"]["Value"] == "/image_annotated")
+    # Best effort would lose the large ones.
+    assert topic["Reliability Policy"].upper() == _PICTURES.reliability.name
+    assert topic["Depth"] == _PICTURES.depth

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from thermal_kd_ros.models.checkpoint import ModelCard, read, write
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.checkpoint import read, write
 from training.average import main
 
 CARD = ModelCard("one", "detection", {"width": 4}, 64, 64, ("person",), data=("a", "b"), notes="seed 1",

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from thermal_kd_ros.models.checkpoint import ModelCard, read, write
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.checkpoint import read, write
 from training.card import record
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, write
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import write
 from training.provenance import OPEN, Provenance, of_card, of_models
 
 CARD = ModelCard("one", "detection", {}, 64, 64, ("person",), licence=OPEN, data=("a", "b"))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..config import EngineConfig, PerceptionConfig
 from ..engines.base import EngineError, load_engine
 from ..engines.choice import BACKENDS
-from ..models.checkpoint import ModelError
+from ..models.card import ModelError
 from .frames import rendered
 from .peers import peer_runner
 from .stages import Pipeline

@@ -12,7 +12,8 @@ from typing import Any
 from .. import __version__
 from ..config import PerceptionConfig
 from ..engines.cuda import find_gpus
-from ..models.checkpoint import ONNX, ModelError, resolve
+from ..models.card import ModelError
+from ..models.checkpoint import ONNX, resolve
 
 _PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "torch", "onnxruntime", "onnxruntime-gpu", "openvino",
              "rclpy")

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     from ..benchmark.errors import BenchmarkError
     from ..demo.errors import DemoError
     from ..engines.errors import EngineError
-    from ..models.checkpoint import ModelError
+    from ..models.card import ModelError
     from ..output import ResultError
 
     try:

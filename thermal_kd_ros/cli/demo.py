@@ -10,7 +10,17 @@ import sys
 from pathlib import Path
 
 from ..config import ConfigError
-from .options import add_model_options, chosen_parameters, cleaned_up_on_sigterm, not_installed, positive_number
+from .options import (
+    add_model_options,
+    chosen_parameters,
+    cleaned_up_on_sigterm,
+    not_installed,
+    number_between,
+    positive_number,
+)
+
+_RATES_HZ = 1.0, 1000.0
+"""Below, the frames that are rendered by default would play for many minutes, and three times at that."""
 
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
@@ -24,8 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="where results go (default: %(default)s)")
     parser.add_argument("--frames", type=int, metavar="N",
                         help="frames to render, or most frames to play (default: 160 rendered, all of a recording)")
-    parser.add_argument("--rate", type=positive_number, default=10.0, metavar="HZ",
-                        help="rate at which frames are rendered, or images played (default: %(default)s)")
+    parser.add_argument("--rate", type=number_between(*_RATES_HZ), default=10.0, metavar="HZ",
+                        help="rate at which frames are rendered, or images played, from {:g} to {:g} "
+                             "(default: %(default)s)".format(*_RATES_HZ))
     parser.add_argument("--size", default="640x512", metavar="WxH",
                         help="size of rendered frames (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed renders other scenes")

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         return _usage(f"--json {args.json}: is a folder; give the name of a file")
     from ..config import PerceptionConfig, with_values
     from ..engines.base import EngineError
-    from ..models.checkpoint import ModelError
+    from ..models.card import ModelError
     from ..output import ResultError
     from ..pipeline import ThermalPerception
 

@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     from ..engines.errors import EngineError
     from ..exporting.errors import ExportError
-    from ..models.checkpoint import ModelError, resolve, shipped
+    from ..models.card import ModelError
+    from ..models.checkpoint import resolve, shipped
 
     try:
         with cleaned_up_on_sigterm():

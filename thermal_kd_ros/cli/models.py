@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..models.checkpoint import ModelCard
+    from ..models.card import ModelCard
 
 HELP = "list the shipped models"
 
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the cards; 1 if a file has none that can be read, or nothing is shipped."""
-    from ..models.checkpoint import WEIGHTS_FOLDER, ModelError, read_card, resolve, shipped
+    from ..models.card import ModelError
+    from ..models.checkpoint import WEIGHTS_FOLDER, read_card, resolve, shipped
     from ..output import ResultError, as_json
 
     names = args.models or [str(path) for path in shipped()]

@@ -7,7 +7,7 @@ import contextlib
 import math
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,18 @@ def positive_number(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"{text}: must be a finite number above 0")
     return value
+
+
+def number_between(least: float, most: float) -> Callable[[str], float]:
+    """The type of an option that takes a number in [least, most]; it raises what argparse reports."""
+
+    def number(text: str) -> float:
+        value = positive_number(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text}: must be from {least:g} to {most:g}")
+        return value
+
+    return number
 
 
 def not_installed(error: ImportError) -> str:

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ..config import EngineConfig
-from ..models.checkpoint import ModelCard, ModelError, read, read_card, resolve
+from ..models.card import ModelCard, ModelError, check_card
+from ..models.checkpoint import read, read_card, resolve
 from .choice import Candidate, candidates
 from .errors import EngineError
 from .guard import GuardedEngine
@@ -57,23 +58,25 @@ def load_engine(model: str, task: str, config: EngineConfig) -> GuardedEngine:
     card = read_card(path)
     if card.task != task:
         raise ModelError(f"{path}: is a model for {card.task}, but one for {task} is needed here")
+    check_card(card, path)
     fallback = dataclasses.replace(config, backend="auto", device="cpu", precision="auto")
     on_cpu = None if config.on_failure == "error" else lambda: load_engine(model, task, fallback).engine
-    passed: list[str] = []
-    allowed = candidates(config)
-    for candidate in allowed:
+    passed: dict[str, ModelError | EngineError] = {}
+    for candidate in candidates(config):
         try:
             engine = _load(candidate, model, config)
         except (ModelError, EngineError) as error:
-            if len(allowed) == 1:
-                raise
-            passed.append(f"{candidate}: {error}")
+            passed[str(candidate)] = error
             continue
         reason = "auto: the fastest" if config.backend == "auto" else "as set"
         if passed:
-            reason += f"; passed over {'; '.join(passed)}"
+            reason += f"; passed over {'; '.join(f'{name}: {why}' for name, why in passed.items())}"
         return GuardedEngine(engine, reason, on_cpu)
-    raise EngineError(f"{path}: nothing can run it here. " + " ".join(f"{entry}." for entry in passed))
+    if len(set(map(str, passed.values()))) == 1:
+        # The only one that was asked for, or a file that is no good to any.
+        raise next(iter(passed.values()))
+    raise EngineError(f"{path}: nothing can run it here. "
+                      + " ".join(f"{name}: {why}." for name, why in passed.items()))
 
 
 def _load(candidate: Candidate, model: str, config: EngineConfig) -> Engine:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..models.checkpoint import ModelCard, ModelError, read_card
-from ..models.onnx_file import PRECISION, read_metadata
+from ..models.card import CONTENT, ModelCard, ModelError, check_card
+from ..models.checkpoint import read_card
+from ..models.onnx_file import PRECISION, content_digest, read_metadata
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,14 @@ class OnnxModel:
 
     @classmethod
     def read(cls, path: Path) -> OnnxModel:
-        """Raises ModelError if the file is not one of this package."""
-        card = read_card(path)
-        return cls(path, card, read_metadata(path).get(PRECISION, "fp32"))
+        """Raises ModelError if the file is not one of this package, or is damaged."""
+        card, metadata = read_card(path), read_metadata(path)
+        if CONTENT not in metadata:
+            raise ModelError(f"{path}: carries no digest of its content, so damage would go unnoticed; export it again")
+        if metadata[CONTENT] != content_digest(path):
+            raise ModelError(f"{path}: is damaged, its content is not what was written; export or fetch it again")
+        check_card(card, path)
+        return cls(path, card, metadata.get(PRECISION, "fp32"))
 
     def check_signature(self, inputs: Sequence[tuple[int | None, ...]], outputs: int) -> None:
         """Compare shapes of the inputs (None where it is free) and the number of outputs; raises ModelError."""

@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from ..buckets import BUCKETS
 from ..config import EngineConfig
-from ..models.checkpoint import ModelError
+from ..models.card import ModelError
 from .cache import EngineKey, file_digest, usable_folder
 from .cuda import Gpu, find_gpus
 from .errors import EngineError

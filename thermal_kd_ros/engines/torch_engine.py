@@ -9,9 +9,10 @@ import torch
 
 from ..config import EngineConfig
 from ..models.blocks import ConvBlock, fuse_batch_norm
-from ..models.checkpoint import ModelCard, ModelError
-from ..models.detector import Detector, DetectorSpec
-from ..models.landmarker import Landmarker, LandmarkerSpec
+from ..models.card import ModelCard, ModelError, check_card
+from ..models.detector import Detector
+from ..models.landmarker import Landmarker
+from ..models.specs import DetectorSpec, LandmarkerSpec
 from .device.graphs import device_errors
 from .errors import EngineError
 
@@ -26,11 +27,12 @@ def build_network(card: ModelCard) -> torch.nn.Module:
 
 
 def load_network(card: ModelCard, weights: dict[str, np.ndarray], path: Path) -> torch.nn.Module:
-    """The network of a model file with its weights; raises ModelError if they do not fit the card."""
+    """The network of a model file with its weights; raises ModelError if they or what the card says do not fit."""
+    check_card(card, path)
     try:
         network = build_network(card)
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
-    except (RuntimeError, TypeError, KeyError) as error:
+    except (RuntimeError, TypeError, KeyError, ValueError, IndexError) as error:
         first = str(error).strip().splitlines()
         raise ModelError(f"{path}: its weights do not fit the network in its card ({' '.join(first[:2])})") from None
     return network.eval()

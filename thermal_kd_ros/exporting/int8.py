@@ -20,13 +20,14 @@ import numpy as np
 from ..config import PerceptionConfig, with_values
 from ..evaluation.detection import FOR_METRICS, average_precision
 from ..evaluation.landmarks import evaluate_landmarks
-from ..models.checkpoint import ModelCard, read
+from ..models.card import ModelCard
+from ..models.checkpoint import read
 from ..models.onnx_file import weights_digest
 from ..output import written_aside
 from ..pipeline import ThermalPerception
 from .errors import ExportError
 from .frames import LabelledFrame
-from .networks import add_facts, export_onnx
+from .networks import export_onnx, with_facts
 from .parity import network_inputs
 
 _CHECKED_FRAMES = 4
@@ -53,9 +54,7 @@ def export_int8(source: Path, output: Path, calibration: Sequence[LabelledFrame]
         with contextlib.redirect_stdout(io.StringIO()):
             quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
         _quantise(prepared, aside, inputs)
-        model = onnx.load(str(aside))
-        add_facts(model, card, weights_digest(weights), "int8")
-        aside.write_bytes(model.SerializeToString(deterministic=True))
+        aside.write_bytes(with_facts(onnx.load(str(aside)), card, weights_digest(weights), "int8"))
         before, after = (accuracy(path, card, measured) for path in (whole, aside))
         lost = (before - after) / before if card.task == "detection" else (after - before) / before
         verdict = (f"{_MEASURES[card.task]} {before:.4g} in fp32, {after:.4g} in int8 on {len(measured)} frames: "

@@ -24,8 +24,9 @@ from ..engines.base import load_engine
 from ..engines.torch_engine import TorchEngine, load_network
 from ..frames import ThermalFrame
 from ..models.blocks import fuse_batch_norm
-from ..models.checkpoint import ModelCard, read
-from ..models.onnx_file import CARD, DIGEST, PRECISION, weights_digest
+from ..models.card import ModelCard
+from ..models.checkpoint import read
+from ..models.onnx_file import CARD, DIGEST, PRECISION, sealed, weights_digest
 from ..output import written_aside
 from .errors import ExportError
 from .parity import TOLERANCES, Difference, difference, network_inputs
@@ -77,16 +78,16 @@ def export_onnx(source: Path, output: Path, precision: str, frames: Sequence[The
                                     input_names=["images"], output_names=list(_OUTPUTS[card.task]))
     assert program is not None
     model = program.model_proto
-    add_facts(model, card, weights_digest(weights), precision)
+    content = with_facts(model, card, weights_digest(weights), precision)
     with written_aside(output) as aside:
-        aside.write_bytes(model.SerializeToString(deterministic=True))
+        aside.write_bytes(content)
         found = compare(source, aside, card, weights, frames)
         require_parity(found, precision, output)
     return found
 
 
-def add_facts(model: Any, card: ModelCard, digest: str, precision: str) -> None:
-    """Put card, digest and precision into an onnx.ModelProto, and take the exporter's traces of source files out."""
+def with_facts(model: Any, card: ModelCard, digest: str, precision: str) -> bytes:
+    """The file of an onnx.ModelProto with card, digests and precision, without the exporter's traces of sources."""
     from onnx import helper
 
     for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output,
@@ -95,6 +96,7 @@ def add_facts(model: Any, card: ModelCard, digest: str, precision: str) -> None:
         part.ClearField("doc_string")
     model.producer_name, model.producer_version, model.doc_string = "thermal_kd_ros", __version__, ""
     helper.set_model_props(model, {CARD: card.to_json(), DIGEST: digest, PRECISION: precision})
+    return sealed(model.SerializeToString(deterministic=True))
 
 
 def compare(source: Path, exported: Path, card: ModelCard, weights: dict[str, np.ndarray],

@@ -1,73 +1,25 @@
 """Model files: safetensors weights with a model card in the header, and the same networks as ONNX.
 
 Nothing is ever unpickled. A file carries its own facts (architecture, classes, input, normalisation, landmark layout,
-what it was trained on and under which licences, measured accuracy), so that none of them is written a second time.
+what it was trained on and under which licences, measured accuracy), so that none of them is written a second time. With
+them stands a digest of the whole content: a network whose weights were damaged gives wrong answers, and no errors.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..output import written_aside
+from .card import CONTENT, ModelCard, ModelError
 from .onnx_file import CARD, DIGEST, read_metadata, weights_digest
 
 SAFETENSORS, ONNX = ".safetensors", ".onnx"
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
-_TASKS = ("detection", "landmarks")
-
-
-class ModelError(RuntimeError):
-    """A model file cannot be used; the message names the file, what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a model file says of itself."""
-
-    name: str
-    task: str
-    """``detection`` or ``landmarks``."""
-    architecture: dict[str, Any]
-    """Values of the network's spec dataclass."""
-    input_height: int
-    input_width: int
-    classes: tuple[str, ...] = ()
-    layout: str = ""
-    """Landmark layout, see ``layouts.py``."""
-    normalisation: dict[str, Any] = field(default_factory=dict)
-    """How the training images were brought to [0, 1]; the fields of ContrastConfig, or the crop's margin."""
-    parameters: int = 0
-    licence: str = ""
-    """Licence of the weights."""
-    data: tuple[str, ...] = ()
-    """What the model saw, each with its licence."""
-    metrics: tuple[dict[str, Any], ...] = ()
-    """Measured accuracy: {metric, value, on, command}."""
-    notes: str = ""
-
-    def to_json(self) -> str:
-        """As a JSON object."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    @classmethod
-    def from_json(cls, text: str, path: Path) -> ModelCard:
-        """The inverse of to_json; raises ModelError."""
-        try:
-            values = json.loads(text)
-            for name in ("classes", "data", "metrics"):
-                values[name] = tuple(values.get(name, ()))
-            card = cls(**values)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ModelError(f"{path}: its model card cannot be read ({error}); was it written by another version?"
-                             ) from None
-        if card.task not in _TASKS:
-            raise ModelError(f"{path}: its card has the task '{card.task}', known are {', '.join(_TASKS)}")
-        return card
 
 
 def resolve(name: str, suffix: str = "") -> Path:
@@ -122,22 +74,45 @@ def _metadata(path: Path) -> dict[str, str]:
         raise ModelError(f"{path}: not a readable safetensors file ({error}); fetch it again") from None
 
 
-def read(path: Path) -> tuple[ModelCard, dict[str, np.ndarray]]:
-    """Card and weights by name of a .safetensors file; raises ModelError."""
+def read(path: Path, sealed: bool = True) -> tuple[ModelCard, dict[str, np.ndarray]]:
+    """Card and weights by name of a .safetensors file; raises ModelError, also if it is damaged.
+
+    Without ``sealed`` a file may lack the digest of its content.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     card = read_card(path)
     try:
-        return card, load_file(str(path))
+        weights = load_file(str(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: its weights cannot be read ({error}); fetch it again") from None
+    values = json.loads(_metadata(path)[CARD])
+    written = values.get(CONTENT)
+    if written is None and sealed:
+        raise ModelError(f"{path}: carries no digest of its content, so damage would go unnoticed; fetch it again, or, "
+                         f"if you trust it, add one: python3 -m thermal_kd_ros.models.seal {path}")
+    if written not in (None, _digest(values, weights)):
+        raise ModelError(f"{path}: is damaged, its content is not what was written; fetch it again")
+    for name, value in weights.items():
+        if not np.isfinite(value).all():
+            raise ModelError(f"{path}: {name} among its weights is not finite; fetch it again or train it anew")
+    return card, weights
 
 
 def write(path: Path, card: ModelCard, weights: dict[str, np.ndarray]) -> None:
     """Write a model file beside its place and rename it: never half a file."""
     from safetensors.numpy import save
 
-    data = save({name: np.asarray(value, order="C") for name, value in weights.items()}, {CARD: card.to_json()})
+    weights = {name: np.asarray(value, order="C") for name, value in weights.items()}
+    values = json.loads(card.to_json())
+    # With the card, as several entries would be written in any order: the same model is the same file.
+    data = save(weights, {CARD: json.dumps({**values, CONTENT: _digest(values, weights)}, sort_keys=True)})
     with written_aside(path) as aside:
         aside.write_bytes(data)
+
+
+def _digest(card: dict[str, Any], weights: dict[str, np.ndarray]) -> str:
+    """SHA-256 of the content of a .safetensors file: the values of its card, and its weights."""
+    text = json.dumps({name: value for name, value in card.items() if name != CONTENT}, sort_keys=True)
+    return hashlib.sha256((text + weights_digest(weights)).encode()).hexdigest()

@@ -7,40 +7,11 @@ branch, distances to the four sides (generalised focal loss's distribution, Li e
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-
 import torch
 from torch import nn
 
 from .blocks import ConvBlock, CrossStage, PyramidPooling, use_activation
-
-
-@dataclass(frozen=True)
-class DetectorSpec:
-    """Everything that is needed to build a detector; stored in the model card."""
-
-    classes: int
-    widths: tuple[int, ...] = (24, 48, 96, 160)
-    """Backbone channels at strides 4, 8, 16, 32."""
-    depths: tuple[int, ...] = (1, 2, 2, 1)
-    strides: tuple[int, ...] = (4, 8, 16, 32)
-    """Strides of the pyramid levels used for prediction; a suffix of (4, 8, 16, 32)."""
-    pyramid_channels: tuple[int, ...] = field(default=(24, 48, 64, 96))
-    """Channels of the pyramid, one number per used stride."""
-    bins: int = 16
-    """Bins of the distance distribution: distances reach from 0 to (bins - 1) cells."""
-    activation: str = "silu"
-    """``silu``, or ``hardswish`` or ``relu``, which cost less on a CPU and must be trained with."""
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain JSON values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, object]) -> DetectorSpec:
-        """The inverse of to_dict."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value  # type: ignore[arg-type]
-                      for key, value in values.items()})
+from .specs import DetectorSpec
 
 
 class Backbone(nn.Module):

@@ -9,38 +9,12 @@ resolution by sub-pixel shuffle (Shi et al., CVPR 2016), which costs a quarter o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 
 from .blocks import ConvBlock, CrossStage, PyramidPooling
-
-
-@dataclass(frozen=True)
-class LandmarkerSpec:
-    """Everything that is needed to build a landmarker; stored in the model card."""
-
-    points: int = 54
-    size: int = 112
-    """Side of the square input, a multiple of 16."""
-    channels: int = 1
-    """1 for thermal crops; 3 for the visible-light teacher, which is used in training only."""
-    widths: tuple[int, ...] = (24, 56, 96)
-    """Channels at strides 4, 8, 16."""
-    depths: tuple[int, ...] = (1, 1, 2)
-    reach: float = 1.2
-    """Points can lie anywhere in the crop enlarged this many times."""
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain JSON values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, object]) -> LandmarkerSpec:
-        """The inverse of to_dict."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value  # type: ignore[arg-type]
-                      for key, value in values.items()})
+from .specs import LANDMARKER_STRIDE, LandmarkerSpec
 
 
 class Landmarker(nn.Module):
@@ -53,8 +27,8 @@ class Landmarker(nn.Module):
 
     def __init__(self, spec: LandmarkerSpec) -> None:
         super().__init__()
-        if spec.size % 16:
-            raise ValueError(f"the input size {spec.size} is not a multiple of 16")
+        if spec.size % LANDMARKER_STRIDE:
+            raise ValueError(f"the input size {spec.size} is not a multiple of {LANDMARKER_STRIDE}")
         self.spec = spec
         fine, middle, coarse = spec.widths
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16 * spec.channels, fine),

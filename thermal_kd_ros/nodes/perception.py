@@ -24,7 +24,7 @@ from rclpy.timer import Timer
 
 from ..config import ConfigError, NodeConfig, PerceptionConfig, class_thresholds
 from ..engines.base import EngineError
-from ..models.checkpoint import ModelError
+from ..models.card import ModelError
 from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.output import written_aside
 from training.data.augment import AugmentConfig
 from training.data.coco import DataError

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from thermal_kd_ros.models.detector import Detector, DetectorSpec
+from thermal_kd_ros.models.detector import Detector
+from thermal_kd_ros.models.specs import DetectorSpec
 from training.detector.comparison import METHODS
 from training.losses.detection import Targets
 from training.losses.pyramid_alignment import ALIGN, REGIONS, pyramid_alignment

@@ -24,7 +24,8 @@ from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision, duplicates
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import Letterbox
-from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import read_card, resolve
 from thermal_kd_ros.nms import select
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections

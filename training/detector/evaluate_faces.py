@@ -17,7 +17,8 @@ from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.models.checkpoint import ModelError, resolve
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from thermal_kd_ros.config import ContrastConfig
-from thermal_kd_ros.models.detector import DetectorSpec
+from thermal_kd_ros.models.specs import DetectorSpec
 from training.data.augment import AugmentConfig
 from training.data.field_layouts import VALIDATION
+from training.data.head_cache import OFFSETS_SOURCE
 from training.data.mixture import LabelledSource, open_source
 from training.data.registration import MOST_SHIFT
 from training.detector.distillation import DistillConfig
@@ -235,7 +236,8 @@ _FACE_WHOLE = dataclasses.replace(_FACE_AUGMENT, scale=(0.4, 1.2), large_shrink=
 FACES = DataPart(
     "rendered_faces", augment=_FACE_AUGMENT,
     licence="scenes of people rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT, before procedural "
-            "backgrounds and images of HIT-UAV",
+            "backgrounds and images of HIT-UAV; the boxes are those around 54 points that stand off its mesh by "
+            f"{OFFSETS_SOURCE}",
     options={"cache": "rendered_faces/busts.npz:rendered_faces/busts_away.npz", "length": 24000, "seed": 1})
 FACE_PARTS = (
     FACES,

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from thermal_kd_ros.models.blocks import Bottleneck, ConvBlock, CrossStage
-from thermal_kd_ros.models.detector import Backbone, Detector, DetectorSpec, Head
+from thermal_kd_ros.models.detector import Backbone, Detector, Head
+from thermal_kd_ros.models.specs import DetectorSpec
 
 
 def can_grow(old: DetectorSpec, new: DetectorSpec) -> bool:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.config import ContrastConfig
 from thermal_kd_ros.evaluation.detection import average_precision, duplicates
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import CocoDetection, DataError

@@ -12,7 +12,7 @@ import numpy as np
 from thermal_kd_ros.config import DetectorConfig
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.detection import Truth, average_precision
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector.experiment import DEFAULT_DATA

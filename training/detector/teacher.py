@@ -16,8 +16,10 @@ import torch
 from torch import nn
 from torchvision.models import mobilenet_v2
 
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve
-from thermal_kd_ros.models.detector import Detector, DetectorSpec
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve
+from thermal_kd_ros.models.detector import Detector
+from thermal_kd_ros.models.specs import DetectorSpec
 
 MOBILENET_WIDTHS = (24, 32, 96, 320)
 """Channels of MobileNetV2 at strides 4, 8, 16, 32."""

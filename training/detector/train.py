@@ -23,7 +23,8 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve, write
 from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
 from training.data.coco import DataError

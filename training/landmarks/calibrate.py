@@ -20,7 +20,8 @@ import numpy as np
 
 from thermal_kd_ros.config import FaceConfig
 from thermal_kd_ros.layouts import LAYOUTS, Layout
-from thermal_kd_ros.models.checkpoint import ModelError, read, resolve, write
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve, write
 from training.card import record
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds

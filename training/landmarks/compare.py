@@ -23,7 +23,7 @@ import numpy as np
 from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54, LAYOUTS
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
 from training.landmarks.evaluate import as_json, load, predict

@@ -22,7 +22,7 @@ from thermal_kd_ros.config import ConfigError, FaceConfig
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import nme
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.confidence import TOLERANCE
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.landmarker import Landmarker
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import LandmarkCrops

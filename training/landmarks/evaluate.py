@@ -37,9 +37,11 @@ from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, resolve
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.landmarker import Landmarker
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record

@@ -21,7 +21,8 @@ import numpy as np
 from thermal_kd_ros.evaluation.landmarks import THRESHOLD, area_under_curve, nme
 from thermal_kd_ros.faces import CROP_MARGIN
 from thermal_kd_ros.geometry import FaceCrop
-from thermal_kd_ros.models.checkpoint import ModelError, read_card, resolve
+from thermal_kd_ros.models.card import ModelError
+from thermal_kd_ros.models.checkpoint import read_card, resolve
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
 from training.data.face_sets import sample_faces

@@ -24,10 +24,13 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from thermal_kd_ros.faces import CROP_MARGIN
-from thermal_kd_ros.models.checkpoint import ModelCard, ModelError, read, resolve, write
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.card import ModelCard, ModelError
+from thermal_kd_ros.models.checkpoint import read, resolve, write
+from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.onnx_file import weights_digest
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.coco import DataError
+from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
@@ -36,8 +39,7 @@ from training.options import check_number, check_seed
 from training.provenance import Provenance, of_models
 
 HEADS_LICENCE = ("heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT; their 54 points stand "
-                 "off its mesh by mean offsets measured on the labels of driver_faces people 1_* (Knapik et al., "
-                 "Electronics 13(17), 3502, 2024; academic and research use only), which are no independent test")
+                 f"off its mesh by {OFFSETS_SOURCE}")
 """Of every model that saw rendered heads: ``head_cache`` puts those offsets on their points."""
 BACKGROUNDS_LICENCE = "backgrounds from HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0"
 

@@ -24,7 +24,7 @@ from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, wit
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.head_pose import angles, head_poses
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections, FaceLandmarks

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from thermal_kd_ros.layouts import LAYOUTS
-from thermal_kd_ros.models.checkpoint import ModelCard
-from thermal_kd_ros.models.landmarker import LandmarkerSpec
+from thermal_kd_ros.models.card import ModelCard
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.coco import DataError
 
 LAYOUT = LAYOUTS["sf_tl54"]

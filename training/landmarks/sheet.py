@@ -20,7 +20,7 @@ from thermal_kd_ros.drawing import draw_points, palette, put_text
 from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.images import write_image
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.confidence import confidence
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds

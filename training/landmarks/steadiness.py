@@ -34,7 +34,7 @@ from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import match
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.images import write_image
-from thermal_kd_ros.models.checkpoint import ModelError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import FaceLandmarks
 from thermal_kd_ros.simulation.camera import SimulatedCamera

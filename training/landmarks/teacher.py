@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
+from thermal_kd_ros.models.landmarker import Landmarker
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops

@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
+from thermal_kd_ros.models.card import ModelError  # noqa: E402
+from thermal_kd_ros.models.checkpoint import read  # noqa: E402
 from thermal_kd_ros.models.detector import Detector  # noqa: E402
 from training.detector import ablate  # noqa: E402
 from training.detector import train as training  # noqa: E402

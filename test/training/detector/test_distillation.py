@@ -12,8 +12,10 @@ torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.config import EngineConfig  # noqa: E402
 from thermal_kd_ros.engines.torch_engine import TorchEngine  # noqa: E402
-from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
-from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
+from thermal_kd_ros.models.card import ModelError  # noqa: E402
+from thermal_kd_ros.models.checkpoint import read  # noqa: E402
+from thermal_kd_ros.models.detector import Detector  # noqa: E402
+from thermal_kd_ros.models.specs import DetectorSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.detector import train as training  # noqa: E402
 from training.detector.comparison import METHODS  # noqa: E402

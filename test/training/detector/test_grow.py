@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from thermal_kd_ros.models.detector import Detector, DetectorSpec
+from thermal_kd_ros.models.detector import Detector
+from thermal_kd_ros.models.specs import DetectorSpec
 from training.detector.grow import can_grow, grow
 
 SMALL = DetectorSpec(classes=3, widths=(8, 12, 16, 20), depths=(1, 1, 1, 1), strides=(8, 16, 32),

@@ -14,6 +14,7 @@ pytest.importorskip("pycocotools")
 
 from thermal_kd_ros.models.checkpoint import read, read_card, write  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
+from training.data.head_cache import OFFSETS_SOURCE  # noqa: E402
 from training.data.mixture import KINDS, open_source  # noqa: E402
 from training.detector import ablate, evaluate  # noqa: E402
 from training.detector import train as training  # noqa: E402
@@ -270,3 +271,8 @@ def test_a_teacher_has_the_pyramid_of_its_student(student):
     assert isinstance(network.backbone, MobileNetFeatures)
     shapes = [tuple(level.shape) for level in network.pyramid(torch.rand(1, 3, 64, 96))]
     assert shapes == [(1, c, 64 // s, 96 // s) for s, c in zip(mine.strides, mine.pyramid_channels, strict=True)]
+
+
+def test_face_detectors_say_where_their_boxes_come_from() -> None:
+    seen = [part for name in ("face", "face_last") for part in EXPERIMENTS[name].parts if part.kind == "rendered_faces"]
+    assert seen and all(part.licence.endswith(OFFSETS_SOURCE) for part in seen)

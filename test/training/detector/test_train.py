@@ -15,8 +15,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import ModelError, read  # noqa: E402
-from thermal_kd_ros.models.detector import Detector, DetectorSpec  # noqa: E402
+from thermal_kd_ros.models.card import ModelError  # noqa: E402
+from thermal_kd_ros.models.checkpoint import read  # noqa: E402
+from thermal_kd_ros.models.detector import Detector  # noqa: E402
+from thermal_kd_ros.models.specs import DetectorSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.mixture import Mixture, Part  # noqa: E402
 from training.detector.experiment import ARCHITECTURES, EXPERIMENTS, DataPart, Experiment, load  # noqa: E402

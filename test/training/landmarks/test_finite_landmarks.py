@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training.landmarks import fit as fitting  # noqa: E402
 
 CHOSEN = fitting.Settings(name="tiny", spec=LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1)), epochs=2,

@@ -8,8 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.faces import CROP_MARGIN  # noqa: E402
-from thermal_kd_ros.models.checkpoint import ModelCard, write  # noqa: E402
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.card import ModelCard  # noqa: E402
+from thermal_kd_ros.models.checkpoint import write  # noqa: E402
+from thermal_kd_ros.models.landmarker import Landmarker  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.paired_crops import PairConfig  # noqa: E402
 from training.data.rendered_faces import CropConfig  # noqa: E402

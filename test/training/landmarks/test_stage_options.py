@@ -9,7 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import read_card  # noqa: E402
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.landmarker import Landmarker  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.paired_crops import PairConfig  # noqa: E402
 from training.data.rendered_faces import CropConfig  # noqa: E402

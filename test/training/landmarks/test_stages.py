@@ -13,8 +13,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.checkpoint import ModelError, read, write  # noqa: E402
-from thermal_kd_ros.models.landmarker import LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.card import ModelError  # noqa: E402
+from thermal_kd_ros.models.checkpoint import read, write  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.paired_crops import PairConfig, PairedCrops  # noqa: E402
@@ -290,7 +291,7 @@ WORKER = """
 import sys
 from pathlib import Path
 import torch
-from thermal_kd_ros.models.landmarker import LandmarkerSpec
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.rendered_faces import CropConfig
 from training.landmarks import train
 from training.landmarks.fit import run

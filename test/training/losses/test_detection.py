@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.detector import Detector, DetectorSpec, cells, decode_boxes  # noqa: E402
+from thermal_kd_ros.models.detector import Detector, cells, decode_boxes  # noqa: E402
+from thermal_kd_ros.models.specs import DetectorSpec  # noqa: E402
 from training.losses.detection import (  # noqa: E402
     DetectionLossConfig,
     Targets,

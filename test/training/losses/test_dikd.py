@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec  # noqa: E402
+from thermal_kd_ros.models.landmarker import Landmarker  # noqa: E402
+from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training.losses.dikd import (  # noqa: E402
     INJECTIONS,
     bridged,
