@@ -117,12 +117,13 @@ def test_faces_that_are_too_small_leave_their_places_to_others(path: str, priori
     np.testing.assert_allclose(result.faces.boxes, boxes[0, 2:4].numpy(), atol=1e-3)
 
 
+@pytest.mark.parametrize("second_look", [False, True])
 @pytest.mark.parametrize("mirror", [False, True])
-def test_every_size_of_batch_that_faces_can_make_is_prepared(mirror: bool) -> None:
+def test_every_size_of_batch_that_faces_can_make_is_prepared(mirror: bool, second_look: bool) -> None:
     pytest.importorskip("onnxruntime")
     config = with_values(PerceptionConfig(), {
         "engine.backend": "onnxruntime", "engine.device": "cpu", "engine.threads": 1, "face.max_faces": 3,
-        "face.mirror": mirror})
+        "face.mirror": mirror, "face.second_look": second_look})
     perception = ThermalPerception(config)
     landmarker = perception.networks.landmarker
     assert landmarker is not None
@@ -145,7 +146,7 @@ def test_every_size_of_batch_that_faces_can_make_is_prepared(mirror: bool) -> No
     for count in (1, 2, 3):
         perception.host.landmarks([image], [Detections(np.tile(box, (count, 1)), np.ones(count), np.zeros(count, int),
                                                        ("face",))])
-    assert prepared == before and max(before) == (8 if mirror else 4)
+    assert prepared == before and max(before) == (8 if mirror and not second_look else 4)
 
 
 def test_the_device_path_is_prepared_for_several_cameras() -> None:

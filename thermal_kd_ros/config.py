@@ -168,9 +168,9 @@ class FaceConfig:
                                     bounds=(1.0, 4096.0), live=True)
     mirror: bool = _parameter(True, "Find landmarks in each face and in its mirror image, and take the mean: more "
                               "accurate, for twice the work of the small landmark network.", live=True)
-    second_look: bool = _parameter(True, "Find landmarks once more, in the box around the first ones, and take the "
-                                   "mean: more accurate where the detector's box is off, for twice the work of the "
-                                   "small landmark network.", live=True)
+    second_look: bool = _parameter(True, "Find landmarks once more, in the box around the first ones (with mirror in "
+                                   "its mirror image alone), and take the mean: more accurate where the detector's box "
+                                   "is off, for the same work as mirror's.", live=True)
     head_pose: bool = _parameter(
         True, "Estimate where heads are and where they look; needs camera_info, and not thermal.flip.", live=True)
 

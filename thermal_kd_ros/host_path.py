@@ -98,24 +98,41 @@ class HostPath:
         owners = [frame for frame, count in zip(frames, counts, strict=True) for _ in range(count)]
         boxes = [box for found in faces for box in found.boxes]
         crops = [FaceCrop.around(box, size, CROP_MARGIN) for box in boxes]
-        points, sigma = self._marks(engine, layout, owners, crops)
-        if self._config.face.second_look:
+        config = self._config.face
+        if config.second_look:
+            points, sigma = look_at(engine, owners, crops)
             again = [FaceCrop.around(second_box(crop.inverse(p), box, *frame.shape), size, CROP_MARGIN)
                      for crop, p, box, frame in zip(crops, points, boxes, owners, strict=True)]
-            points, sigma = mean_of_looks(crops, points, sigma, again, *self._marks(engine, layout, owners, again))
+            other = look_at(engine, owners, again, layout if config.mirror else None)
+            points, sigma = mean_of_looks(crops, points, sigma, again, *other)
+        elif config.mirror:
+            batch = with_mirror_images(_normalised(owners, crops))
+            points, sigma = mean_of_both(*run_in_buckets(engine, batch), layout, size)
+        else:
+            points, sigma = look_at(engine, owners, crops)
         ends = np.cumsum(counts)
         return [faces_in_source(frame, found, crops[end - len(found) : end], points[end - len(found) : end],
                                 sigma[end - len(found) : end], layout)
                 for frame, found, end in zip(frames, faces, ends, strict=True)]
 
-    def _marks(self, engine: Engine, layout: Layout, frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop]
-               ) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks (F, K, 2) and deviations (F, K) in crops, each of its own frame, in the crops' pixels."""
-        batch = np.stack([normalise_crop(crop.apply(frame.values))
-                          for frame, crop in zip(frames, crops, strict=True)])[:, None]
-        if self._config.face.mirror:
-            return mean_of_both(*run_in_buckets(engine, with_mirror_images(batch)), layout, batch.shape[-1])
+
+def look_at(engine: Engine, frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop], mirrored: Layout | None = None
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (F, K, 2) and deviations (F, K) in crops, each of its own frame, in the crops' pixels.
+
+    With the layout in ``mirrored`` the network sees mirror images; its answers are those for the crops all the same.
+    """
+    batch = _normalised(frames, crops)
+    if mirrored is None:
         return run_in_buckets(engine, batch)
+    points, sigma = run_in_buckets(engine, np.ascontiguousarray(batch[..., ::-1]))
+    return mirrored.mirrored(points, batch.shape[-1]), sigma[:, list(mirrored.mirror)]
+
+
+def _normalised(frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop]) -> np.ndarray:
+    """What the landmark network sees of crops, (F, 1, S, S)."""
+    return np.stack([normalise_crop(crop.apply(frame.values))
+                     for frame, crop in zip(frames, crops, strict=True)])[:, None]
 
 
 def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:

@@ -34,7 +34,9 @@ class WarmUp:
         """
         for engine in engines:
             card = engine.card
-            most = batch if card.task == "detection" else batch * face.max_faces * (2 if face.mirror else 1)
+            # A second look sees the mirror images by themselves.
+            images = 2 if face.mirror and not face.second_look else 1
+            most = batch if card.task == "detection" else batch * face.max_faces * images
             largest = max(buckets_for(most), default=0)
             done = self._done.setdefault(engine, set())
             for size in (size for size in BUCKETS if size <= largest and size not in done):

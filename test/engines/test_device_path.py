@@ -95,7 +95,10 @@ def assert_same(host: PerceptionResult, device: PerceptionResult) -> None:
     np.testing.assert_allclose(device.faces.boxes, host.faces.boxes, atol=1e-2)
     np.testing.assert_allclose(device.faces.points, host.faces.points, atol=0.1)
     np.testing.assert_allclose(device.faces.confidence, host.faces.confidence, atol=1e-2)
-    np.testing.assert_allclose(device.faces.temperature, host.faces.temperature, atol=0.5)
+    # A point between two pixels may be rounded to the one or the other.
+    alike = (np.floor(device.faces.points) == np.floor(host.faces.points)).all(axis=2)
+    assert (~alike).sum() <= 0.02 * alike.size
+    np.testing.assert_allclose(device.faces.temperature[alike], host.faces.temperature[alike], atol=0.5)
 
 
 @pytest.mark.parametrize("turn", [(0, False), (90, True)])

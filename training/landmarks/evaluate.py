@@ -89,21 +89,25 @@ def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarr
     points, truth, sigma, side = [], [], [], []
     margin = float(card.normalisation["crop_margin"])
 
-    def look(image: np.ndarray, crop: FaceCrop) -> tuple[np.ndarray, np.ndarray]:
+    def look(image: np.ndarray, crop: FaceCrop, mirrored: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Landmarks (1, 54, 2) and deviations (1, 54) in the crop's pixels."""
         values = normalise_crop(crop.apply(image.astype(np.float32)))[None, None]
-        both = with_mirror_images(values) if mirror else values
-        found, spread = (output.numpy() for output in network(torch.from_numpy(both)))
-        if mirror:
-            found, spread = mean_of_both(found, spread, LAYOUTS[card.layout], card.input_width)
+        seen = np.ascontiguousarray(values[..., ::-1]) if mirrored else values
+        found, spread = (output.numpy() for output in network(torch.from_numpy(seen)))
+        if mirrored:
+            return layout.mirrored(found, card.input_width), spread[:, list(layout.mirror)]
         return found, spread
 
+    layout = LAYOUTS[card.layout]
     for image, box, labelled in faces:
         crop = FaceCrop.around(box, card.input_width, margin)
         found, spread = look(image, crop)
         if second_look:
             again = FaceCrop.around(second_box(crop.inverse(found[0]), box, *image.shape), card.input_width, margin)
-            found, spread = mean_of_looks([crop], found, spread, [again], *look(image, again))
+            found, spread = mean_of_looks([crop], found, spread, [again], *look(image, again, mirror))
+        elif mirror:
+            other, other_spread = look(image, crop, True)
+            found, spread = (found + other) / 2, (spread + other_spread) / 2
         points.append(crop.inverse(found[0].astype(np.float64)))
         sigma.append(spread[0] * crop.side / crop.size)
         truth.append(labelled)

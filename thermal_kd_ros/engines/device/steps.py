@@ -171,37 +171,43 @@ class Steps:
 
     def mark(self, values: torch.Tensor, faces: torch.Tensor, count: int) -> torch.Tensor:
         """Landmarks of the first ``count`` faces: (count, K, 3) float32, x and y in the crop's pixels and sigma."""
-        rows = faces[:count]
-        window = torch.cat([rows[:, 6:8], rows[:, 8:9].clamp(min=2.0)], dim=1)
-        marks = self._marks(values, rows[:, 0].long(), window)
-        if not self._config.face.second_look:
-            return marks
-        size = self._networks.crop_size
+        rows, size = faces[:count], self._networks.crop_size
+        image, window = rows[:, 0].long(), torch.cat([rows[:, 6:8], rows[:, 8:9].clamp(min=2.0)], dim=1)
+        crops, config = self._crops(values, image, window), self._config.face
+        if not config.second_look:
+            if not config.mirror:
+                return self._answers(crops)
+            marks = self._answers(torch.cat([crops, crops.flip(3)]))
+            return (marks[:count] + self._mirrored(marks[count:])) / 2
+        marks = self._answers(crops)
         # In float64, as the host does it: a window that is rounded the other way is another window.
         first = window.double()
         found = _from_window(marks[..., :2].double(), first, size)
         second = _windows_around(second_boxes(found, rows[:, 1:5].double(), *values.shape[1:]))
-        again = self._marks(values, rows[:, 0].long(), second.float())
+        crops = self._crops(values, image, second.float())
+        again = self._mirrored(self._answers(crops.flip(3))) if config.mirror else self._answers(crops)
         # In the pixels of the first window, which is the one that the host knows.
         points = _from_window(again[..., :2].double(), second, size) - first[:, None, :2]
         points = points * (size / first[:, None, 2:])
         return (marks + torch.cat([points, again[..., 2:] * (second / first)[:, None, 2:]], dim=2).float()) / 2
 
-    def _marks(self, values: torch.Tensor, image: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
-        """Landmarks in windows (F, 3) float32, x, y and side, each of an image (F,), in the form of ``mark``."""
-        networks, count = self._networks, len(window)
-        assert networks.landmarker is not None and networks.mirror is not None
-        whole = self.signature.dtype != "float32"
+    def _crops(self, values: torch.Tensor, image: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+        """What the landmark network sees of windows (F, 3) float32, x, y and side, each of an image (F,)."""
         x, y, side = window.unbind(1)
-        crops = face_crops(values, image, x, y, side, networks.crop_size, whole)
-        inputs = normalised(crops)[:, None]
-        if not self._config.face.mirror:
-            points, sigma = networks.landmarker.infer(inputs)
-            return torch.cat([points, sigma[..., None]], dim=2)
-        points, sigma = networks.landmarker.infer(torch.cat([inputs, inputs.flip(3)]))
-        marks = torch.cat([points, sigma[..., None]], dim=2)
-        x, y, deviation = marks[count:].index_select(1, networks.mirror).unbind(2)
-        return (marks[:count] + torch.stack([networks.crop_size - x, y, deviation], dim=2)) / 2
+        whole = self.signature.dtype != "float32"
+        return normalised(face_crops(values, image, x, y, side, self._networks.crop_size, whole))[:, None]
+
+    def _answers(self, crops: torch.Tensor) -> torch.Tensor:
+        """Landmarks (F, K, 3) of crops (F, 1, S, S), in the form of ``mark``."""
+        assert self._networks.landmarker is not None
+        points, sigma = self._networks.landmarker.infer(crops)
+        return torch.cat([points, sigma[..., None]], dim=2)
+
+    def _mirrored(self, marks: torch.Tensor) -> torch.Tensor:
+        """Landmarks (F, K, 3) of mirror images to those of the crops."""
+        assert self._networks.mirror is not None
+        x, y, deviation = marks.index_select(1, self._networks.mirror).unbind(2)
+        return torch.stack([self._networks.crop_size - x, y, deviation], dim=2)
 
 
 def _windows_around(boxes: torch.Tensor) -> torch.Tensor:
