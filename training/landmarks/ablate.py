@@ -289,7 +289,7 @@ def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path
 
 
 def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
-           budget: Budget, device: torch.device, title: str = "short") -> None:
+           budget: Budget, device: torch.device, title: str = "scarce") -> None:
     """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
     methods = transfers(budget.constant_all)
     if unknown := set(budget.only) - set(methods):
@@ -365,7 +365,7 @@ def main(argv: list[str] | None = None) -> int:
                         f"{' and '.join(COMPRESSED)} alone")
     parser.add_argument("--from-scratch", action="store_true", help="thermal networks start from nothing, not from the "
                         "teacher's weights")
-    parser.add_argument("--title", default="short", help="of the tables in the report")
+    parser.add_argument("--title", default="scarce", help="of the tables in the report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)

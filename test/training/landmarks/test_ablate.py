@@ -39,7 +39,7 @@ def photographs(tmp_path):
 def page(tmp_path):
     """A page with a place for the tables."""
     path = tmp_path / "page.md"
-    path.write_text("\n".join(marks(name_of("short"))))
+    path.write_text("\n".join(marks(name_of("scarce"))))
     return path
 
 

@@ -414,7 +414,7 @@ def test_the_ablation_writes_a_row_per_method_and_goes_on(cache, photographs, tm
     monkeypatch.setattr(ablate, "UNDECAYED", ("DIKD",))
     monkeypatch.setattr(ablate, "COMPRESSED", ("none",))
     report = tmp_path / "RESULTS.md"
-    begin, end = marks(name_of("short"))
+    begin, end = marks(name_of("scarce"))
     report.write_text(f"# Before\n\n{begin}\nold\n{end}\nafter\n")
     arguments = ([cache], cache, photographs, tmp_path, tmp_path / "runs", report,
                  ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1), CPU)
@@ -442,12 +442,12 @@ def test_cells_are_mean_and_sample_deviation(tmp_path):
     facts = {"pairs": 1, "teacher_pairs": 1, "held_out": 1, "turned": 45.0, "photographs": 1, "teacher_nme": 1.0,
              "networks": {name: {"parameters": 1000, "mflops": 1.0} for name in ("thermal", "student")}}
     page = tmp_path / "page.md"
-    page.write_text("\n".join(["# Results", *marks(name_of("short")), *marks(name_of("long"))]))
-    for title in ("short", "long"):
+    page.write_text("\n".join(["# Results", *marks(name_of("scarce")), *marks(name_of("long"))]))
+    for title in ("scarce", "long"):
         write_report(page, title, [], facts, ablate.Budget())
     text = page.read_text()
     assert text.startswith("# Results") and text.count("Budget of a row") == 2
-    assert all(text.count(mark) == 1 for title in ("short", "long") for mark in marks(name_of(title)))
+    assert all(text.count(mark) == 1 for title in ("scarce", "long") for mark in marks(name_of(title)))
 
 
 def test_a_report_without_a_place_for_the_tables_is_told_before_anything_runs(tmp_path):
