@@ -214,7 +214,7 @@ def test_teachers_are_measured_on_their_own_half_and_are_no_models_of_the_robot(
         assert not any(p.requires_grad for p in network.parameters())
         assert "scratch" in card.notes
         assert 0 <= evaluate_network(path, data / "set", "val")["map50"] <= 1
-        with pytest.raises(ModelError, match="do not fit"):
+        with pytest.raises(ModelError, match="describes no network that runs here"):
             TorchEngine(*read(path), path, EngineConfig(device="cpu"))
 
 
