@@ -317,7 +317,7 @@ def test_networks_are_ready_before_a_frame_could_wait_for_them(monkeypatch: pyte
     on = with_values(off, {"face.enabled": True})
     ready = perception.prepare(on, 1, turn)
     assert perception.networks.face_detector is None and perception.config is off, "nothing has changed yet"
-    assert set(runs) == {("faces", 1, False), *(("landmarks", size, False) for size in (1, 2, 4))}
+    assert set(runs) == {("faces", 1, False), *(("landmarks", size, False) for size in (1, 2))}
     perception.reconfigure(on, ready)
     assert perception.networks is ready
     runs.clear()
@@ -325,7 +325,7 @@ def test_networks_are_ready_before_a_frame_could_wait_for_them(monkeypatch: pyte
     perception.prepare(on, 1, turn)
     assert runs == [], "what was run before needs no other run"
     perception.prepare(on, 2, turn)
-    assert set(runs) == {("objects", 2, True), ("faces", 2, True), ("landmarks", 8, True)}
+    assert set(runs) == {("objects", 2, True), ("faces", 2, True), ("landmarks", 4, True)}
 
 
 def test_every_part_of_the_time_belongs_to_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "cut data": (dict(data=1000), "data has 1000 bytes"),
     "no data": (dict(data=0), "the message was cut"),
     "small step": (dict(step=639), "step is 639 bytes"),
-    "all NaN": (dict(encoding="32FC1", step=1280, nan=True), "all NaN"),
+    "all NaN": (dict(encoding="32FC1", step=1280, nan=True), "no finite value"),
     "negative stamp": (dict(sec=-5), "no clock of ROS goes below 0"),
 }
 
