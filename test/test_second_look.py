@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermal_kd_ros.config import PerceptionConfig, with_values
-from thermal_kd_ros.faces import MOST_GROWTH, MOST_SHIFT, face_box, mean_of_looks, second_box
+from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.faces import (
+    CROP_MARGIN,
+    MOST_GROWTH,
+    MOST_SHIFT,
+    face_box,
+    mean_of_looks,
+    normalise_crop,
+    second_box,
+)
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import FaceCrop
-from thermal_kd_ros.host_path import HostPath, look_at
+from thermal_kd_ros.host_path import HostPath, find_landmarks
 from thermal_kd_ros.layouts import get_layout
-from thermal_kd_ros.models.checkpoint import read_card, resolve
 from thermal_kd_ros.networks import contrasts_of, load_networks, thresholds_of
 from thermal_kd_ros.results import Detections
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
@@ -86,28 +93,30 @@ def test_two_looks_count_alike_in_the_pixels_of_the_first():
         np.testing.assert_allclose(sigma[i] * scales[0], (looks[1][0][i] * scales[0] + looks[1][1][i] * scales[1]) / 2)
 
 
-def test_with_mirror_the_second_look_sees_the_mirror_images():
-    """A network that always says the same says it of the mirror image in the crop's own pixels."""
+@pytest.mark.parametrize("mirror", [False, True])
+def test_with_mirror_the_second_look_sees_mirror_images(mirror: bool):
     layout = get_layout("sf_tl54")
     rng = np.random.default_rng(5)
-    said, unsure = rng.uniform(30, 80, (54, 2)).astype(np.float32), rng.uniform(1, 2, 54).astype(np.float32)
+    face = np.array([48.0, 60.0]) + 20 * rng.uniform(-1, 1, (54, 2))
+    face[8], face[27] = (48, 85), (48, 55)
+    image = rng.normal(20, 3, (120, 160)).astype(np.float32)
+    unsure = rng.uniform(1, 2, 54).astype(np.float32)
     seen: list[np.ndarray] = []
 
-    class Saying:
-        card, on_cpu = read_card(resolve("landmarks_light")), True
+    def run(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Knows where the face is, and the mirror image of that."""
+        seen.append(batch)
+        again = len(seen) > 1
+        crop = FaceCrop.around(face_box(face) if again else box, 112, CROP_MARGIN)
+        points, sigma = crop.forward(face)[None].astype(np.float32), unsure[None]
+        return (layout.mirrored(points, 112), sigma[:, list(layout.mirror)]) if again and mirror else (points, sigma)
 
-        def run(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            seen.append(batch)
-            return np.repeat(said[None], len(batch), axis=0), np.repeat(unsure[None], len(batch), axis=0)
-
-    frame = ThermalFrame.from_array(rng.normal(29500, 300, (120, 160)).astype(np.uint16), PerceptionConfig().thermal)
-    crop = FaceCrop(20, 10, 80, 112)
-    for mirrored in (None, layout):
-        points, sigma = look_at(Saying(), [frame], [crop], mirrored)
-        wanted = said if mirrored is None else layout.mirrored(said, 112)
-        np.testing.assert_allclose(points[0], wanted)
-        np.testing.assert_allclose(sigma[0], unsure if mirrored is None else unsure[list(layout.mirror)])
-    np.testing.assert_array_equal(seen[0][..., ::-1], seen[1])
+    box = moved(face_box(face), 0.1, 1.1)
+    (crop,), points, sigma = find_landmarks(run, [image], [box], 112, layout, FaceConfig(mirror=mirror))
+    np.testing.assert_allclose(crop.inverse(points[0]), face, atol=1e-3)
+    assert sigma.shape == (1, 54) and len(seen) == 2
+    right = normalise_crop(FaceCrop.around(face_box(face), 112, CROP_MARGIN).apply(image))
+    np.testing.assert_allclose(seen[1][0, 0], right[:, ::-1] if mirror else right)
 
 
 def test_landmarks_follow_the_detectors_box_less():

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -94,45 +95,47 @@ class HostPath:
             return [FaceLandmarks.empty("", 0) for _ in frames]
         if not any(map(len, faces)):
             return [FaceLandmarks.empty(layout.name, layout.points) for _ in frames]
-        size, counts = engine.card.input_height, [len(found) for found in faces]
-        owners = [frame for frame, count in zip(frames, counts, strict=True) for _ in range(count)]
+        owners = [frame.values for frame, found in zip(frames, faces, strict=True) for _ in found.boxes]
         boxes = [box for found in faces for box in found.boxes]
-        crops = [FaceCrop.around(box, size, CROP_MARGIN) for box in boxes]
-        config = self._config.face
-        if config.second_look:
-            points, sigma = look_at(engine, owners, crops)
-            again = [FaceCrop.around(second_box(crop.inverse(p), box, *frame.shape), size, CROP_MARGIN)
-                     for crop, p, box, frame in zip(crops, points, boxes, owners, strict=True)]
-            other = look_at(engine, owners, again, layout if config.mirror else None)
-            points, sigma = mean_of_looks(crops, points, sigma, again, *other)
-        elif config.mirror:
-            batch = with_mirror_images(_normalised(owners, crops))
-            points, sigma = mean_of_both(*run_in_buckets(engine, batch), layout, size)
-        else:
-            points, sigma = look_at(engine, owners, crops)
-        ends = np.cumsum(counts)
-        return [faces_in_source(frame, found, crops[end - len(found) : end], points[end - len(found) : end],
-                                sigma[end - len(found) : end], layout)
-                for frame, found, end in zip(frames, faces, ends, strict=True)]
+        crops, points, sigma = find_landmarks(partial(run_in_buckets, engine), owners, boxes, engine.card.input_height,
+                                              layout, self._config.face)
+        results, start = [], 0
+        for frame, found in zip(frames, faces, strict=True):
+            mine = slice(start, start := start + len(found))
+            results.append(faces_in_source(frame, found, crops[mine], points[mine], sigma[mine], layout))
+        return results
 
 
-def look_at(engine: Engine, frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop], mirrored: Layout | None = None
-            ) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks (F, K, 2) and deviations (F, K) in crops, each of its own frame, in the crops' pixels.
+Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""A landmark network: crops (F, 1, S, S) to landmarks (F, K, 2) and deviations (F, K), in the crops' pixels."""
 
-    With the layout in ``mirrored`` the network sees mirror images; its answers are those for the crops all the same.
+
+def find_landmarks(run: Run, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray], size: int, layout: Layout,
+                   config: FaceConfig, margin: float = CROP_MARGIN) -> tuple[list[FaceCrop], np.ndarray, np.ndarray]:
+    """Landmarks of faces, each a box (4,) in an image (H, W) of its own; ``size`` is the side of the network's input.
+
+    Returns:
+        The crops, and in their pixels the landmarks (F, K, 2) and deviations (F, K).
     """
-    batch = _normalised(frames, crops)
-    if mirrored is None:
-        return run_in_buckets(engine, batch)
-    points, sigma = run_in_buckets(engine, np.ascontiguousarray(batch[..., ::-1]))
-    return mirrored.mirrored(points, batch.shape[-1]), sigma[:, list(mirrored.mirror)]
+    crops = [FaceCrop.around(box, size, margin) for box in boxes]
+    batch = _normalised(images, crops)
+    if not config.second_look:
+        if not config.mirror:
+            return crops, *run(batch)
+        return crops, *mean_of_both(*run(with_mirror_images(batch)), layout, size)
+    points, sigma = run(batch)
+    again = [FaceCrop.around(second_box(crop.inverse(p), box, *image.shape), size, margin)
+             for crop, p, box, image in zip(crops, points, boxes, images, strict=True)]
+    batch = _normalised(images, again)
+    other_points, other_sigma = run(np.ascontiguousarray(batch[..., ::-1]) if config.mirror else batch)
+    if config.mirror:
+        other_points, other_sigma = layout.mirrored(other_points, size), other_sigma[:, list(layout.mirror)]
+    return crops, *mean_of_looks(crops, points, sigma, again, other_points, other_sigma)
 
 
-def _normalised(frames: Sequence[ThermalFrame], crops: Sequence[FaceCrop]) -> np.ndarray:
+def _normalised(images: Sequence[np.ndarray], crops: Sequence[FaceCrop]) -> np.ndarray:
     """What the landmark network sees of crops, (F, 1, S, S)."""
-    return np.stack([normalise_crop(crop.apply(frame.values))
-                     for frame, crop in zip(frames, crops, strict=True)])[:, None]
+    return np.stack([normalise_crop(crop.apply(image)) for image, crop in zip(images, crops, strict=True)])[:, None]
 
 
 def _letterboxed(engine: Engine, images: list[np.ndarray]) -> tuple[list[Letterbox], np.ndarray]:

@@ -9,16 +9,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from thermal_kd_ros.config import FaceConfig
 from thermal_kd_ros.images import write_image
 from training.data.driver_faces import DriverFaces
-from training.landmarks.evaluate import load, nme, predict
+from training.landmarks.evaluate import FACES, load, nme, predict
 
 SHIFTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 """Parts of the box's longer side."""
 ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75)
 
 
-def box_error_curve(name: str, data: Path, person: str = "2", step: int = 1) -> dict[str, list[tuple[float, float]]]:
+def box_error_curve(name: str, data: Path, person: str = "2", step: int = 1, config: FaceConfig = FACES
+                    ) -> dict[str, list[tuple[float, float]]]:
     """NME in percent against the error of the face box: {"shift": [(part of the side, NME)], "zoom": [(factor, NME)]}.
 
     Boxes are the labelled ones, moved by so much in four directions by turns, or scaled about their middle.
@@ -36,7 +38,7 @@ def box_error_curve(name: str, data: Path, person: str = "2", step: int = 1) -> 
                 half = zoom * extent / 2
                 yield frame.values, np.concatenate([middle - half, middle + half]), frame.points
 
-        found = predict(network, card, faces())
+        found = predict(network, card, faces(), config)
         return 100 * float(nme(found.points, found.truth).mean())
 
     return {"shift": [(v, measured(v, 1.0)) for v in tqdm(SHIFTS, desc="shifts", disable=None)],

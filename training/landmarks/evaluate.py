@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,9 @@ from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import THRESHOLD, area_under_curve, error_over
 from thermal_kd_ros.evaluation.landmarks import nme as nme_percent
-from thermal_kd_ros.faces import (
-    face_box,
-    mean_of_both,
-    mean_of_looks,
-    normalise_crop,
-    second_box,
-    with_mirror_images,
-)
+from thermal_kd_ros.faces import face_box, mean_of_both, with_mirror_images
 from thermal_kd_ros.frames import ThermalFrame
-from thermal_kd_ros.geometry import FaceCrop
+from thermal_kd_ros.host_path import find_landmarks
 from thermal_kd_ros.layouts import LAYOUTS
 from thermal_kd_ros.models.blocks import fuse_batch_norm
 from thermal_kd_ros.models.card import ModelCard, ModelError
@@ -53,6 +46,9 @@ from training.landmarks.matching import LAYOUT, check_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
 from training.options import check_number
 from training.outputs import check_picture, check_place
+
+FACES = FaceConfig()
+"""How faces are looked at unless a caller says otherwise: as the pipeline does."""
 
 
 @dataclass(frozen=True)
@@ -81,33 +77,20 @@ def load(name: str, channels: int = 1, size: int | None = None) -> tuple[ModelCa
 
 @torch.inference_mode()
 def predict(network: Landmarker, card: ModelCard, faces: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
-            mirror: bool = FaceConfig().mirror, second_look: bool = FaceConfig().second_look) -> Predictions:
+            config: FaceConfig = FACES) -> Predictions:
     """Run over (image (H, W), face box (4,), labelled points (54, 2)) as the run-time pipeline does.
 
     Raises ModelError for a network whose outputs are no numbers.
     """
     points, truth, sigma, side = [], [], [], []
-    margin = float(card.normalisation["crop_margin"])
 
-    def look(image: np.ndarray, crop: FaceCrop, mirrored: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Landmarks (1, 54, 2) and deviations (1, 54) in the crop's pixels."""
-        values = normalise_crop(crop.apply(image.astype(np.float32)))[None, None]
-        seen = np.ascontiguousarray(values[..., ::-1]) if mirrored else values
-        found, spread = (output.numpy() for output in network(torch.from_numpy(seen)))
-        if mirrored:
-            return layout.mirrored(found, card.input_width), spread[:, list(layout.mirror)]
-        return found, spread
+    def run(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found, spread = network(torch.from_numpy(batch))
+        return found.numpy(), spread.numpy()
 
-    layout = LAYOUTS[card.layout]
     for image, box, labelled in faces:
-        crop = FaceCrop.around(box, card.input_width, margin)
-        found, spread = look(image, crop)
-        if second_look:
-            again = FaceCrop.around(second_box(crop.inverse(found[0]), box, *image.shape), card.input_width, margin)
-            found, spread = mean_of_looks([crop], found, spread, [again], *look(image, again, mirror))
-        elif mirror:
-            other, other_spread = look(image, crop, True)
-            found, spread = (found + other) / 2, (spread + other_spread) / 2
+        (crop,), found, spread = find_landmarks(run, [image.astype(np.float32)], [box], card.input_width,
+                                                LAYOUTS[card.layout], config, float(card.normalisation["crop_margin"]))
         points.append(crop.inverse(found[0].astype(np.float64)))
         sigma.append(spread[0] * crop.side / crop.size)
         truth.append(labelled)
@@ -123,7 +106,7 @@ def _of_numbers(card: ModelCard, found: Predictions) -> Predictions:
 
 
 @torch.inference_mode()
-def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: bool = FaceConfig().mirror) -> Predictions:
+def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: bool = FACES.mirror) -> Predictions:
     """Predictions on ready crops (N, C, S, S) with points (N, 54, 2) as the run-time pipeline makes them, crop pixels.
 
     The face's side is that of the box around the points.
@@ -196,7 +179,8 @@ def summary(found: Predictions) -> dict[str, float]:
     }
 
 
-def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, jitter: float = 0.0) -> Predictions:
+def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, jitter: float = 0.0,
+                       config: FaceConfig = FACES) -> Predictions:
     """Predictions on driver_faces with the labelled boxes, moved and scaled at random by ``jitter`` of their side."""
     card, network = load(name)
     rng = np.random.default_rng(0)
@@ -209,16 +193,18 @@ def driver_predictions(name: str, data: Path, person: str = "2", step: int = 1, 
             grow = np.array([-1, -1, 1, 1]) * side * rng.normal(0, jitter) / 2
             yield frame.values, frame.box + np.tile(rng.normal(0, jitter, 2) * side, 2) + grow, frame.points
 
-    return predict(network, card, faces())
+    return predict(network, card, faces(), config)
 
 
-def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) -> dict[str, float]:
+def detected_summary(name: str, data: Path, person: str = "2", step: int = 1, face: FaceConfig = FACES
+                     ) -> dict[str, float]:
     """Accuracy of the whole pipeline on driver_faces: landmarks in the boxes that the face detector finds.
 
     A labelled face is missed, and counts as a failure, if no found box overlaps its box by half. If all are, the NME
     is NaN.
     """
-    config = with_values(PerceptionConfig(), {"face.landmark_model": name, "tracking.enabled": False})
+    config = with_values(PerceptionConfig(), {"face.landmark_model": name, "face.second_look": face.second_look,
+                                              "tracking.enabled": False})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)
     points, truth = [], []
@@ -238,11 +224,11 @@ def detected_summary(name: str, data: Path, person: str = "2", step: int = 1) ->
             "missed_percent": 100 * missed / len(frames)}
 
 
-def sample_predictions(name: str, data: Path) -> Predictions:
+def sample_predictions(name: str, data: Path, config: FaceConfig = FACES) -> Predictions:
     """Predictions on the two labelled frames of sf_tl54_sample; the box is that of the labelled points."""
     card, network = load(name)
     faces = sample_faces(data / "sf_tl54_sample")
-    return predict(network, card, ((face.values, face.box, face.points) for face in faces))
+    return predict(network, card, ((face.values, face.box, face.points) for face in faces), config)
 
 
 def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
@@ -279,38 +265,40 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
+    parser.add_argument("--one-look", action="store_true", help="as with face.second_look off")
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     parser.add_argument("--box-errors", type=Path, metavar="PICTURE",
                         help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
     try:
         check_number("--jitter", args.jitter, 0)
+        face = replace(FACES, second_look=not args.one_look)
         if args.tfw:
-            if args.write_card or args.box_errors or args.jitter or args.step != 1:
-                raise DataError("--tfw takes none of --write-card, --box-errors, --jitter and --step")
+            if args.write_card or args.box_errors or args.jitter or args.step != 1 or args.one_look:
+                raise DataError("--tfw takes none of --write-card, --box-errors, --jitter, --step and --one-look")
             print(json.dumps({on: as_json(values) for on, values in tfw_summary(args.model, args.tfw).items()},
                              indent=1))
             return 0
         if args.write_card:
-            if args.step != 1 or args.jitter or args.box_errors:
+            if args.step != 1 or args.jitter or args.box_errors or args.one_look:
                 raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "
-                                "--jitter and --box-errors")
+                                "--jitter, --box-errors and --one-look")
             check_place(resolve(args.model))
         if args.box_errors:
             check_picture(args.box_errors)
             from training.landmarks.box_errors import box_error_curve, plot_curve
 
-            curve = box_error_curve(args.model, args.data, args.person, args.step)
+            curve = box_error_curve(args.model, args.data, args.person, args.step, face)
             plot_curve(curve, args.box_errors)
             print(json.dumps({name: as_json({f"{v:g}": e for v, e in points}, 2) for name, points in curve.items()}))
             return 0
         results = {f"driver_faces people {args.person}_*, labelled boxes":
-                   summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter))}
+                   summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter, face))}
         if (args.data / "sf_tl54_sample").is_dir():
-            results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data))
+            results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data, face))
         if not args.jitter:
             results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
-                args.model, args.data, args.person, args.step)
+                args.model, args.data, args.person, args.step, face)
         card, network = load(args.model)
         size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
         print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
