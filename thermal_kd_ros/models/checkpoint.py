@@ -74,11 +74,8 @@ def _metadata(path: Path) -> dict[str, str]:
         raise ModelError(f"{path}: not a readable safetensors file ({error}); fetch it again") from None
 
 
-def read(path: Path, sealed: bool = True) -> tuple[ModelCard, dict[str, np.ndarray]]:
-    """Card and weights by name of a .safetensors file; raises ModelError, also if it is damaged.
-
-    Without ``sealed`` a file may lack the digest of its content.
-    """
+def read(path: Path) -> tuple[ModelCard, dict[str, np.ndarray]]:
+    """Card and weights by name of a .safetensors file; raises ModelError, also if it is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -89,10 +86,10 @@ def read(path: Path, sealed: bool = True) -> tuple[ModelCard, dict[str, np.ndarr
         raise ModelError(f"{path}: its weights cannot be read ({error}); fetch it again") from None
     values = json.loads(_metadata(path)[CARD])
     written = values.get(CONTENT)
-    if written is None and sealed:
-        raise ModelError(f"{path}: carries no digest of its content, so damage would go unnoticed; fetch it again, or, "
-                         f"if you trust it, add one: python3 -m thermal_kd_ros.models.seal {path}")
-    if written not in (None, _digest(values, weights)):
+    if written is None:
+        raise ModelError(f"{path}: carries no digest of its content, so damage would go unnoticed; fetch it again or "
+                         "train it anew")
+    if written != _digest(values, weights):
         raise ModelError(f"{path}: is damaged, its content is not what was written; fetch it again")
     for name, value in weights.items():
         if not np.isfinite(value).all():
