@@ -24,7 +24,8 @@ from training.data.pair_scenes.displays import displayed, palette_grey
 from training.data.pair_scenes.materials import COUNT, Look, Material, person_look
 from training.data.pair_scenes.model import part
 from training.data.pair_scenes.scene import MIN_INSIDE, MIN_SIZE_PX, MIN_UNCOVERED, PairScene, random_scene
-from training.data.pair_scenes.sensors import SENSORS, measured, photograph, visible
+from training.data.pair_scenes.sensors import MIN_CONTRAST, SENSORS, contrast, judged, measured, photograph, visible
+from training.data.pair_scenes.stage import Road, build_stage
 from training.data.pair_scenes.stand_ins import simple_body
 from training.data.pair_scenes.vehicles import load_vehicles, vehicle_look
 from training.data.render_pairs import CATEGORIES
@@ -233,6 +234,85 @@ def test_the_ground_below_a_car_is_warmed_and_nothing_else() -> None:
     assert canvas.celsius.max() > 4.9
 
 
+def test_nobody_sees_into_a_car(assets: Path) -> None:
+    """Rays from ahead and from behind, at the height of heads: what they meet first is glass or the frame around it."""
+    for vehicle in load_vehicles(assets):
+        if vehicle.label != "car":
+            continue
+        model = vehicle.model
+        for side in (-1, 1):
+            eye = np.array([0.0, -0.82 * model.height, 12.0 * side])
+            ahead = View(intrinsics(64, 48, 10.0), looking(0.0 if side < 0 else np.pi, 0.0, 0.0), eye, 64, 48)
+            canvas = Canvas(ahead, 0.0, np.random.default_rng(0))
+            look = Look()
+            look.celsius[:], look.gain[:] = 10.0, 0.0
+            look.celsius[Material.GLASS] = 0.0
+            canvas.draw(model, look, np.eye(3), np.zeros(3), 1, Ambience(5.0, 5.0, 5.0))
+            window = canvas.objects[20:29, 27:37] == 1
+            if window.mean() > 0.9:  # not over the bed of a pick-up
+                assert np.median(canvas.celsius[20:29, 27:37][window]) < 5, (vehicle.label, side)
+
+
+def test_a_place_on_the_road_is_moved_beside_it_and_no_other() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        road = Road(rng.normal(0, 0.5), rng.uniform(-5, 5), rng.uniform(2, 7))
+        kerb = rotation(road.angle) @ np.array([1.0, 0, 0])
+        ahead = rotation(road.angle) @ np.array([0, 0, 1.0])
+        place = np.array([rng.uniform(-20, 20), 0.0, rng.uniform(2, 60)])
+        moved = road.beside(place, 0.5)
+        off, after = place @ kerb - road.middle, moved @ kerb - road.middle
+        assert abs(after) >= road.half + 0.5 - 1e-4
+        assert moved @ ahead == pytest.approx(place @ ahead, abs=1e-4)
+        if abs(off) >= road.half + 0.5:
+            np.testing.assert_array_equal(moved, place)
+        else:
+            assert np.sign(after) == np.sign(off)
+        across, along = rng.uniform(-9, 9), rng.uniform(0, 50)
+        there = road.at(across, along)
+        assert there @ kerb - road.middle == pytest.approx(across, abs=1e-4)
+        assert there @ ahead == pytest.approx(along, abs=1e-4)
+
+
+def test_streets_alone_have_a_road() -> None:
+    for kind in ("street", "yard", "indoor"):
+        stage = build_stage(np.random.default_rng(2), kind, view())
+        assert (stage.road is not None) == (kind == "street")
+
+
+def test_contrast_against_counting_pixel_by_pixel() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        picture = rng.normal(20, 3, (14, 17)).astype(np.float32)
+        mask = np.zeros((14, 17), bool)
+        top, left = rng.integers(0, 10, 2)
+        mask[top : top + rng.integers(1, 9), left : left + rng.integers(1, 9)] = True
+        across = [abs(picture[i, j] - picture[i + di, j + dj]) for i in range(14) for j in range(17)
+                  for di, dj in ((0, 4), (4, 0)) if i + di < 14 and j + dj < 17 and mask[i, j] != mask[i + di, j + dj]]
+        wanted = max(np.mean(across) if across else 0.0, np.std(picture[mask]))
+        assert contrast(picture, mask) == pytest.approx(wanted, rel=1e-4)
+    assert contrast(np.full((8, 8), 3.0, np.float32), np.eye(8, dtype=bool)) == 0
+    assert contrast(np.ones((8, 8), np.float32), np.zeros((8, 8), bool)) == 0
+
+
+@pytest.mark.parametrize("kelvin", [0.0, 0.4 * MIN_CONTRAST, 3 * MIN_CONTRAST])
+def test_what_the_picture_does_not_show_is_not_judged(kelvin: float) -> None:
+    """Two squares on a slope of one unit: one as warm as what is around it or hardly warmer, one far warmer."""
+    picture = np.tile(np.linspace(0, 1, 48, dtype=np.float32)[:, None], (1, 64))
+    objects = np.zeros((48, 64), np.int16)
+    objects[20:30, 8:18], objects[20:30, 40:50] = 1, 2
+    flat = np.float32(picture[25, 0])
+    picture[14:36] = flat
+    picture[objects == 1] = flat + kelvin
+    picture[objects == 2] = flat + 0.3
+    scene = PairScene("yard", picture, np.zeros((48, 64, 3), np.float32), picture, objects, 0.0, False,
+                      np.array([1, 2]), ("car", "person"), np.array([[8, 20, 18, 30], [40, 20, 50, 30]], np.float32),
+                      np.zeros(2, bool))
+    assert judged(scene, picture).ignore.tolist() == [kelvin < MIN_CONTRAST, False]
+    assert judged(replace(scene, ignore=np.array([False, True])), picture).ignore[1]
+    assert not scene.ignore.any()
+
+
 def test_every_car_is_another_with_plates_lamps_and_rims(assets: Path) -> None:
     for vehicle in load_vehicles(assets):
         if vehicle.saddle is not None:
@@ -364,10 +444,10 @@ def test_sensors_neither_shift_nor_bias(sensor: object) -> None:
 def test_a_pair_of_cameras_sees_the_same_spot() -> None:
     y, x = np.mgrid[0:96, 0:120]
     spot = (np.hypot(x - 40.0, y - 60.0) < 12).astype(np.float32)
-    empty = np.zeros(0)
     for seed in range(8):
         scene = PairScene("yard", 10 + 20 * spot, np.repeat(spot[..., None], 3, 2) * 0.5, 5 * np.ones_like(spot),
-                          np.zeros(spot.shape, np.int16), 10.0, False, empty, (), np.zeros((0, 4), np.float32), empty)
+                          np.zeros(spot.shape, np.int16), 10.0, False, np.zeros(0), (), np.zeros((0, 4), np.float32),
+                          np.zeros(0, bool))
         pair = photograph(scene, seed, 0.0)
         assert pair.thermal.dtype == np.uint16 and pair.visible.dtype == np.uint8
         hot = pair.thermal / 100 - 273.15 > 20

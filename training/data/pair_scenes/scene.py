@@ -14,7 +14,7 @@ from training.data.pair_scenes.canvas import Footprint
 from training.data.pair_scenes.casting import SHARES, Cast
 from training.data.pair_scenes.materials import Look, animal_look, person_look
 from training.data.pair_scenes.model import Model
-from training.data.pair_scenes.stage import KINDS, Stage, build_stage, camera_view
+from training.data.pair_scenes.stage import KINDS, Road, Stage, build_stage, camera_view
 from training.data.pair_scenes.vehicles import Vehicle, vehicle_look
 
 MIN_SIZE_PX = 7
@@ -117,6 +117,23 @@ class _Director:
                 self.draw(self.cast.animal(rng, False), animal_look(rng, climate.air, climate.sun, False), "dog",
                           beside, heading + rng.normal(0, 0.8))
 
+    def crowd(self, pixels: float) -> None:
+        """Four to ten people shoulder to shoulder: a queue, a terrace, passers-by who hide each other."""
+        rng, climate = self.rng, self.stage.climate
+        place = self.place(pixels, _SIZES["person"], 0.3)
+        if place is None:
+            return
+        step, heading = rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi)
+        seated = rng.random() < 0.25
+        for i in range(int(rng.integers(4, 11))):
+            at = place + (step * (i + rng.uniform(-0.4, 0.4)), 0, rng.normal(0, 0.6))
+            posture = "sit" if seated and rng.random() < 0.7 else str(rng.choice(["stand", "walk"]))
+            model = self.cast.person(rng, posture)
+            turn = heading + rng.normal(0, 0.7)
+            if model.seat is not None:
+                self.stage.put(things.chair(rng, climate.air, max(float(-model.seat[1]), 0.15)), at, turn)
+            self.draw(model, person_look(rng, climate.air, climate.sun), "person", at, turn)
+
     def rider(self, pixels: float) -> None:
         """Someone on a bicycle or motorcycle; or the vehicle alone."""
         rng, climate = self.rng, self.stage.climate
@@ -152,23 +169,25 @@ class _Director:
             along = rng.choice([0.0, np.pi, np.pi / 2, -np.pi / 2]) + rng.normal(0, 0.4)
             self.drive(vehicle, bool(rng.random() < 0.45), place, float(along))
 
-    def traffic(self) -> None:
-        """A street as one looks along it: parked cars on either side from beside the camera on, some driving ahead."""
+    def traffic(self, road: Road) -> None:
+        """A street as one looks along it: parked cars at either kerb from beside the camera on, some driving on it."""
         rng = self.rng
-        along, near = rng.normal(0, 0.25), 1.5 + 12.5 * rng.random() ** 1.5
-        far, turn = float(rng.choice([65.0, 110.0])), rotation(along)
-        lanes = [(side * rng.uniform(2.2, 6.5), 0.6, 0.25) for side in (-1, 1) if rng.random() < 0.75]
-        if rng.random() < 0.4:
-            lanes.append((rng.uniform(-2.0, 2.0), 0.12, 0.95))
+        near, far = 1.5 + 12.5 * rng.random() ** 1.5, float(rng.choice([65.0, 110.0]))
+        # Metres right of the middle, share of the places taken, share of engines that run.
+        lanes = [(side * (road.half - rng.uniform(0.8, 1.4)), 0.6, 0.25) for side in (-1, 1) if rng.random() < 0.7]
+        if rng.random() < 0.6:
+            lanes.append((rng.uniform(-0.4, 0.4) * road.half, 0.15, 0.95))
         for lane, taken, running in lanes:
             z = near + rng.uniform(0, 6)
+            if abs(road.at(lane, 0.0)[0]) < 1.6:  # the camera stands in this lane
+                z += 4.0
             while z < far:
                 vehicle = self.cast.vehicle(rng)
                 length = float(np.ptp(vehicle.model.vertices[:, 2]))
                 if rng.random() < taken:
-                    place = turn @ np.array([lane + rng.normal(0, 0.15), 0.0, z + length / 2])
+                    place = road.at(lane + rng.normal(0, 0.15), z + length / 2)
                     self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
-                    facing = along + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
+                    facing = road.angle + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
                     self.drive(vehicle, bool(rng.random() < running), place, facing)
                 z += length + rng.uniform(0.8, 3.0)
 
@@ -203,12 +222,14 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
     view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
     stage = build_stage(rng, kind, view)
     director = _Director(rng, cast, stage, _VISTA_TALLEST if vista else np.inf)
-    if kind == "street" and rng.random() < (0.85 if vista else 0.4):
-        director.traffic()
+    if stage.road is not None and rng.random() < (0.85 if vista else 0.5):
+        director.traffic(stage.road)
     empty = rng.random() < 0.06
     if not empty:
         if rng.random() < 0.75:
             director.people(main)
+        if stage.kind == "street" and rng.random() < 0.25:
+            director.crowd(min(director.pixels(), 0.3 * height))
         for _ in range(int(rng.integers(0, 5))):
             act = rng.random()
             if act < 0.5:

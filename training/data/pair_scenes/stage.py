@@ -21,6 +21,29 @@ KINDS = ("street", "yard", "indoor")
 """Where a scene plays."""
 
 
+@dataclass(frozen=True)
+class Road:
+    """Where a street runs: what lines it, drives on it or stands beside it keeps to it."""
+
+    angle: float
+    """Radians that it is turned from the way the camera looks."""
+    middle: float
+    """Metres from the camera to its middle, to the right."""
+    half: float
+    """Half its width in metres."""
+
+    def at(self, across: float, along: float) -> np.ndarray:
+        """The place (3,) so many metres to the right of the road's middle, and along it."""
+        return np.asarray(rotation(self.angle) @ np.array([self.middle + across, 0.0, along]), np.float64)
+
+    def beside(self, place: np.ndarray, clear: float) -> np.ndarray:
+        """``place`` (3,), or where it lies within ``clear`` metres of the road, the next place that does not."""
+        across, _, along = rotation(self.angle).T @ place
+        off = across - self.middle
+        reach = self.half + clear
+        return place if abs(off) >= reach else self.at(float(np.copysign(reach, off)), along)
+
+
 @dataclass
 class Stage:
     """A canvas with everything that stands around already drawn."""
@@ -33,6 +56,8 @@ class Stage:
     """Metres that the scene is deep: people stand nearer."""
     sides: tuple[float, float]
     """Metres to the left and right that people may stand; infinite outdoors."""
+    road: Road | None = None
+    """Of a street."""
 
     def put(self, thing: Thing, position: np.ndarray, heading: float = 0.0) -> None:
         """Draw something without a label."""
@@ -81,24 +106,26 @@ def _outdoors(rng: np.random.Generator, kind: str, view: View) -> Stage:
     hour = str(rng.choice(["day", "dusk", "night"], p=[0.5, 0.2, 0.3]))
     climate = random_climate(rng, hour)
     light = _light(rng, climate, hour)
-    terrain = _terrain(rng, kind, climate)
+    road = Road(rng.normal(0, 0.25), rng.uniform(-5, 5), rng.uniform(2.8, 7.0)) if kind == "street" else None
+    terrain = _terrain(rng, climate, road)
     canvas = Canvas(view, climate.air, rng)
     paint_outdoors(canvas, climate, terrain, light.sky_rgb.astype(np.float32), rng.uniform(0, 1), rng)
-    stage = Stage(kind, canvas, climate, light, np.inf, (np.inf, np.inf))
+    stage = Stage(kind, canvas, climate, light, np.inf, (np.inf, np.inf), road)
     half = 0.55 * view.width / view.k[0, 0]
 
-    def somewhere(near: float, far: float) -> np.ndarray:
+    def somewhere(near: float, far: float, clear: float = 0.3) -> np.ndarray:
         z = float(np.exp(rng.uniform(np.log(near), np.log(far))))
-        return np.array([z * rng.uniform(-half, half), 0.0, z])
+        place = np.array([z * rng.uniform(-half, half), 0.0, z])
+        return place if road is None or rng.random() < 0.15 else road.beside(place, clear)
 
-    lined = kind == "street" and rng.random() < 0.6  # houses along both sides, else anywhere
+    lined = rng.random() < 0.6  # houses along both sides, else anywhere
     for _ in range(int(rng.integers(0, 3 if kind == "yard" else 6))):
         wide, deep, tall = rng.uniform(4, 20), rng.uniform(4, 14), rng.uniform(2.5, 14)
-        place = somewhere(13, 80)
-        if lined:
-            place = np.array([rng.choice([-1, 1]) * (wide / 2 + rng.uniform(6, 15)), 0.0, rng.uniform(8, 60)])
-        stage.put(things.house(rng, climate, wide, deep, tall), place + (0, 0, deep / 2),
-                  rng.normal(0, 0.1 if lined else 0.5))
+        place, turn = somewhere(13, 80, wide), rng.normal(0, 0.5)
+        if road is not None and lined:
+            across = rng.choice([-1, 1]) * (road.half + rng.uniform(2, 10) + wide / 2)
+            place, turn = road.at(across, rng.uniform(8, 60)), road.angle + rng.normal(0, 0.1)
+        stage.put(things.house(rng, climate, wide, deep, tall), place + (0, 0, deep / 2), turn)
     if rng.random() < 0.3:  # a wall or hedge close behind
         place = somewhere(6, 20)
         stage.put(things.house(rng, climate, rng.uniform(4, 15), 0.4, rng.uniform(0.8, 2.8)), place, rng.normal(0, 0.3))
@@ -115,29 +142,28 @@ def _outdoors(rng: np.random.Generator, kind: str, view: View) -> Stage:
         stage.put(things.lamp_post(rng, climate, tall, lit), place, rng.uniform(0, 6))
         if lit:
             light.lamps.append((place + (0, -tall, 0), linear(1, 0.85, 0.6) * rng.uniform(0.2, 1.0), tall))
-    if kind == "street" and rng.random() < 0.7:
-        _line(rng, stage)
+    if road is not None and rng.random() < 0.7:
+        _line(rng, stage, road)
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.5, 0.25, 0.15, 0.1]))):
         stage.put(things.hot_thing(rng, climate.air), somewhere(1.5, 25), rng.uniform(0, 6))
     return stage
 
 
-def _line(rng: np.random.Generator, stage: Stage) -> None:
+def _line(rng: np.random.Generator, stage: Stage, road: Road) -> None:
     """Rows of trees and posts along the kerbs, as far as one sees, and now and then a signal."""
-    along = rotation(float(rng.normal(0, 0.25)))
     for side in (-1, 1):
         for make, chance, gap in ((roadside.palm, 0.3, 9.0), (roadside.great_tree, 0.45, 12.0),
                                   (roadside.lantern, 0.35, 18.0), (roadside.post, 0.35, 7.0)):
             if rng.random() > chance:
                 continue
-            kerb, z = side * rng.uniform(2.5, 11), rng.uniform(3, 14)
+            kerb, z = side * (road.half + rng.uniform(0.5, 6)), rng.uniform(3, 14)
             while z < 60 and rng.random() < 0.9:
-                place = along @ np.array([kerb + rng.normal(0, 0.5), 0.0, z])
+                place = road.at(kerb + rng.normal(0, 0.3), z)
                 stage.put(make(rng, stage.climate), place, rng.uniform(0, 6))
                 z += gap * rng.uniform(0.4, 1.8)
     if rng.random() < 0.3:
         for _ in range(int(rng.integers(1, 4))):
-            place = along @ np.array([rng.uniform(-9, 9), 0.0, rng.uniform(8, 40)])
+            place = road.beside(road.at(rng.uniform(-9, 9), rng.uniform(8, 40)), 0.3)
             stage.put(roadside.traffic_light(rng, stage.climate), place, rng.normal(0, 0.3))
 
 
@@ -154,7 +180,7 @@ def _light(rng: np.random.Generator, climate: Climate, hour: str) -> Light:
     return light
 
 
-def _terrain(rng: np.random.Generator, kind: str, climate: Climate) -> Terrain:
+def _terrain(rng: np.random.Generator, climate: Climate, road: Road | None) -> Terrain:
     known = surfaces(rng, climate)
     spots = []
     for _ in range(int(rng.integers(0, 8))):
@@ -163,9 +189,9 @@ def _terrain(rng: np.random.Generator, kind: str, climate: Climate) -> Terrain:
                           rng.uniform(0, 3), rng.normal(0, 1.2 + 2.5 * climate.sun), rng.uniform(0, 0.5),
                           bool(rng.random() < 0.6)))
     bands = []
-    if kind == "street":
-        angle, offset, half = rng.normal(0, 0.6), rng.uniform(-6, 6), rng.uniform(2, 8)
-        if rng.random() < 0.25:
+    if road is not None:
+        angle, offset, half = road.angle, road.middle, road.half
+        if rng.random() < 0.25:  # a crossing: this street is paved like its surroundings
             angle += np.pi / 2
             offset = -rng.uniform(6, 25)
         if rng.random() < 0.8:

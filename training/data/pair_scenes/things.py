@@ -74,11 +74,12 @@ def house(rng: np.random.Generator, climate: Climate, width: float, depth: float
     shell = shell.heated(0.4 * point_noise(rng, shell.vertices, 6.0) + 0.3 * point_noise(rng, shell.vertices, 1.0))
     parts = [part(shell, Material.WALL)]
     storey, bay = rng.uniform(2.6, 3.5), rng.uniform(1.8, 4.0)
+    slim = rng.uniform(0.35, 0.7) if rng.random() < 0.3 else 1.0  # as tall and narrow as somebody upright
     panes, heat = [], []
     for rows in range(max(int(height / storey), 1)):
         for column in range(int((width - 0.8) / bay)):
             x = (column - (int((width - 0.8) / bay) - 1) / 2) * bay
-            w, h = 0.5 * bay * rng.uniform(0.4, 0.75), 0.5 * storey * rng.uniform(0.4, 0.6)
+            w, h = 0.5 * slim * bay * rng.uniform(0.4, 0.75), 0.5 * storey * rng.uniform(0.4, 0.6)
             y = -(rows + 0.5) * storey
             for out in (-depth / 2 - 0.03, depth / 2 + 0.03):
                 panes.append([[x - w, y - h, out], [x + w, y - h, out], [x + w, y + h, out], [x - w, y + h, out]])
@@ -97,7 +98,8 @@ def house(rng: np.random.Generator, climate: Climate, width: float, depth: float
     rgb = linear(0.6, 0.38, 0.3) if rng.random() < 0.3 else random_colour(rng, 0.7) * 0.5 + 0.2
     look.set(Material.WALL, wall, rgb)
     look.set(Material.ROOF, climate.roof, linear(0.4, 0.25, 0.2))
-    look.set(Material.GLASS, wall - rng.uniform(0.03, 0.2) * (climate.air - climate.sky), linear(0.15, 0.18, 0.2), 1.0,
+    look.set(Material.GLASS, wall - rng.uniform(0.03, 0.2) * (climate.air - climate.sky), linear(0.15, 0.18, 0.2),
+             float(rng.choice([1.0, rng.uniform(1.5, 4.0)], p=[0.6, 0.4])),  # heated rooms, thin panes
              float(rng.uniform(1, 4)) if climate.sun < 0.1 and rng.random() < 0.6 else 0.0)
     look.set(Material.HOT, climate.air + rng.uniform(2, 30), rgb)
     return joined(parts), look

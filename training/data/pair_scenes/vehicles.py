@@ -21,7 +21,8 @@ LABELS = {"bus": "other_vehicle", "ambulance": "other_vehicle", "fire_truck": "o
           "motorcycle_lowpoly": "bicycle", "bicycle_generated": "bicycle"}
 """Labels of the archive's vehicles that are not a ``car``. Motorcycles count as bicycles, as HIT-UAV labels them."""
 _PARTS = {"body": Material.PAINT, "hood": Material.HOOD, "glass_side": Material.GLASS, "wheel": Material.TYRE,
-          "interior": Material.METAL}
+          "interior": Material.GLASS}
+"""No pane lets heat through: where the archive has an open cabin, a thermal camera would see glass."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,19 @@ def load_vehicles(folder: Path) -> list[Vehicle]:
             # Windows painted into the texture show as dark faces above the belt line of the body.
             centre = points[arrays[f"{name}_faces"]].mean(1)
             windows = (materials == Material.PAINT) & (brightness < 45) & (centre[:, 1] < 0.55 * points[:, 1].min())
-            materials[windows] = Material.GLASS
+            materials[windows | _screens(points, arrays[f"{name}_faces"])] = Material.GLASS
             model, saddle = _four_wheeler(points, arrays[f"{name}_faces"], materials), None
         found.append(Vehicle(model, label, saddle))
     return found
+
+
+def _screens(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(F,) bool, the faces high up that look ahead or back: windscreens and rear windows, which some bodies paint."""
+    corners = points[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal = np.abs(normal) / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    up = corners[:, :, 1].mean(1) / points[:, 1].min()
+    return (up > 0.68) & (up < 0.93) & (normal[:, 2] > 0.35) & (normal[:, 0] < 0.7)
 
 
 def _four_wheeler(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> Model:
@@ -90,6 +100,8 @@ def vehicle_look(rng: np.random.Generator, climate: Climate, running: bool) -> L
     heat = rng.uniform(8, 30) if running else rng.choice([0.0, rng.uniform(2, 12)], p=[0.6, 0.4])
     rolling = rng.uniform(4, 18) if running else rng.uniform(-0.5, 4) * (heat > 0)
     paint = climate.air + 0.6 * sunlit - 0.5 * loss
+    if running and rng.random() < 0.5:  # driven for long, heated inside
+        paint += rng.uniform(1, 7)
     rgb = random_colour(rng, 0.65)
     look = Look()
     look.set(Material.PAINT, paint, rgb, 0.45 * heat)
@@ -97,7 +109,7 @@ def vehicle_look(rng: np.random.Generator, climate: Climate, running: bool) -> L
     look.set(Material.GLASS, climate.air + 0.2 * sunlit - rng.uniform(0.8, 1.6) * loss + (2.0 if running else 0.0),
              linear(0.10, 0.12, 0.14), heat)
     look.set(Material.TYRE, climate.air + 0.3 * sunlit + rolling, linear(0.12, 0.12, 0.12), 0.5 * heat)
-    look.set(Material.BUMPER, climate.air + rng.uniform(0.5, 1.1) * sunlit - 0.4 * loss, rgb, 0.3 * heat)
+    look.set(Material.BUMPER, paint + rng.uniform(-0.1, 0.4) * sunlit + rng.uniform(0, 0.5) * loss, rgb, 0.3 * heat)
     look.set(Material.LAMP, climate.air + 0.4 * sunlit + (rng.uniform(0, 6) if running else 0.0),
              linear(0.5, 0.2, 0.2) if rng.random() < 0.5 else linear(0.7, 0.7, 0.7), heat)
     look.set(Material.PLATE, climate.air + 0.4 * sunlit, linear(0.85, 0.85, 0.8), 0.0)
