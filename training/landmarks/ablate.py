@@ -11,9 +11,7 @@ image: a row that is no better than they are says nothing of its method.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,27 +19,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
-from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
 from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import name_of, write_report
+from training.landmarks.bench import Bench, Effort, Pool, claim, make_pool
 from training.landmarks.compress import Adapters, Compression, CompressSettings
-from training.landmarks.evaluate import (
-    driver_predictions,
-    mega_flops,
-    predict_crops,
-    sample_predictions,
-    summary,
-)
+from training.landmarks.evaluate import mega_flops, predict_crops, summary
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops, mean_face_rows
 from training.landmarks.fit import (
     HEADS_LICENCE,
@@ -75,18 +65,10 @@ COMPRESSED = ("none", "DIKD, cosine")
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What a row costs."""
+class Budget(Effort):
+    """What a row costs, and which rows there are."""
 
-    pairs: int = 2000
-    epochs: int = 2
     teacher_epochs: int = 10
-    batch: int = 32
-    variations: int = 2
-    """How many crops there are of each face; epochs take them in turn."""
-    seeds: int = 3
-    every: int = 6
-    """Every so many frames of the real validation people."""
     only: tuple[str, ...] = ()
     """Names of the transfers to run; none: all."""
     students: bool = True
@@ -100,126 +82,15 @@ class Budget:
     "none" is not without one."""
 
     def __post_init__(self) -> None:
-        for name, option in (("pairs", "--number"), ("epochs", "--epochs"), ("teacher_epochs", "--teacher-epochs"),
-                             ("batch", "batch"), ("variations", "--variations"), ("seeds", "--seeds"),
-                             ("every", "every")):
-            check_number(option, getattr(self, name), 1)
+        super().__post_init__()
+        check_number("--teacher-epochs", self.teacher_epochs, 1)
 
 
-class Pool(Dataset[tuple[np.ndarray, ...]]):
-    """Crops made once: items are rows of arrays, and epoch ``e`` takes variation e modulo their number."""
-
-    def __init__(self, variations: list[tuple[np.ndarray, ...]]) -> None:
-        self.variations, self.epoch = variations, 0
-
-    def __len__(self) -> int:
-        return len(self.variations[0][0])
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        rows = self.variations[self.epoch % len(self.variations)]
-        return tuple(column[index].astype(np.float32) for column in rows)
-
-
-def make_pool(crops: PairedCrops | PhotographCrops, path: Path, variations: int) -> list[tuple[np.ndarray, ...]]:
-    """The crops of several epochs, from ``path`` if they were made before."""
-    if not path.exists():
-        rows: list[list[np.ndarray]] = []
-        for epoch in range(variations):
-            crops.epoch = epoch
-            items = [crops[i] for i in tqdm(range(len(crops)), desc=f"crops {epoch + 1}/{variations}", mininterval=5.0)]
-            rows.append([np.stack(column).astype(np.float16) for column in zip(*items, strict=True)])
-        arrays = {f"v{v}_{c}": column for v, columns in enumerate(rows) for c, column in enumerate(columns)}
-        with written_aside(path) as aside:
-            np.savez(aside, **arrays)  # type: ignore[arg-type]
-    with np.load(path) as archive:
-        columns = max(int(name.split("_")[1]) for name in archive.files) + 1
-        return [tuple(archive[f"v{v}_{c}"] for c in range(columns)) for v in range(variations)]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What all runs of an ablation share."""
-
-    output: Path
-    pool: list[tuple[np.ndarray, ...]]
-    held_out: tuple[np.ndarray, np.ndarray]
-    real: Path
-    budget: Budget
-    device: torch.device
-
-    def settings(self, kind: type[Settings], name: str, spec: LandmarkerSpec, seed: int, **values: object) -> Settings:
-        """Settings of a stage under the budget."""
-        return kind(name=name, spec=spec, epochs=self.budget.epochs, batch=self.budget.batch, seed=seed,
-                    warmup_steps=18, ema=0.98, **values)  # type: ignore[arg-type]
-
-    def some(self, columns: int) -> Pool:
-        """The first columns of the pairs that the rows train on."""
-        return Pool([tuple(column[: self.budget.pairs] for column in variation[:columns]) for variation in self.pool])
-
-    def measure(self, path: Path) -> dict[str, dict[str, float]]:
-        """Figures of a thermal network on rendered and real faces that no run saw."""
-        results = {"rendered": summary(predict_crops(str(path), *self.held_out))}
-        if (self.real / "driver_faces").is_dir():
-            results["real"] = summary(driver_predictions(str(path), self.real, "2", self.budget.every))
-        if (self.real / "sf_tl54_sample").is_dir():
-            results["sf_tl54"] = summary(sample_predictions(str(path), self.real))
-        return results
-
-    def row(self, stage: str, method: str, seed: int, run: Callable[[], Path], begun: Path) -> None:
-        """Run what trains a network, measure it and remember both.
-
-        ``begun`` is there if the run only goes on with one that was killed: its time would tell nothing.
-        """
-        goes_on, before = begun.exists(), _seconds(self.device)
-        path = run()
-        seconds = None if goes_on else _seconds(self.device) - before
-        rows = [*self.rows(), {"stage": stage, "method": method, "seed": seed, "on": self.measure(path),
-                               "seconds": seconds}]
-        # As a whole: half a line, after a kill or on a full disk, could not be read again.
-        with written_aside(self.output / "rows.jsonl") as aside:
-            aside.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-    def rows(self) -> list[dict]:
-        """The finished rows."""
-        path = self.output / "rows.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def done(self, stage: str, method: str, seed: int) -> bool:
-        """Whether a row is finished."""
-        return any((r["stage"], r["method"], r["seed"]) == (stage, method, seed) for r in self.rows())
-
-
-def _seconds(device: torch.device) -> float:
-    """A clock: on a CPU that of this process alone, since a machine does other things as well."""
-    if device.type == "cpu":
-        return time.process_time()
-    torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def claim(output: Path, shared: dict[str, object]) -> None:
-    """Make the folder and remember what all its runs share; raises DataError if it holds runs that share other things.
-
-    Its rows, crops and teacher are taken as they are found: under another budget or with other data they would be
-    mixed with new ones in one table.
-    """
-    path, wanted = output / "shared.json", json.loads(json.dumps(shared))
-    if path.exists():
-        before = json.loads(path.read_text())
-        # What an older folder does not name was not there to be chosen then.
-        if changed := sorted(name for name in wanted if before.get(name, False) != wanted[name]):
-            raise DataError(f"{output} holds runs with other {', '.join(changed)}: give another --output or delete it")
-        return
-    with written_aside(path) as aside:
-        aside.write_text(json.dumps(wanted, indent=1))
-
-
-def train_teacher(bench: Bench, photographs: list[tuple[np.ndarray, ...]]) -> Path:
+def train_teacher(bench: Bench, epochs: int, photographs: list[tuple[np.ndarray, ...]]) -> Path:
     """The visible-light teacher of all runs."""
     variations = [tuple(np.concatenate([own, extra]) for own, extra in zip(pair[2:], extras, strict=True))
                   for pair, extras in zip(bench.pool, photographs, strict=True)]
-    settings = replace(bench.settings(Settings, "teacher", replace(BIG, channels=3), 0),
-                       epochs=bench.budget.teacher_epochs)
+    settings = replace(bench.settings(Settings, "teacher", replace(BIG, channels=3), 0), epochs=epochs)
 
     def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
         with torch.autocast(bench.device.type, torch.bfloat16):
@@ -251,10 +122,10 @@ def folder_of(bench: Bench, stage: str, method: str, seed: int) -> Path:
     return bench.output / f"{stage}-{method.replace(', ', '-')}-{seed}"
 
 
-def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, teacher: Path) -> Path:
+def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, teacher: Path, from_teacher: bool
+             ) -> Path:
     """Train one thermal network with the teacher; returns its model file."""
-    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=not bench.budget.from_scratch,
-                              **values)
+    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=from_teacher, **values)
     assert isinstance(settings, TransferSettings)
     _, network = load_network(str(teacher))
     network = network.to(bench.device)
@@ -310,7 +181,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     bench = Bench(output, pool, (images, points), real, budget, device)
     seen_by_rows = np.concatenate([columns[1] for columns in bench.some(2).variations]).astype(np.float64)
 
-    teacher = train_teacher(bench, extra)
+    teacher = train_teacher(bench, budget.teacher_epochs, extra)
     seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
     on_photographs = summary(predict_crops(str(teacher), np.stack([image for image, _, _ in seen]),
                                            np.stack([places for _, places, _ in seen])))
@@ -331,7 +202,8 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     chosen = [method for method in methods if not budget.only or method in budget.only]
     for seed in range(budget.seeds):
         for method in chosen:
-            row("transfer", method, seed, partial(transfer, bench, method, methods[method], seed, teacher))
+            row("transfer", method, seed, partial(transfer, bench, method, methods[method], seed, teacher,
+                                                  not budget.from_scratch))
         if budget.students:
             row("student", "alone", seed, partial(compress, bench, "alone", seed, None))
             for source in (source for source in chosen if budget.compress_all or source in COMPRESSED):

@@ -12,7 +12,7 @@ from thermal_kd_ros.models.checkpoint import read  # noqa: E402
 from training.data.coco import DataError  # noqa: E402
 from training.data.head_cache import HeadCache  # noqa: E402
 from training.data.rendered_faces import CropConfig, LandmarkCrops  # noqa: E402
-from training.landmarks import ablate  # noqa: E402
+from training.landmarks import ablate, bench  # noqa: E402
 from training.landmarks.ablation_report import COLUMNS, COST, name_of, table  # noqa: E402
 from training.landmarks.fit import build  # noqa: E402
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE  # noqa: E402
@@ -122,7 +122,7 @@ def test_a_folder_keeps_to_its_choices(page, tmp_path, capsys):
     assert ablate.main(arguments) == 1
     assert "pairs is missing" in capsys.readouterr().err
     with pytest.raises(DataError, match="other constant weights for all, students of all: give"):
-        ablate.claim(tmp_path / "output", {**shared, "students of all": True, "constant weights for all": True})
+        bench.claim(tmp_path / "output", {**shared, "students of all": True, "constant weights for all": True})
 
 
 def test_times_are_told_where_they_were_measured():
@@ -145,12 +145,12 @@ def test_times_are_told_where_they_were_measured():
 
 
 def test_a_run_that_goes_on_tells_no_time(cache, tmp_path):
-    bench = ablate.Bench(tmp_path, [], (np.zeros(0), np.zeros(0)), tmp_path, ablate.Budget(), CPU)
+    plain = bench.Bench(tmp_path, [], (np.zeros(0), np.zeros(0)), tmp_path, bench.Effort(), CPU)
     model = tmp_path / "m.safetensors"
-    bench = type("Measured", (ablate.Bench,), {"measure": lambda self, path: {}})(**bench.__dict__)
-    bench.row("transfer", "none", 0, lambda: model, tmp_path / "state.pt")
+    measured = type("Measured", (bench.Bench,), {"measure": lambda self, path: {}})(**plain.__dict__)
+    measured.row("transfer", "none", 0, lambda: model, tmp_path / "state.pt")
     (tmp_path / "state.pt").touch()
-    bench.row("transfer", "none", 1, lambda: model, tmp_path / "state.pt")
-    first, second = bench.rows()
+    measured.row("transfer", "none", 1, lambda: model, tmp_path / "state.pt")
+    first, second = measured.rows()
     assert first["seconds"] >= 0 and second["seconds"] is None
-    assert bench.done("transfer", "none", 1) and not bench.done("transfer", "none", 2)
+    assert measured.done("transfer", "none", 1) and not measured.done("transfer", "none", 2)
