@@ -95,7 +95,8 @@ def compare(heads: list[Path], held_out: Path, data: Path, output: Path, report:
         text = (f"{effort.epochs} epochs of {min(effort.pairs, len(crops))} rendered heads, {effort.variations} crops "
                 f"of each, batch {effort.batch}, {spec.size} pixels,\n{parameters / 1e3:.0f} k parameters, from "
                 f"nothing; rendered: {len(bench.held_out[0])} held-out subjects, turned by at most\n"
-                f"{TURNED_DEG:.0f} degrees; real: every {effort.every}th frame of driver_faces 2_*; mean ± standard deviation over seeds.")
+                f"{TURNED_DEG:.0f} degrees; real: every {effort.every}th frame of driver_faces 2_*; mean ± standard "
+                "deviation over seeds.")
         place(f"{text}\n\n{table(bench.rows())}", TABLE, report)
 
     for seed in range(effort.seeds):
