@@ -34,6 +34,14 @@ def given(context: LaunchContext) -> dict[str, str]:
     return {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
 
 
+def switch(name: str, value: str) -> bool:
+    """What an argument says that is on or off."""
+    for words, on in ((("true", "1", "yes", "on"), True), (("false", "0", "no", "off"), False)):
+        if value.lower() in words:
+            return on
+    raise RuntimeError(f"{name}:={value}: give true or false")
+
+
 def camera_names(cameras: str) -> list[str]:
     return [name.strip() for name in cameras.split(",") if name.strip()]
 
@@ -43,7 +51,7 @@ def perception(context: LaunchContext) -> list[Node]:
     value = given(context)
     overrides = {}
     if value["use_sim_time"]:
-        overrides["use_sim_time"] = value["use_sim_time"].lower() in ("true", "1")
+        overrides["use_sim_time"] = switch("use_sim_time", value["use_sim_time"])
     if value["model"]:
         overrides["detector.model"] = value["model"]
     cameras = camera_names(value["cameras"])
@@ -51,7 +59,7 @@ def perception(context: LaunchContext) -> list[Node]:
         overrides["cameras"] = cameras
     return [Node(
         package=PACKAGE, executable="perception_node", name="perception_node", namespace=value["namespace"],
-        parameters=[value["params_file"], overrides],
+        parameters=[value["params_file"], *([overrides] if overrides else [])],
         remappings=remappings(cameras, value["image"], value["camera_info"]),
         ros_arguments=["--log-level", value["log_level"]],
         additional_env=dds_environment(os.environ), output="screen", emulate_tty=True,

@@ -90,9 +90,9 @@ class ThermalPerception:
     def prepare(self, config: PerceptionConfig, batch: int, turn: AbstractContextManager[object]) -> Networks:
         """The networks for ``reconfigure`` with other values, ready for frames of ``batch`` cameras at once.
 
-        Changes nothing, and may take seconds: for a thread beside the one that processes frames. ``turn`` keeps the two
-        apart where networks are run that are in use, for one batch at a time. Where all steps run on a device they are
-        prepared for the frames that come, with the first of them. Raises ModelError or EngineError.
+        Changes nothing, and may take seconds, for which it need not run in the thread that processes frames: ``turn``
+        keeps the two apart where networks are run that are in use, for one batch at a time. Where all steps run on a
+        device they are prepared for the frames that come, with the first of them. Raises ModelError or EngineError.
         """
         used, networks = self.networks.engines(), self._networks_for(config)
         # Before the seconds that follow.

@@ -10,7 +10,9 @@ import pytest
 pytestmark = pytest.mark.ros
 pytest.importorskip("vision_msgs")
 
-from sensor_msgs.msg import CameraInfo  # noqa: E402
+import rclpy  # noqa: E402
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
 
 from thermal_kd_ros.config import NodeConfig  # noqa: E402
 from thermal_kd_ros.nodes.camera_input import CameraInput  # noqa: E402
@@ -49,6 +51,36 @@ def test_compressed_images_follow_the_raw_ones_unless_remapped_by_themselves(
     camera = CameraInput(node, NodeConfig(transport="compressed"), lambda message: None)
     assert camera.topic == topic and topic in subscribed(node)
     camera.destroy()
+
+
+def test_raw_images_that_cannot_come_take_no_place(node_with: Callable[..., Any], own_node: Callable[..., Any],
+                                                   eventually: Callable[..., Any]) -> None:
+    node = node_with()
+    driver = rclpy.create_node("driver", context=node.context)
+    best_effort = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    driver.create_publisher(CompressedImage, "image/compressed", 1)
+    camera = CameraInput(node, NodeConfig(transport="auto", reliable_input=True), lambda message: None)
+    eventually(lambda: node.count_publishers("/image/compressed"), "the compressed images")
+    for _ in range(3):
+        camera._choose()
+    assert camera.transport == "compressed"
+    driver.create_publisher(Image, "image", best_effort)
+    eventually(lambda: node.count_publishers("/image"), "the raw images")
+    camera._choose()
+    assert camera.transport == "compressed"
+    event = type("Event", (), {"last_policy_kind": QoSPolicyKind.RELIABILITY})()
+    camera._on_incompatible(Image, event)
+    assert camera.incompatible == ""  # they are not what is read
+    camera._on_incompatible(CompressedImage, event)
+    assert camera.incompatible.startswith("/image/compressed: ")
+    camera._on_image(CompressedImage())
+    assert camera.incompatible == ""
+    driver.create_publisher(Image, "image", 1)
+    eventually(lambda: node.count_publishers("/image") == 2, "reliable raw images")
+    camera._choose()
+    assert camera.transport == "raw" and camera.incompatible.startswith("/image: ")
+    camera.destroy()
+    driver.destroy_node()
 
 
 def test_what_cannot_be_opened_leaves_nothing_open(node_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -17,6 +17,7 @@ from thermal_kd_ros.config import PerceptionConfig, with_values  # noqa: E402
 from thermal_kd_ros.frames import ThermalFrame  # noqa: E402
 from thermal_kd_ros.head_pose import rotation_of  # noqa: E402
 from thermal_kd_ros.layouts import get_layout  # noqa: E402
+from thermal_kd_ros.nodes import transforms  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.transforms import (  # noqa: E402
     HeadTransforms,
@@ -87,6 +88,16 @@ def test_what_keeps_heads_from_having_transforms_is_named():
     assert reason(face__enabled=False) == "face.enabled is false"
     assert reason(face__max_faces=0) == "face.max_faces is 0"
     assert "layout ibug68, not sf_tl54" in reason("ibug68")
+
+
+@pytest.mark.parametrize(("arguments", "camera", "frame"), [
+    ((), "", "head_7"), ((), "front/", "front/head_7"), (("-r", "__ns:=/left"), "", "left/head_7"),
+    (("-r", "__ns:=/robot/left"), "front/", "robot/left/front/head_7")])
+def test_nodes_that_share_tf_name_their_heads_apart(own_node, monkeypatch, arguments, camera, frame):
+    sent = []
+    monkeypatch.setattr(transforms, "head_transforms", lambda *given: sent.append(head_transforms(*given)) or [])
+    transforms.HeadTransforms(own_node("heads", *arguments), camera).publish(HEADER, faces([7]), poses((0, 0, 0)))
+    assert [made.child_frame_id for made in sent[0]] == [frame]
 
 
 def test_transforms_are_sent_or_what_is_missing_is_said_once(monkeypatch, own_node):

@@ -102,6 +102,28 @@ def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
         remappings(["a", "b"], "/cam/image", "camera_info")
 
 
+def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> None:
+    switch = function_of(repository, "switch")
+    assert all(switch("a", word) for word in ("true", "True", "1", "yes", "on"))
+    assert not any(switch("a", word) for word in ("false", "0", "No", "off"))
+    with pytest.raises(RuntimeError, match="use_sim_time:=maybe: give true or false"):
+        switch("use_sim_time", "maybe")
+
+
+def test_no_file_of_parameters_is_given_without_any(repository: Path) -> None:
+    values = dict.fromkeys(("model", "cameras", "namespace", "use_sim_time"), "") | {
+        "params_file": "p.yaml", "image": "image", "camera_info": "camera_info", "log_level": "info"}
+    parts = {name: function_of(repository, name) for name in ("camera_names", "remappings", "switch")}
+
+    def started(**given: str) -> dict[str, Any]:
+        (node,) = function_of(repository, "perception", given=lambda context: values | given, **parts, Node=dict,
+                              PACKAGE="p", dds_environment=dict, os=os, LaunchContext=object)(None)
+        return node
+
+    assert started()["parameters"] == ["p.yaml"]
+    assert started(use_sim_time="on")["parameters"] == ["p.yaml", {"use_sim_time": True}]
+
+
 TABLES = {"perception.launch.py": ("ARGUMENTS",), "demo.launch.py": ("CAMERA", "FORWARDED")}
 """Dictionaries whose keys are a launch file's arguments."""
 

@@ -219,7 +219,8 @@ def test_rays_of_a_rectified_image_use_the_projection() -> None:
 
 @pytest.mark.parametrize(("topic", "rectified"), [
     ("/thermal/image_rect", True), ("/thermal/image_rect_color", True), ("/rectified", True), ("/a/image", False),
-    ("/thermal/image_corrected", False), ("/rect/image_raw", False), ("/thermal/direct", False)])
+    ("/thermal/image_corrected", False), ("/rect/image_raw", False), ("/thermal/direct", False),
+    ("/cam/rectified/image", True), ("/cam/image_rect/compressed", True), ("/cam/image_raw/compressed", False)])
 def test_rectified_images_are_known_by_their_name(topic: str, rectified: bool) -> None:
     assert is_rectified(topic) == rectified
 

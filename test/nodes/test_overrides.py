@@ -34,6 +34,25 @@ def test_what_the_node_takes_is_not_complained_about(told, repository: Path) -> 
                 "-p", "qos_overrides./image.subscription.reliability:=reliable") == []
 
 
+def test_an_empty_list_of_parameters_is_none_too_few(told, tmp_path: Path) -> None:
+    """Launch files write it where no argument changes anything."""
+    file = tmp_path / "launch.yaml"
+    file.write_text("/perception_node:\n  ros__parameters: {}\n")
+    assert told("--params-file", str(file)) == []
+
+
+@pytest.mark.parametrize("given", ["correction.stripes:=off", "engine.device_path:=off", "engine.device_path:=on"])
+def test_a_switch_in_words_starts_the_node(own_node: Callable[..., Any], tmp_path: Path, given: str) -> None:
+    name, _, word = given.partition(":=")
+    group, _, leaf = name.partition(".")
+    file = tmp_path / "words.yaml"
+    file.write_text(f"/**:\n  ros__parameters:\n    {group}:\n      {leaf}: {word}\n")
+    for arguments in (("-p", given), ("--params-file", str(file))):
+        node = own_node("perception_node", *arguments)
+        _, config = parameters.declare(node, NodeConfig(), PerceptionConfig())
+        assert getattr(getattr(config, group), leaf) == word
+
+
 def test_a_misspelt_parameter_is_told_with_the_one_that_is_meant(told, tmp_path: Path) -> None:
     (complaint,) = told("-p", "detector.score_treshold:=0.9")
     assert "detector.score_treshold" in complaint and "is detector.score_threshold meant?" in complaint

@@ -76,6 +76,33 @@ def test_only_changed_values_count() -> None:
     assert changes(CONFIGS, given) == {"max_rate_hz": 5.0}
 
 
+@pytest.mark.ros
+def test_words_that_yaml_takes_for_switches_are_texts_again() -> None:
+    from rclpy.parameter import Parameter
+
+    _, config = merged(CONFIGS, {"correction.stripes": False, "engine.device_path": True})
+    assert config.correction.stripes == "off" and config.engine.device_path == "on"
+    given = [Parameter("engine.device_path", value=False), Parameter("correction.stripes", value=False)]
+    assert changes(CONFIGS, given) == {"engine.device_path": "off"}  # stripes are off by default
+    with pytest.raises(ConfigError, match="stripes"):
+        merged(CONFIGS, {"correction.stripes": True})
+    with pytest.raises(ConfigError, match="model"):
+        merged(CONFIGS, {"detector.model": 3})
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("detector.class_thresholds", None, "cannot be deleted"), ("cameras", None, "cannot be deleted"),
+    ("contrast.time_constant_s", True, "must be a number, not true"),
+    ("max_age_s", False, "must be a number, not false"),
+])
+def test_a_parameter_is_neither_deleted_nor_switched_for_a_number(name: str, value: object, said: str) -> None:
+    from rclpy.parameter import Parameter
+
+    with pytest.raises(ConfigError, match=f"{name}.*{said}"):
+        changes(CONFIGS, [Parameter(name, value=value)])
+
+
 def test_the_foxglove_layout_names_topics_of_the_node(repository: Path) -> None:
     layout = json.loads((repository / "config" / "foxglove_layout.json").read_text())
     placed = json.dumps(layout["layout"])

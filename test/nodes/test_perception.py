@@ -226,6 +226,13 @@ def test_impossible_parameters_are_refused_with_a_reason(node: Any, values: dict
     assert re.search(reason, results[0].reason), results[0].reason
 
 
+def test_a_switch_in_words_can_be_set_and_unset(node: Any) -> None:
+    node.set_ok(correction__stripes="both")
+    node.set_ok(correction__stripes=False)  # as ros2 param set sends the word off
+    (result,) = node.set(correction__stripes=True)
+    assert not result.successful and "off, columns, rows, both" in result.reason
+
+
 def test_parameters_describe_themselves(node: Any) -> None:
     from rcl_interfaces.srv import DescribeParameters
 
@@ -250,7 +257,7 @@ def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from vision_msgs.msg import LabelInfo
 
-    node.set_ok(detector__score_threshold=0.25)
+    node.set_ok(detector__score_threshold=0.25, face__score_threshold=0.4)
     got: list[Any] = []
     qos = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     subscription = client.create_subscription(LabelInfo, f"/{node.namespace}/label_info", got.append, qos)
@@ -261,9 +268,17 @@ def test_labels_are_latched_for_who_comes_late(node: Any, client: Any) -> None:
         assert [(c.class_id, c.class_name) for c in got[-1].class_map] == [
             (0, "person"), (1, "car"), (2, "bicycle"), (3, "face")]
         assert got[-1].threshold == 0.25
+        # The least that anything is reported with, which one class alone can have.
+        for values, least in ((dict(detector__class_thresholds=["car=0.125"]), 0.125),
+                              (dict(face__score_threshold=0.0625), 0.0625)):
+            node.set_ok(**values)
+            deadline = time.monotonic() + 20
+            while got[-1].threshold != least and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert got[-1].threshold == least
     finally:
         client.destroy_subscription(subscription)
-        node.set_ok(detector__score_threshold=0.0)
+        node.set_ok(detector__score_threshold=0.0, detector__class_thresholds=[""], face__score_threshold=0.0)
 
 
 @pytest.mark.parametrize("reliable", [True, False])
@@ -454,6 +469,19 @@ def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, 
     assert values["dropped bad"] == "0"
     said = "degrees Celsius, which hardly any scene has; check thermal.input_mode"
     assert values["level"] == "1" and said in values["message"] and node.log().count(said) == 1
+
+
+def test_a_node_that_is_destroyed_leaves_no_thread() -> None:
+    import threading
+
+    from thermal_kd_ros.nodes.perception import PerceptionNode
+
+    made = PerceptionNode("destroyed")
+    made.trigger_configure()
+    made.trigger_activate()
+    assert "perception" in [thread.name for thread in threading.enumerate()]
+    made.destroy_node()
+    assert "perception" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_it_ends_quietly_on_interrupt(node: Any, scene: Callable[..., np.ndarray]) -> None:

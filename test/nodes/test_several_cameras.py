@@ -198,6 +198,14 @@ def test_no_camera_starves_while_another_floods(cameras: list[Camera], scene: Ca
     assert len(turns) >= 6 and max(turns) <= 3, turns
 
 
+def test_one_map_of_bad_pixels_is_not_taken_for_several_cameras(program: Callable[..., Any]) -> None:
+    process = program("thermal_kd_ros.nodes.perception", "--ros-args", "-p", "cameras:=[front, rear]", "-p",
+                      "correction.bad_pixel_map:=bad.npy")
+    said = process.wait_log("cannot be configured")
+    assert "correction.bad_pixel_map is the map of one camera, and there are front, rear" in said
+    assert process.stop() == 0
+
+
 def test_wrong_names_are_refused(program: Callable[..., Any]) -> None:
     process = program("thermal_kd_ros.nodes.perception", "--ros-args", "-p", "cameras:=[front, front]")
     assert process.popen.wait(60) == 1

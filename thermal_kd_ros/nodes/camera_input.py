@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Callable
@@ -52,8 +53,11 @@ def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) ->
 
 
 def is_rectified(topic: str) -> bool:
-    """Whether images of a topic are rectified, by its name: image_rect, rectified and the like, but not corrected."""
-    return re.search(r"(?<![a-z])rect", topic.rpartition("/")[2]) is not None
+    """Whether images of a topic are rectified, by its name: image_rect, rectified/image and the like, but not
+    corrected, nor what is called raw last.
+    """
+    name = topic.removesuffix("/compressed")
+    return "raw" not in name.rpartition("/")[2] and re.search(r"(?<![a-z])rect", name) is not None
 
 
 class CameraInput:
@@ -68,22 +72,20 @@ class CameraInput:
         self._node = node
         self._reliable = options.reliable_input
         self._lost = 0
-        self._received = 0
+        self._received: dict[type[InputImage], int] = {Image: 0, CompressedImage: 0}
         self._receive = receive
         self._info: CameraInfo | None = None
         self._rays: Rays | None = None
-        self._rays_of: tuple[CameraInfo, int, int] | None = None
+        self._rays_of: tuple[CameraInfo, int, int, str] | None = None
         self._without_info = 0
         self._complaints: set[str] = set()
-        self._incompatible = ""
-        self._received_before = 0
+        self._incompatible: dict[type[InputImage], tuple[str, int]] = {}
         self._image_name, self._info_name = f"{prefix}image", f"{prefix}camera_info"
         raw = node.resolve_topic_name(self._image_name)
         compressed = f"{self._image_name}/compressed"
         if node.resolve_topic_name(compressed) == node.resolve_topic_name(compressed, only_expand=True):
             # Nobody remapped it by itself, so that one remapping of ``image`` takes it along.
             compressed = f"{raw}/compressed"
-        self._rectified = is_rectified(raw)
         # Remapping once is enough: where two cameras swap their topics, a second time would undo it.
         self._names: dict[type[InputImage], str] = {Image: self._image_name, CompressedImage: compressed}
         self._topics = {kind: node.resolve_topic_name(name) for kind, name in self._names.items()}
@@ -108,18 +110,18 @@ class CameraInput:
     def _subscribe(self, kind: type[InputImage]):  # type: ignore[no-untyped-def]  # generic in Kilted only
         reliability = ReliabilityPolicy.RELIABLE if self._reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_DEPTH, reliability=reliability)
-        topic = self._names[kind]
+        topic, incompatible = self._names[kind], functools.partial(self._on_incompatible, kind)
         try:
-            events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible, message_lost=self._on_lost)
+            events = SubscriptionEventCallbacks(incompatible_qos=incompatible, message_lost=self._on_lost)
             return self._node.create_subscription(kind, topic, self._on_image, qos, event_callbacks=events)
         except UnsupportedEventTypeError:
             # Not every middleware counts lost messages.
-            events = SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible)
+            events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
             return self._node.create_subscription(kind, topic, self._on_image, qos, event_callbacks=events)
 
     def _choose(self) -> None:
         """Read compressed images while there are only those; raw ones win."""
-        raw, compressed = (self._node.count_publishers(self._topics[kind]) for kind in (Image, CompressedImage))
+        raw, compressed = (self._sources(kind) for kind in (Image, CompressedImage))
         reading = CompressedImage in self._images
         self._looks = self._looks + 1 if compressed and not raw else 0
         if not reading and self._looks >= _PATIENCE:
@@ -128,9 +130,15 @@ class CameraInput:
             self._say(f"nobody publishes {self._topics[Image]}: {self._topics[CompressedImage]} is read")
         elif reading and raw:
             self._node.destroy_subscription(self._images.pop(CompressedImage))
+            self._incompatible.pop(CompressedImage, None)
             self.restart()
             self._say(f"{self._topics[Image]} is read, and {self._topics[CompressedImage]} no more: raw images are "
                       "better. Set transport to compressed if the network is too slow for them")
+
+    def _sources(self, kind: type[InputImage]) -> int:
+        """Publishers whose images can come: none that promises less than is asked for."""
+        offered = [info.qos_profile.reliability for info in self._node.get_publishers_info_by_topic(self._topics[kind])]
+        return len(offered) - (offered.count(ReliabilityPolicy.BEST_EFFORT) if self._reliable else 0)
 
     def _say(self, text: str) -> None:
         self._node.get_logger().info(text)
@@ -138,28 +146,31 @@ class CameraInput:
     @property
     def transport(self) -> str:
         """Which images are read at present: raw or compressed."""
-        return "compressed" if CompressedImage in self._images else "raw"
+        return "compressed" if self._kind is CompressedImage else "raw"
 
     @property
     def topic(self) -> str:
         """The topic whose images are read at present, as it is after remapping."""
-        return self._topics[CompressedImage if CompressedImage in self._images else Image]
+        return self._topics[self._kind]
+
+    @property
+    def _kind(self) -> type[InputImage]:
+        return CompressedImage if CompressedImage in self._images else Image
 
     def _on_image(self, message: InputImage) -> None:
-        self._received += 1
+        self._received[type(message)] += 1
         self._receive(message)
 
     def _on_lost(self, event) -> None:  # type: ignore[no-untyped-def]  # named differently from release to release
         self._lost += event.total_count_change
 
-    def _on_incompatible(self, event) -> None:  # type: ignore[no-untyped-def]
+    def _on_incompatible(self, kind: type[InputImage], event) -> None:  # type: ignore[no-untyped-def]
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         advice = ("the camera publishes best effort, so set reliable_input to false" if self._reliable
                   else "start the camera with a QoS that a sensor-data subscriber accepts")
-        self._incompatible = (f"{self.topic}: a publisher's QoS does not fit ({policy}), so its frames cannot come: "
-                              f"{advice}")
-        self._received_before = self._received
-        self._node.get_logger().error(self._incompatible)
+        text = f"{self._topics[kind]}: a publisher's QoS does not fit ({policy}), so its frames cannot come: {advice}"
+        self._incompatible[kind] = text, self._received[kind]
+        self._node.get_logger().error(text)
 
     def _keep_info(self, info: CameraInfo) -> None:
         if self._info is None or _calibration(info) != _calibration(self._info):
@@ -173,10 +184,10 @@ class CameraInput:
             if self._without_info == _FRAMES_WITHOUT_INFO:
                 self._say(f"no camera_info came on {self._info_topic}: x y z of the landmarks are pixels. If the "
                           f"camera has one, remap it: -r {self._info_name}:=<its topic>")
-        elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width):
-            self._rays_of = info, height, width
+        elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width, self.topic):
+            self._rays_of = info, height, width, self.topic
             try:
-                self._rays = Rays(info, height, width, self._rectified)
+                self._rays = Rays(info, height, width, is_rectified(self.topic))
             except ValueError as error:
                 self._rays = None
                 self._complain(f"{self._info_topic} {error}; x y z of the landmarks are pixels until that is "
@@ -195,13 +206,14 @@ class CameraInput:
 
     @property
     def incompatible(self) -> str:
-        """What is wrong with a publisher's QoS, until a frame comes from another one; else empty."""
-        return self._incompatible if self._received == self._received_before else ""
+        """What is wrong with a publisher's QoS on the topic read, until a frame comes from another one; else empty."""
+        text, before = self._incompatible.get(self._kind, ("", 0))
+        return text if self._received[self._kind] == before else ""
 
     def check(self, now: float, options: NodeConfig) -> Complaint | None:
         """What is wrong with the arrival of frames, if anything."""
         publishers = sum(self._node.count_publishers(self._topics[kind]) for kind in tuple(self._images))
-        return self._watch.check(now, publishers, self._received, self._lost, options.silence_warning_s,
+        return self._watch.check(now, publishers, sum(self._received.values()), self._lost, options.silence_warning_s,
                                  options.expected_rate_hz)
 
     def restart(self) -> None:

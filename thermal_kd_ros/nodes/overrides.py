@@ -41,7 +41,8 @@ def complaints(node: Node, arguments: Sequence[str] | None = None) -> list[str]:
             said.append(f"parameter {name} is none of this node and changes nothing"
                         + (f": is {near[0]} meant?" if near else ""))
     for path in _files(sys.argv if arguments is None else arguments):
-        if not given.keys() & _names(path):
+        names = _names(path)
+        if names is None or names and not given.keys() & names:
             said.append(f"parameter file {path} changes nothing here: it needs parameters under "
                         f"/**: or {node.get_fully_qualified_name()}:, then ros__parameters:")
     return said
@@ -51,13 +52,23 @@ def _files(arguments: Sequence[str]) -> list[Path]:
     return [Path(path) for option, path in zip(arguments, arguments[1:], strict=False) if option == FILE_OPTION]
 
 
-def _names(path: Path) -> set[str]:
-    """All dotted parameter names in a file, whatever nodes they are for; none of one that cannot be read."""
+def _names(path: Path) -> set[str] | None:
+    """All dotted parameter names in a file, whatever nodes they are for; None of one that holds no parameters at all.
+
+    Empty for an empty list of parameters, as launch files write it where there is nothing to give.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return set()
-    return set(_leaves(content)) if isinstance(content, dict) else set()
+        return None
+    if not isinstance(content, dict):
+        return None
+    return set(_leaves(content)) or (set() if _begins(content) else None)
+
+
+def _begins(tree: Mapping[Any, Any]) -> bool:
+    """Whether some level begins parameters."""
+    return any(key == "ros__parameters" or isinstance(value, dict) and _begins(value) for key, value in tree.items())
 
 
 def _leaves(tree: Mapping[Any, Any], inside: bool = False, prefix: str = "") -> Iterator[str]:

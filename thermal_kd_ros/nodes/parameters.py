@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 AT_START = ("auto_start",)
 """Parameters that are read once, when the node starts; ROS itself refuses to change them later."""
 
+_SWITCH = {"on", "off"}
+"""Texts that YAML, and with it all of ROS's tools, take for true and false."""
+
 Configs = tuple[Any, ...]
 """Frozen configuration dataclasses whose parameter names do not overlap."""
 
@@ -61,9 +64,9 @@ def descriptor(name: str, item: dataclasses.Field[Any]) -> ParameterDescriptor:
         constraints.insert(0, f"one of: {allowed(item)}")
     made = ParameterDescriptor(name=name, type=kinds[kind], description=item.metadata["doc"],
                                additional_constraints="; ".join(constraints), read_only=name in AT_START)
-    # Else rclpy takes 1 for a float, and [] for a list of strings, to be of another type, and the node does not start.
-    # The types are checked with the values, in `merged`.
-    made.dynamic_typing = kind in (float, tuple)
+    # Else rclpy takes 1 for a float, [] for a list of strings, and YAML's off for a text to be of another type, and the
+    # node does not start. The types are checked with the values, in `changes` and `merged`.
+    made.dynamic_typing = kind in (float, tuple) or not _SWITCH.isdisjoint(item.metadata["choices"] or ())
     if bounds is not None and kind is float:
         made.floating_point_range = [FloatingPointRange(from_value=float(bounds[0]), to_value=float(bounds[1]))]
     elif bounds is not None and kind is int:
@@ -86,9 +89,22 @@ def declare(node: Node, *configs: Any) -> Configs:
 
 
 def changes(configs: Configs, parameters: Iterable[Parameter]) -> dict[str, Any]:
-    """The new values among ``parameters`` that belong to these configurations and differ from theirs."""
+    """The new values among ``parameters`` that belong to these configurations and differ from theirs.
+
+    Raises ConfigError for one that is deleted, or switched where it takes a number.
+    """
     known = {name: value for name, value, _ in leaves(configs)}
-    asked = {p.name: _from_ros(p.value, known[p.name]) for p in parameters if p.name in known}
+    asked = {}
+    for parameter in parameters:
+        name, value = parameter.name, parameter.value
+        if name not in known:
+            continue
+        if parameter.type_ == parameter.Type.NOT_SET:
+            raise ConfigError(f"{name} cannot be deleted: give it a value")
+        # For Python True is 1, and would be taken for a number that has not changed.
+        if isinstance(known[name], float) and isinstance(value, bool):
+            raise ConfigError(f"{name}: must be a number, not {str(value).lower()}")
+        asked[name] = _from_ros(value, known[name])
     return {name: value for name, value in asked.items() if value != known[name]}
 
 
@@ -117,6 +133,8 @@ def _from_ros(value: Any, like: Any) -> Any:
         # An empty list in a YAML file arrives as no value at all.
         entries = [] if value is None else value
         return tuple(v for v in entries if v != "") if not isinstance(entries, (str, int, float)) else entries
+    if isinstance(like, str) and isinstance(value, bool):
+        return "on" if value else "off"  # as YAML reads these words where they stand without quotes
     return float(value) if isinstance(like, float) and type(value) is int else value
 
 

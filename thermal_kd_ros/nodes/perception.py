@@ -22,7 +22,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 
-from ..config import ConfigError, NodeConfig, PerceptionConfig, class_thresholds
+from ..config import ConfigError, NodeConfig, PerceptionConfig, class_thresholds, lowest_score
 from ..engines.base import EngineError
 from ..models.card import ModelError
 from ..pipeline import ThermalPerception
@@ -49,14 +49,15 @@ class PerceptionNode(LifecycleNode):
 
     def __init__(self, name: str = "perception_node") -> None:
         super().__init__(name)
+        # First of all what destroy_node looks at, which also comes when a parameter is refused.
+        self._pipeline: ThermalPerception | None = None
+        self._cameras: tuple[Camera, ...] = ()
+        self._worker: Worker[Camera, Arrival] | None = None
+        # Held while the pipeline works or changes, so that a frame never sees half of a change.
+        self._pipeline_lock = threading.Lock()
         self._options, self._config = NodeConfig(), PerceptionConfig()
         self._options, self._config = parameters.declare(self, self._options, self._config)
         warn_of_overrides(self)
-        self._pipeline: ThermalPerception | None = None
-        # Held while the pipeline works or changes, so that a frame never sees half of a change.
-        self._pipeline_lock = threading.Lock()
-        self._cameras: tuple[Camera, ...] = ()
-        self._worker: Worker[Camera, Arrival] | None = None
         self._failure = ""
         self._told_without_transforms = ""
         self._state_without_cameras = "unconfigured"
@@ -76,6 +77,11 @@ class PerceptionNode(LifecycleNode):
     def close(self) -> None:
         """Stop the worker; the node does nothing more."""
         self._stop_worker()
+
+    def destroy_node(self) -> None:
+        """Stop the worker, whose frame in work would be published on topics that are gone, and free the models."""
+        self._release()
+        super().destroy_node()
 
     # Lifecycle -------------------------------------------------------------------------------------------------------
 
@@ -103,6 +109,10 @@ class PerceptionNode(LifecycleNode):
     def _load(self) -> str:
         """Load the models and open the topics; why that cannot be, or an empty text."""
         try:
+            if len(self._options.cameras) > 1 and self._config.correction.bad_pixel_map:
+                raise ConfigError("correction.bad_pixel_map is the map of one camera, and there are "
+                                  f"{', '.join(self._options.cameras)}: start a node for each camera that has one, or "
+                                  "set correction.find_bad_pixels")
             self._pipeline = ThermalPerception(self._config)
             self._pipeline.warm_up(self._most(self._pipeline, self._options))
             self._open_topics()
@@ -130,7 +140,7 @@ class PerceptionNode(LifecycleNode):
     def _publish_labels(self, config: PerceptionConfig) -> None:
         assert self._pipeline is not None
         for camera in self._cameras:
-            camera.publish_labels(self._pipeline.class_names, config.detector.score_threshold)
+            camera.publish_labels(self._pipeline.class_names, lowest_score(config, self._pipeline.class_names))
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self._release()
@@ -218,13 +228,13 @@ class PerceptionNode(LifecycleNode):
         if unknown:
             raise ConfigError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
                               f"{', '.join(pipeline.class_names)}")
-        # Before the lock, so that the frames in work are not held up.
+        # Before the lock, so that the frame in work is not held up; those that come meanwhile wait for this thread.
         networks = pipeline.prepare(config, self._most(pipeline, options), self._pipeline_lock)
         if config == self._config:
             return
         with self._pipeline_lock:
             pipeline.reconfigure(config, networks)
-        if config.detector.score_threshold != self._config.detector.score_threshold:
+        if lowest_score(config, pipeline.class_names) != lowest_score(self._config, pipeline.class_names):
             self._publish_labels(config)
 
     # Frames ----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Head poses as transforms: from the optical frame to ``head_<track id>``, after the name of a named camera."""
+"""Head poses as transforms: from the optical frame to ``head_<track id>``.
+
+All nodes share /tf, so the node's namespace and the name of a named camera go before the name of the frame.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,8 @@ class HeadTransforms:
 
     def __init__(self, node: Node, prefix: str = "") -> None:
         self._node = node
-        self._prefix = prefix
+        space = node.get_namespace().strip("/")
+        self._prefix = f"{space}/{prefix}" if space else prefix
         self._publisher: Publisher | None = None
         self._missing = False
         self._nameless_told = False

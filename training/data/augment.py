@@ -5,6 +5,7 @@ Works on contrast-normalised images (values in [0, 1], as the network sees them)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -46,6 +47,10 @@ class AugmentConfig:
     """Slow non-uniformity over the image (narcissus, housing drift)."""
     min_visible: float = 0.3
     """A box cut to less than this part of its area becomes an ignore region."""
+
+    def __post_init__(self) -> None:
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] < math.inf:
+            raise ValueError(f"scale {list(self.scale)}: give the least and the largest zoom, above 0")
 
 
 def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, height: int, width: int,

@@ -51,20 +51,31 @@ def of_layout(kind: str, root: Path, split: str, background: tuple[str, ...]) ->
     return of_pairs(source, root)
 
 
+def of_caches(paths: Iterable[Path]) -> str:
+    """Digest of caches of rendered heads, whose arrays are told by the checksums in the archives.
+
+    Raises DataError for a cache that cannot be read.
+    """
+    arrays: list[object] = []
+    for path in paths:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                arrays += sorted((entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist())
+        except FileNotFoundError:
+            raise DataError(f"{path} is missing") from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path} cannot be read: {error}") from None
+    return _of(arrays)
+
+
 def of_heads(data: Path, caches: str) -> str:
     """Digest of caches of rendered heads and of the names of the drone images that may lie behind them.
 
     Args:
         data: folder of ``caches`` and of hit_uav.
-        caches: relative to ``data``, joined by ":". Their arrays are told by the checksums in the archives.
+        caches: relative to ``data``, joined by ":".
 
     Raises DataError for a cache that cannot be read.
     """
-    arrays: list[object] = []
-    for path in (data / name for name in caches.split(":")):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                arrays += sorted((entry.filename, entry.file_size, entry.CRC) for entry in archive.infolist())
-        except (OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path} cannot be read: {error}") from None
-    return _of([*arrays, *sorted(path.name for path in (data / "hit_uav" / "train").glob("*.jpg"))])
+    return _of([of_caches(data / name for name in caches.split(":")),
+                *sorted(path.name for path in (data / "hit_uav" / "train").glob("*.jpg"))])

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from training.data.compositing import moved, similarity
 from training.data.driver_faces import FaceFrame
+from training.data.paired_crops import warped
 from training.data.rendered_faces import CropConfig
 
 
@@ -47,10 +48,7 @@ class LabelledCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         goal = config.size / 2 + rng.uniform(-1, 1, 2) * config.shift * side
         matrix = similarity(rng, side / float((box[2:] - box[:2]).max()), (box[:2] + box[2:]) / 2, config.rotate_deg,
                             flip, goal)
-        shifted = matrix.copy()
-        shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV puts pixel centres at whole numbers
-        crop = cv2.warpAffine(face.values.astype(np.float32), shifted, (config.size, config.size),
-                              flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        crop = warped(face.values.astype(np.float32), matrix, config.size)
         if rng.random() < 0.5:
             crop = cv2.GaussianBlur(crop, (0, 0), float(rng.uniform(0.4, 2.0)))
         values = normalise_crop(crop)

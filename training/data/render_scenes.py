@@ -32,6 +32,8 @@ from training.outputs import check_place
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
 """(width, height) of common thermal cameras, in turn."""
+_ELSEWHERE = 500_000_000
+"""Scenes of other splits than train have seeds from here on, so that none is in both."""
 
 
 def annotations_of(frame: SimulatedFrame) -> list[dict[str, object]]:
@@ -72,19 +74,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--split", default="train", help="name of the folder in --output")
     parser.add_argument("--count", type=int, default=1200)
-    parser.add_argument("--seed", type=int, default=0, help="first scene; give another split other scenes")
+    parser.add_argument("--seed", type=int, default=0,
+                        help="first scene; scenes of train differ from those of all other splits, whatever it is")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(argv)
     folder, listing = args.output / args.split, args.output / f"{args.split}.json"
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     try:
-        check_rendering(args.count, args.seed, args.processes)
+        check_rendering(args.count, args.seed, args.processes, last_seed=_ELSEWHERE // 2)
         if args.split in ("", ".", "..") or Path(args.split).name != args.split:
             raise DataError(f"--split {args.split}: give the name of a folder in --output, such as train or val")
         check_place(listing)
         folder.mkdir(exist_ok=True)
-        jobs = [(args.seed + i, folder) for i in range(args.count)]
+        first = args.seed + (0 if args.split == "train" else _ELSEWHERE)
+        jobs = [(first + i, folder) for i in range(args.count)]
         # Not forked: whoever calls this may hold threads of other libraries'.
         with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
             for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):

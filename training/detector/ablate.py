@@ -232,7 +232,8 @@ def main(argv: list[str] | None = None) -> int:
         use_threads(args.threads)
         changes = parse_changes(args.values)
         own = {*OWN, *(name for row in grid.rows.values() for name in row)}
-        if given := sorted(own & changes.keys()):
+        # A dictionary for a whole part, such as distill={...}, would set what is in it too.
+        if given := sorted(name for name in changes if name in own or any(one.startswith(f"{name}.") for one in own)):
             raise ValueError(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
         if page is not None:
             around(args.grid, page)

@@ -66,14 +66,15 @@ class DistillConfig:
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "
                              f"'{self.align}' and '{self.region}'")
-        for name in ("lambda_rcs", "lambda_cms", "lambda_method", "warmup"):
+        for name in ("lambda_rcs", "lambda_cms", "lambda_method", "warmup", "memory", "jitter", "background", "queue"):
             check_number(f"distill.{name}", getattr(self, name), 0)
+        for name, least in (("temperature", 1e-3), ("cap", 1), ("width", 1)):
+            check_number(f"distill.{name}", getattr(self, name), least)
         if self.method and self.method not in METHODS:
             raise ValueError(f"unknown comparison loss '{self.method}'; known: {', '.join(METHODS)}")
         if (self.lambda_method > 0) != bool(self.method):
             raise ValueError("method names a loss and lambda_method is its weight: one without the other does nothing; "
                              "give both, such as method=cwd and lambda_method=0.2")
-        check_number("distill.memory", self.memory, 0)
         if self.needs_teacher and not self.teacher:
             raise ValueError("lambda_cms and lambda_method need a teacher: give its model file")
         if self.teacher and not self.needs_teacher:

@@ -30,7 +30,7 @@ from thermal_kd_ros.nms import select
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 from thermal_kd_ros.tone import TemporalTone, contrast_for
-from training.card import record
+from training.card import as_json, record
 from training.data.coco import DataError, Sample
 from training.data.field_layouts import VALIDATION
 from training.data.mixture import KINDS, LabelledSource, open_source
@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None) -> int:
         scores = evaluate_network(path, args.root / args.data, split,
                                   tuple(args.classes) if args.classes else None, args.device, args.kind,
                                   assigned(args.assignments), args.step, args.bits)
-        print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
+        print(json.dumps(as_json(scores, 4), indent=2))
         if args.write_card:
             classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
             averaged = f" over {', '.join(args.classes)}" if args.classes else ""

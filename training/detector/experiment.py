@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -35,6 +36,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": ()}
 """The architecture ``teacher``: a MobileNetV2 backbone, below the pyramid of the student that it is made for."""
 
+COARSEST = 32
+"""Stride of the coarsest level of all of these; canvases and inputs are multiples of it."""
+
 MODALITIES = ("thermal", "visible")
 """What a network can look at."""
 
@@ -42,6 +46,8 @@ DEFAULT_DATA = Path("data")
 """Where the data sets are looked for unless told otherwise."""
 
 
+_RENDERED = {"cache": str, "length": int, "seed": int, "size": list | tuple}
+"""Options of rendered faces, those of RenderedFaceScenes; the first two are needed."""
 _OPTIONS: dict[str, Any] = {"split": str, "validation": str, "most_shift": int | float}
 _WANTED = {"split": "a text", "validation": "a text", "most_shift": "a part of the image, such as 0.02"}
 
@@ -70,7 +76,14 @@ class DataPart:
     """Labelled categories that the model does not have and should learn as background; others are ignored."""
 
     def __post_init__(self) -> None:
+        check_number(f"{self.root or self.kind}: repeat", self.repeat, 0)
         if self.kind == "rendered_faces":
+            wrong = sorted(name for name, value in self.options.items()
+                           if name not in _RENDERED or not isinstance(value, _RENDERED[name]))
+            if wrong or not {"cache", "length"} <= self.options.keys():
+                raise ValueError(f"{self.kind}: options are cache (files joined by ':'), length (a number), and if "
+                                 f"wanted seed and size, not {self.options}")
+            check_number(f"{self.kind}: length", self.options["length"], 1)
             return
         for name, value in self.options.items():
             if name not in _OPTIONS:
@@ -144,9 +157,17 @@ class Experiment:
             raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
         if self.batch < 1 or self.epochs < 1:
             raise ValueError(f"batch and epochs are at least 1, not {self.batch} and {self.epochs}")
-        if not self.lr > 0:
-            raise ValueError(f"lr {self.lr:g}: a learning rate is above 0")
-        check_number("balance", self.balance, 0, 1)
+        for name, value in (("lr", self.lr), ("clip", self.clip)):
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"{name} {value:g}: give a number above 0")
+        if not self.classes or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes {list(self.classes)}: give at least one, and none twice")
+        for name, sides in (("train_size", self.train_size), ("input_size", self.input_size)):
+            if len(sides) != 2 or any(side < 1 or side % COARSEST for side in sides):
+                raise ValueError(f"{name} {list(sides)}: give [height, width], multiples of {COARSEST}")
+        for name, most in (("balance", 1), ("ema", 1), ("final_lr", 1), ("weight_decay", math.inf),
+                           ("warmup_steps", math.inf), ("mosaic_off", math.inf)):
+            check_number(name, getattr(self, name), 0, most)
         check_seed(self.seed)
 
     def spec(self) -> DetectorSpec:

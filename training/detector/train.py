@@ -27,6 +27,7 @@ from thermal_kd_ros.models.card import ModelCard, ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
 from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
+from training.card import as_json
 from training.data.coco import DataError
 from training.data.digest import of_files, of_heads, of_layout, of_pairs
 from training.data.field_layouts import FieldPairs
@@ -351,10 +352,11 @@ def main(argv: list[str] | None = None) -> int:
 def show_figures(experiment: Experiment, model: Path, data: Path) -> None:
     """Print the figures of a trained model on the validation splits of its data."""
     for part in experiment.parts:
-        # Sets that only show what the classes are not, or that have no validation split, give no figures.
+        # Sets that only show what the classes are not, or that have no split of their own for it, give no figures.
         measurable = part.kind in ("coco", "pairs") and not set(experiment.classes) <= set(part.absent)
-        if measurable and (data / part.root / "val.json").is_file():
-            print(part.root, evaluate_network(model, data / part.root, "val"))
+        split = part.validation_split
+        if measurable and split != part.train_split and (data / part.root / f"{split}.json").is_file():
+            print(part.root, split, json.dumps(as_json(evaluate_network(model, data / part.root, split), 4)))
 
 
 if __name__ == "__main__":

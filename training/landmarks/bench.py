@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from tqdm import tqdm
 from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
+from training.data.digest import of_caches
 from training.landmarks.evaluate import driver_predictions, predict_crops, sample_predictions, summary
 from training.landmarks.fit import Settings
 from training.options import check_number
@@ -143,6 +144,14 @@ def _seconds(device: torch.device) -> float:
         return time.process_time()
     torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def told(caches: Sequence[Path]) -> list[str]:
+    """Caches for ``claim``: where they lie and what they hold, as one may be rendered anew under its name.
+
+    Raises DataError for one that cannot be read.
+    """
+    return [f"{path.resolve()} {of_caches([path])}" for path in caches]
 
 
 def claim(output: Path, shared: dict[str, object]) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +21,12 @@ from thermal_kd_ros.config import FaceConfig
 from thermal_kd_ros.layouts import LAYOUTS, Layout
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
-from training.card import record
+from training.card import as_json, record
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.landmarks.evaluate import Predictions, as_json, load, predict_crops, summary
+from training.landmarks.evaluate import Predictions, load, predict_crops, summary
 from training.landmarks.reliability import sigma_scale
 from training.options import check_seed
 from training.outputs import check_place
@@ -82,7 +81,7 @@ def calibrate(name: str, heads: list[Path], data: Path | None, seed: int) -> tup
     command = f"python3 -m training.landmarks.calibrate {path.stem} --heads {' '.join(file.name for file in heads)}"
     if data is not None:
         command += " --data <data>"
-    record(path, _ON, {key: after[key] for key in names if math.isfinite(after[key])}, f"{command} --seed {seed}")
+    record(path, _ON, {key: after[key] for key in names}, f"{command} --seed {seed}")
     return before, after
 
 

@@ -24,9 +24,10 @@ from thermal_kd_ros.faces import normalise_crop
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54, LAYOUTS
 from thermal_kd_ros.models.card import ModelError
+from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.landmarks.evaluate import as_json, load, predict
+from training.landmarks.evaluate import load, predict
 
 MESH_TO_IBUG68 = (
     162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389, 71, 63, 105, 66, 107, 336, 296,

@@ -26,9 +26,9 @@ from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.confidence import TOLERANCE
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
+from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.landmarks.evaluate import as_json
 from training.landmarks.head_pose import landmarks_in, pipeline
 from training.options import check_number
 

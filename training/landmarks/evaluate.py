@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,7 +36,7 @@ from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
-from training.card import record
+from training.card import as_json, record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
@@ -137,11 +136,6 @@ def mega_flops(spec: LandmarkerSpec) -> float:
 def nme(points: np.ndarray, truth: np.ndarray, layout: str = LAYOUT.name) -> np.ndarray:
     """(N,) NME as the run-time evaluation measures it, as a part; NaN where the labelled eye corners coincide."""
     return nme_percent(points, truth, layout) / 100
-
-
-def as_json(figures: Mapping[str, float], digits: int = 3) -> dict[str, float | None]:
-    """Rounded figures; None where there was nothing to measure, as JSON has no NaN."""
-    return {name: round(value, digits) if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def _mean(errors: np.ndarray) -> float:
@@ -308,8 +302,8 @@ def main(argv: list[str] | None = None) -> int:
             for on, values in results.items():
                 names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
                          "risk_area_percent", "calibration_error")
-                record(path, on, {name: values[name] for name in (*names, "missed_percent")
-                                  if math.isfinite(values.get(name, math.nan))}, command)
+                record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values},
+                       command)
     except (DataError, ModelError, EngineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -23,12 +23,13 @@ from thermal_kd_ros.faces import CROP_MARGIN
 from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read_card, resolve
+from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
 from training.data.face_sets import sample_faces
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.landmarks.evaluate import as_json, predict_crops, summary
+from training.landmarks.evaluate import predict_crops, summary
 from training.options import check_number
 
 TURNED_DEG = 45.0

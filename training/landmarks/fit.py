@@ -30,6 +30,7 @@ from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.onnx_file import weights_digest
 from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.coco import DataError
+from training.data.digest import of_caches
 from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
@@ -100,6 +101,9 @@ def described(settings: Settings, sources: Sources) -> str:
         if given is not None and not isinstance(given, str):
             paths = [given] if isinstance(given, Path) else given
             values[option] = [str(path.resolve()) for path in paths]
+            if caches := [path for path in paths if path.suffix == ".npz"]:
+                # One may be rendered anew under its name: what it holds belongs to what the run is.
+                values[f"content of {option}"] = of_caches(caches)
         else:
             values[option] = given
     return json.dumps(values, sort_keys=True)

@@ -28,9 +28,9 @@ from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections, FaceLandmarks
+from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.landmarks.evaluate import as_json
 from training.options import check_number
 
 _SIGNS, _ZERO = np.array([-1.0, -1.0, 1.0]), np.array([180.0, 0.0, 0.0])

@@ -116,22 +116,30 @@ class Transfer:
         # The two cameras need not be aligned: what the teacher says of its image is carried over point by point.
         carried = guess - seen_target + target
         if settings.forward:
-            goal = guess if settings.target == "teacher" else seen_target
-            terms["forward"] = task_loss(injected, goal, settings.likelihood, settings.loss)[0]
+            terms["forward"] = self._told(injected, guess, seen_target)
             loss = loss + weight * settings.forward * terms["forward"]
         if settings.reverse:
-            goal = carried if settings.target == "teacher" else target
-            terms["reverse"] = task_loss(returned, goal, settings.likelihood, settings.loss)[0]
+            terms["reverse"] = self._told(returned, carried, target)
             loss = loss + weight * settings.reverse * terms["reverse"]
         if settings.features:
             terms["features"] = feature_distillation([level.float() for level in thermal],
                                                      [level.float() for level in visible])
             loss = loss + weight * settings.features * terms["features"]
         if settings.predictions:
-            # Sigma tells of the error to the truth, not to the teacher.
-            terms["predictions"] = settings.loss.of((prediction[0], prediction[1].detach()), carried)
+            terms["predictions"] = self._as_the_teacher(prediction, carried)
             loss = loss + weight * settings.predictions * terms["predictions"]
         return loss, terms
+
+    def _told(self, prediction: tuple[torch.Tensor, torch.Tensor], guess: torch.Tensor, truth: torch.Tensor
+              ) -> torch.Tensor:
+        """The loss of an injected prediction, to the teacher's guess or to the truth as ``target`` says."""
+        if self.settings.target == "teacher":
+            return self._as_the_teacher(prediction, guess)
+        return task_loss(prediction, truth, self.settings.likelihood, self.settings.loss)[0]
+
+    def _as_the_teacher(self, prediction: tuple[torch.Tensor, torch.Tensor], guess: torch.Tensor) -> torch.Tensor:
+        """The loss of points alone: sigma tells of the error to the truth, not to the teacher."""
+        return self.settings.loss.of((prediction[0], prediction[1].detach()), guess)
 
 
 def started_from(model: Landmarker, teacher: Landmarker) -> Landmarker:

@@ -34,9 +34,16 @@ def test_scenes_are_a_coco_set_and_are_rendered_once(tmp_path):
     assert cv2.imread(str(tmp_path / "train" / "000001.png"), cv2.IMREAD_UNCHANGED).max() > 0
 
 
+def test_no_scene_is_in_two_splits(tmp_path):
+    for split in ("train", "val"):
+        assert main(["--output", str(tmp_path), "--split", split, "--count", "2", "--processes", "1"]) == 0
+    sets = [{path.read_bytes() for path in (tmp_path / split).glob("*.png")} for split in ("train", "val")]
+    assert [len(found) for found in sets] == [2, 2] and not sets[0] & sets[1]
+
+
 @pytest.mark.parametrize(("options", "said"), [
     (["--count", "0"], "--count 0: give at least 1"), (["--count", "-5"], "--count -5"),
-    (["--seed", "-1"], "--seed -1"),
+    (["--seed", "-1"], "--seed -1"), (["--seed", "600000000"], "--seed 600000000"),
     (["--processes", "0"], "--processes 0"), (["--split", "../evil"], "--split ../evil: give the name of a folder"),
     (["--split", ".."], "--split .."), (["--output", "{}/train.json/sc"], "[Errno")])
 def test_what_cannot_be_rendered_leaves_the_set_alone(tmp_path, capsys, options, said):

@@ -60,6 +60,9 @@ def test_a_comparison_goes_on_and_writes_its_table_and_plot(tmp_path, monkeypatc
     assert "another experiment" in capsys.readouterr().err and len(trained) == 7, "told before anything is trained"
     assert ablate.main([*arguments, "--seeds", "0", "--set", "seed=5"]) == 1
     assert "--set seed: that is given by this comparison" in capsys.readouterr().err
+    for whole in ('distill={"lambda_rcs":0.3}', "distill.lambda_rcs=0.3"):
+        assert ablate.main([*arguments, "--seeds", "0", "--set", whole]) == 1
+        assert f"--set {whole.split('=')[0]}: that is given by this comparison" in capsys.readouterr().err
     # What is set goes for starts and teachers too, is told with each row, and leaves the published table alone.
     published = tmp_path / "published.md"
     published.write_text(text)

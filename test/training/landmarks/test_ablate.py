@@ -110,7 +110,20 @@ def test_a_folder_keeps_to_its_choices(page, tmp_path, capsys):
     arguments = [part for name in ("pairs", "held-out", "photographs", "real", "output")
                  for part in (f"--{name}", str(tmp_path / name))] + ["--report", str(page), "--device", "cpu"]
     assert ablate.main(arguments) == 1
-    assert "pairs is missing" in capsys.readouterr().err
+    assert "pairs is missing" in capsys.readouterr().err and not (tmp_path / "output").exists()
+
+    def caches(number):
+        for name in ("pairs", "held-out"):
+            with open(tmp_path / name, "wb") as file:
+                np.savez(file, patches=np.full(4, number))
+
+    caches(1)
+    assert ablate.main(arguments) == 1
+    assert "pairs lacks" in capsys.readouterr().err
+    caches(2)  # others under the same names
+    assert ablate.main(arguments) == 1
+    assert "holds runs with other held-out, pairs: give another --output" in capsys.readouterr().err
+    caches(1)
     for option, said in (("--from-scratch", "from scratch"), ("--constant-all", "constant weights for all"),
                          ("--compress-all", "students of all")):
         assert ablate.main([*arguments, option]) == 1
@@ -120,7 +133,7 @@ def test_a_folder_keeps_to_its_choices(page, tmp_path, capsys):
     shared = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in shared.items() if value is not False}))
     assert ablate.main(arguments) == 1
-    assert "pairs is missing" in capsys.readouterr().err
+    assert "pairs lacks" in capsys.readouterr().err
     with pytest.raises(DataError, match="other constant weights for all, students of all: give"):
         bench.claim(tmp_path / "output", {**shared, "students of all": True, "constant weights for all": True})
 

@@ -11,13 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card, write  # noqa: E402
+from training.card import as_json  # noqa: E402
 from training.data.driver_faces import DriverFaces  # noqa: E402
 from training.data.face_sets import five_points  # noqa: E402
 from training.detector import evaluate_faces  # noqa: E402
 from training.landmarks import evaluate  # noqa: E402
 from training.landmarks.evaluate import (  # noqa: E402
     Predictions,
-    as_json,
     detected_summary,
     driver_predictions,
     load,

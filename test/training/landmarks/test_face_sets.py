@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ pytest.importorskip("torch")  # the crops are a torch data set
 
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
+from training.data.driver_faces import FaceFrame
 from training.data.face_sets import SfTl54, TFake, Tfw, five_points, sample_faces
 from training.data.labelled_crops import LabelledCrops
 from training.data.rendered_faces import CropConfig
@@ -190,6 +192,18 @@ def test_samples_are_arrays_with_numbered_points(tmp_path):
         (tmp_path / "a.npy").write_bytes(content)
         with pytest.raises(DataError, match="a.npy cannot be read"):
             sample_faces(tmp_path)
+
+
+def test_large_labelled_faces_are_not_aliased():
+    """Noise of a face five times as large as its crop averages out, as it does where the pipeline cuts faces out."""
+    rng = np.random.default_rng(0)
+    points = (250 + 5 * (POINTS - POINTS.mean(0))).astype(np.float32)
+    values = rng.normal(0, 3, (500, 500)).astype(np.float32)
+    values[:250] += 20  # what the contrast of the crop spans
+    face = FaceFrame(Path("none"), values, np.array([*points.min(0), *points.max(0)], np.float32), points)
+    crops = LabelledCrops([face], 24, 0, CropConfig(size=64, rotate_deg=0, shift=0.0, zoom=(1.0, 1.0)))
+    rough = [float(np.median(np.abs(np.diff(crops[i][0][0][44:60, 4:60], axis=1)))) for i in range(24)]
+    assert np.median(rough) < 0.03
 
 
 def test_crops_of_labelled_faces_move_pixels_and_points_together(sf_tl54):

@@ -110,6 +110,29 @@ def test_a_teachers_file_and_network_are_the_same_after_a_transfer(cache, taught
     assert all(np.isfinite(line[term]) for line in log for term in ("forward", "reverse", "features", "predictions"))
 
 
+@pytest.mark.parametrize("term", ["forward", "reverse"])
+def test_sigma_tells_of_the_error_to_the_truth_whatever_the_target(cache, taught, term):
+    """Injection adds to sigma's gradient where the goal is the truth, and nothing where it is the teacher's guess."""
+    weights_of = {**dict.fromkeys(("features", "predictions", "forward", "reverse"), 0.0)}
+    gradients = {}
+    for name, values in (("none", {}), ("truth", {term: 1.0}), ("teacher", {term: 1.0, "target": "teacher"})):
+        chosen = settings(transfer.TransferSettings, PairConfig, decay=DecaySchedule("constant"),
+                          **{**weights_of, **values})
+        network = transfer.load_teacher(chosen, str(taught), CPU)
+        model = transfer.build(chosen, CPU).train()
+        crops = PairedCrops(HeadCache([cache], visible_light=True), [], 0, chosen.crops)
+        batch = [torch.from_numpy(np.stack(column)) for column in zip(*(crops[i] for i in range(4)), strict=True)]
+        loss, terms = transfer.Transfer(chosen, network)(model, batch, 0.0)
+        assert set(values) - {"target"} <= set(terms)
+        loss.backward()
+        gradients[name] = {key: value.grad.clone() for key, value in model.named_parameters() if "spread" in key}
+    assert gradients["none"]
+    for key, plain in gradients["none"].items():
+        torch.testing.assert_close(gradients["teacher"][key], plain)
+        # The frozen head's own sigma is the visible network's: reverse injection never reaches this network's.
+        assert torch.allclose(gradients["truth"][key], plain) is (term == "reverse")
+
+
 def test_a_killed_stage_goes_on_to_the_same_weights(cache, taught, tmp_path, monkeypatch):
     chosen = settings(compress.CompressSettings, CropConfig)
     whole = compress.train(chosen, [cache], str(taught_thermal(cache, taught, tmp_path)), tmp_path / "whole", None, CPU,
@@ -247,6 +270,13 @@ def test_a_run_does_not_go_on_with_other_sources(cache, taught, drivers, tmp_pat
                                     ([other], None, tmp_path / "copied", "other --adapt, --heads;")):
         with pytest.raises(DataError, match=f"state.pt belongs to a run with {said} give another --output"):
             train.train(plain, heads, tmp_path / "plain", data, CPU, 0, [real])
+    for change, said in ((1, "other --heads, content of --heads;"), (0, "other --heads;")):
+        with np.load(cache) as archive:
+            arrays = dict(archive)
+        arrays["ambient"] = arrays["ambient"] + change
+        np.savez(other, **arrays)
+        with pytest.raises(DataError, match=said):
+            train.train(plain, [other], tmp_path / "plain", None, CPU, 0, [drivers])
     with pytest.raises(DataError, match="other adapt, epochs;"):
         longer = dataclasses.replace(plain, epochs=3, adapt="")
         train.train(longer, [cache], tmp_path / "plain", None, CPU, 0, [drivers])
