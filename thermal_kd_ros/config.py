@@ -152,7 +152,9 @@ class DetectorConfig:
 class FaceConfig:
     """Face detection and landmarks."""
 
-    enabled: bool = _parameter(True, "Find faces and their landmarks.", live=True)
+    enabled: bool = _parameter(
+        True, "Find faces and their landmarks. Switched on later, it holds up answers while the networks are loaded.",
+        live=True)
     detector_model: str = _parameter("face_detector", "Face detector: shipped model or path of a model file.")
     landmark_model: str = _parameter("landmarks_light", "Landmark model: shipped model or path of a model file.")
     score_threshold: float = _parameter(0.25, "Faces below this score are not used.", bounds=(0.0, 1.0), live=True)
