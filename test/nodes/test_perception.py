@@ -471,7 +471,7 @@ def test_it_can_be_cleaned_up_and_configured_with_another_input_mode(node: Any, 
     assert values["level"] == "1" and said in values["message"] and node.log().count(said) == 1
 
 
-def test_a_node_that_is_destroyed_leaves_no_thread() -> None:
+def test_a_node_that_is_destroyed_leaves_no_thread(client: Any) -> None:
     import threading
 
     from thermal_kd_ros.nodes.perception import PerceptionNode

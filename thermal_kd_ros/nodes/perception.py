@@ -74,12 +74,8 @@ class PerceptionNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def close(self) -> None:
-        """Stop the worker; the node does nothing more."""
-        self._stop_worker()
-
     def destroy_node(self) -> None:
-        """Stop the worker, whose frame in work would be published on topics that are gone, and free the models."""
+        """Stop the worker, before the topics go that its frame in work is published on, and free the models."""
         self._release()
         super().destroy_node()
 

@@ -95,8 +95,6 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
         return 1
     finally:
         if node is not None:
-            if hasattr(node, "close"):
-                node.close()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
