@@ -38,7 +38,7 @@ def root(tmp_path):
 
 def test_crops_are_those_of_the_run(root, tmp_path):
     experiment = Experiment(classes=("person", "bicycle", "car", "dog"), parts=(DataPart("coco", "set"),),
-                            train_size=(48, 64), epochs=2, batch=2, mosaic_off=1, seed=3)
+                            train_size=(64, 96), epochs=2, batch=2, mosaic_off=1, seed=3)
     output = tmp_path / "crops"
     assert peer.write_crops(experiment, root, output) == 8  # two whole batches an epoch, two epochs
     mixture = build_mixture(experiment, root)
@@ -52,7 +52,7 @@ def test_crops_are_those_of_the_run(root, tmp_path):
     wanted = boxes[labels == 2]
     assert (labels == -1).any() or len(rows) == len(boxes)
     np.testing.assert_array_equal(rows[:, 0], np.full(len(wanted), peer.CLASSES.index("car")))
-    centre, size = rows[:, 1:3] * (64, 48), rows[:, 3:] * (64, 48)
+    centre, size = rows[:, 1:3] * (96, 64), rows[:, 3:] * (96, 64)
     np.testing.assert_allclose(np.hstack([centre - size / 2, centre + size / 2]).reshape(-1, 4), wanted, atol=1e-3)
     settings = yaml.safe_load((output / "data.yaml").read_text())
     assert settings["names"][0] == "person" and (output / settings["train"]).is_dir()
