@@ -20,8 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.models.checkpoint import ModelError
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
 from training.data.coco import DataError
 from training.data.face_light import load_photographs
@@ -29,7 +27,7 @@ from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import name_of, write_report
-from training.landmarks.bench import Bench, Effort, Pool, claim, make_pool, told
+from training.landmarks.bench import Bench, Effort, Pool, claim, make_pool, run, told
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import mega_flops, predict_crops, summary
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops, mean_face_rows
@@ -241,7 +239,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
-    try:
+
+    def comparison() -> None:
         use_threads(args.threads)
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
@@ -249,10 +248,8 @@ def main(argv: list[str] | None = None) -> int:
                       students=not args.transfers_only, constant_all=args.constant_all,
                       compress_all=args.compress_all, from_scratch=args.from_scratch),
                usable_device(args.device), args.title)
-    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return run(comparison)
 
 
 if __name__ == "__main__":

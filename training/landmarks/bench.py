@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from thermal_kd_ros.engines.errors import EngineError
+from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
@@ -144,6 +147,19 @@ def _seconds(device: torch.device) -> float:
         return time.process_time()
     torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def run(comparison: Callable[[], None]) -> int:
+    """Run a comparison for the command line; a user's mistake is told in one line."""
+    try:
+        comparison()
+    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
 
 
 def told(caches: Sequence[Path]) -> list[str]:

@@ -18,15 +18,12 @@ from typing import Any
 
 import torch
 
-from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.landmarker import Landmarker, LandmarkerSpec
-from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.device import usable_device, use_threads
-from training.landmarks.bench import Bench, Effort, claim, make_pool, told
+from training.landmarks.bench import Bench, Effort, claim, make_pool, run, told
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops
 from training.landmarks.fit import Settings, Sources, Terms, build, fit, heads_before, task_loss
 from training.losses.landmarks import LOSSES, PointLoss
@@ -127,15 +124,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
     args = parser.parse_args(argv)
-    try:
+
+    def comparison() -> None:
         use_threads(args.threads)
         compare(args.heads, args.held_out, args.data, args.output, args.report,
                 Effort(pairs=args.number, epochs=args.epochs, batch=args.batch, variations=args.variations,
                        seeds=args.seeds), usable_device(args.device))
-    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return run(comparison)
 
 
 if __name__ == "__main__":
