@@ -10,7 +10,6 @@ from thermal_kd_ros.config import (
     NodeConfig,
     PerceptionConfig,
     class_thresholds,
-    lowest_score,
     parameters,
     with_values,
 )
@@ -51,16 +50,6 @@ def test_bad_values_are_refused_with_name_value_and_remedy(values, words):
         with_values(PerceptionConfig(), values)
     for word in words:
         assert word in str(caught.value)
-
-
-def test_the_lowest_score_is_of_any_class_or_of_faces():
-    config = with_values(PerceptionConfig(), {"detector.score_threshold": 0.4, "face.score_threshold": 0.3})
-    assert lowest_score(config, ("person", "car")) == 0.3
-    assert lowest_score(with_values(config, {"face.enabled": False}), ("person", "car")) == 0.4
-    own = with_values(config, {"detector.class_thresholds": ("car=0.1", "person=0.9")})
-    assert lowest_score(own, ("person", "car")) == 0.1
-    raised = with_values(config, {"detector.class_thresholds": ("car=0.6", "person=0.9"), "face.enabled": False})
-    assert lowest_score(raised, ("person", "car")) == 0.6
 
 
 def test_class_thresholds():

@@ -16,7 +16,7 @@ from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.specs import LandmarkerSpec
-from thermal_kd_ros.networks import load_networks
+from thermal_kd_ros.networks import load_networks, lowest_score
 from thermal_kd_ros.pipeline import ThermalPerception
 
 
@@ -33,6 +33,24 @@ def test_networks_that_fit_are_loaded_and_run(models: dict[str, str]) -> None:
     networks = load_networks(config(models))
     assert networks.layout is not None and networks.layout.name == "sf_tl54" and len(networks.engines()) == 3
     ThermalPerception(config(models)).warm_up()
+
+
+def test_the_lowest_score_is_of_any_class_or_of_faces(models: dict[str, str]) -> None:
+    networks = load_networks(config(models))
+    names = networks.detector.card.classes
+    every = [f"{name}=0.75" for name in names]
+
+    def lowest(**values: Any) -> float:
+        given = {"detector.score_threshold": 0.5, "face.score_threshold": 0.375,
+                 **{name.replace("__", "."): value for name, value in values.items()}}
+        return lowest_score(with_values(PerceptionConfig(), given), networks)
+
+    assert lowest() == 0.375 and lowest(face__enabled=False) == 0.5
+    assert lowest(detector__class_thresholds=(f"{names[1]}=0.125",)) == 0.125
+    assert lowest(detector__class_thresholds=tuple(every), face__enabled=False) == 0.75
+    assert lowest(detector__class_thresholds=tuple(every[1:]), face__enabled=False) == 0.5
+    with pytest.raises(ModelError, match="names zebra, but the model's classes are"):
+        lowest(detector__class_thresholds=("zebra=0.5",))
 
 
 def test_a_network_for_visible_light_is_no_landmark_model(models: dict[str, str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -349,13 +349,6 @@ def check_fixed_span(config: ContrastConfig) -> None:
     if config.fixed_low_c >= config.fixed_high_c:
         raise ConfigError(f"contrast.fixed_low_c = {config.fixed_low_c:g} must be below contrast.fixed_high_c = "
                           f"{config.fixed_high_c:g}")
-
-
-def lowest_score(config: PerceptionConfig, class_names: Sequence[str]) -> float:
-    """The least score that anything is reported with, objects of these classes and faces; raises ConfigError."""
-    own = class_thresholds(config.detector)
-    scores = [own.get(name, config.detector.score_threshold) for name in class_names]
-    return min([*scores, *([config.face.score_threshold] if config.face.enabled else [])])
 
 
 def class_thresholds(config: DetectorConfig) -> dict[str, float]:

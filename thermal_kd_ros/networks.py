@@ -73,3 +73,9 @@ def thresholds_of(config: PerceptionConfig, networks: Networks) -> np.ndarray:
         raise ModelError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
                          f"{', '.join(names)}")
     return np.array([chosen.get(name, config.detector.score_threshold) for name in names], np.float32)
+
+
+def lowest_score(config: PerceptionConfig, networks: Networks) -> float:
+    """The least score that anything is reported with, objects and faces. Raises ModelError as ``thresholds_of``."""
+    least = float(thresholds_of(config, networks).min())
+    return min(least, config.face.score_threshold) if config.face.enabled else least

@@ -22,9 +22,10 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 
-from ..config import ConfigError, NodeConfig, PerceptionConfig, class_thresholds, lowest_score
+from ..config import ConfigError, NodeConfig, PerceptionConfig
 from ..engines.base import EngineError
 from ..models.card import ModelError
+from ..networks import lowest_score
 from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
@@ -136,7 +137,7 @@ class PerceptionNode(LifecycleNode):
     def _publish_labels(self, config: PerceptionConfig) -> None:
         assert self._pipeline is not None
         for camera in self._cameras:
-            camera.publish_labels(self._pipeline.class_names, lowest_score(config, self._pipeline.class_names))
+            camera.publish_labels(self._pipeline.class_names, lowest_score(config, self._pipeline.networks))
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self._release()
@@ -220,17 +221,13 @@ class PerceptionNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, options: NodeConfig, config: PerceptionConfig) -> None:
-        unknown = sorted(set(class_thresholds(config.detector)) - set(pipeline.class_names))
-        if unknown:
-            raise ConfigError(f"detector.class_thresholds names {', '.join(unknown)}, but the model's classes are "
-                              f"{', '.join(pipeline.class_names)}")
         # Before the lock, so that the frame in work is not held up; those that come meanwhile wait for this thread.
         networks = pipeline.prepare(config, self._most(pipeline, options), self._pipeline_lock)
         if config == self._config:
             return
         with self._pipeline_lock:
             pipeline.reconfigure(config, networks)
-        if lowest_score(config, pipeline.class_names) != lowest_score(self._config, pipeline.class_names):
+        if lowest_score(config, networks) != lowest_score(self._config, networks):
             self._publish_labels(config)
 
     # Frames ----------------------------------------------------------------------------------------------------------

@@ -36,9 +36,6 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": ()}
 """The architecture ``teacher``: a MobileNetV2 backbone, below the pyramid of the student that it is made for."""
 
-COARSEST = 32
-"""Stride of the coarsest level of all of these; canvases and inputs are multiples of it."""
-
 MODALITIES = ("thermal", "visible")
 """What a network can look at."""
 
@@ -162,9 +159,10 @@ class Experiment:
                 raise ValueError(f"{name} {value:g}: give a number above 0")
         if not self.classes or len(set(self.classes)) < len(self.classes):
             raise ValueError(f"classes {list(self.classes)}: give at least one, and none twice")
+        coarsest = max(self.spec().strides)
         for name, sides in (("train_size", self.train_size), ("input_size", self.input_size)):
-            if len(sides) != 2 or any(side < 1 or side % COARSEST for side in sides):
-                raise ValueError(f"{name} {list(sides)}: give [height, width], multiples of {COARSEST}")
+            if len(sides) != 2 or any(side < 1 or side % coarsest for side in sides):
+                raise ValueError(f"{name} {list(sides)}: give [height, width], multiples of {coarsest}")
         for name, most in (("balance", 1), ("ema", 1), ("final_lr", 1), ("weight_decay", math.inf),
                            ("warmup_steps", math.inf), ("mosaic_off", math.inf)):
             check_number(name, getattr(self, name), 0, most)

@@ -27,7 +27,7 @@ from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.device import usable_device, use_threads
 from training.landmarks.ablation_report import name_of, write_report
-from training.landmarks.bench import Bench, Effort, Pool, claim, make_pool, run, told
+from training.landmarks.bench import Bench, Effort, Pool, claim, identities, make_pool
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import mega_flops, predict_crops, summary
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops, mean_face_rows
@@ -39,6 +39,7 @@ from training.landmarks.fit import (
     build,
     fit,
     load_network,
+    run,
     task_loss,
 )
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
@@ -168,7 +169,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
                    "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
                    "from scratch": budget.from_scratch, "constant weights for all": budget.constant_all,
                    "students of all": budget.compress_all,
-                   "pairs": told(pairs), "held-out": told([held_out]),
+                   "pairs": identities(pairs), "held-out": identities([held_out]),
                    "photographs": str(photographs.resolve()), "real": str(real.resolve())})
     config = PairConfig(size=SIZE)
     pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz",

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
 from training.data.digest import of_caches
 from training.landmarks.evaluate import driver_predictions, predict_crops, sample_predictions, summary
-from training.landmarks.fit import Settings
+from training.landmarks.fit import Crops, Settings
 from training.options import check_number
 
 
@@ -44,18 +40,6 @@ class Effort:
         for name, option in (("pairs", "--number"), ("epochs", "--epochs"), ("batch", "batch"),
                              ("variations", "--variations"), ("seeds", "--seeds"), ("every", "every")):
             check_number(option, getattr(self, name), 1)
-
-
-class Crops(Protocol):
-    """Crops that differ from epoch to epoch, as tuples of arrays."""
-
-    epoch: int
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
-        """One of them."""
 
 
 class Pool(Dataset[tuple[np.ndarray, ...]]):
@@ -149,20 +133,7 @@ def _seconds(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def run(comparison: Callable[[], None]) -> int:
-    """Run a comparison for the command line; a user's mistake is told in one line."""
-    try:
-        comparison()
-    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    return 0
-
-
-def told(caches: Sequence[Path]) -> list[str]:
+def identities(caches: Sequence[Path]) -> list[str]:
     """Caches for ``claim``: where they lie and what they hold, as one may be rendered anew under its name.
 
     Raises DataError for one that cannot be read.

@@ -23,9 +23,9 @@ from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
 from training.device import usable_device, use_threads
-from training.landmarks.bench import Bench, Effort, claim, make_pool, run, told
+from training.landmarks.bench import Bench, Effort, claim, identities, make_pool
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops
-from training.landmarks.fit import Settings, Sources, Terms, build, fit, heads_before, task_loss
+from training.landmarks.fit import Settings, Sources, Terms, build, fit, heads_before, run, task_loss
 from training.losses.landmarks import LOSSES, PointLoss
 from training.pages import around, markdown, mean_and_spread, place
 from training.provenance import Provenance
@@ -81,8 +81,8 @@ def compare(heads: list[Path], held_out: Path, data: Path, output: Path, report:
     photos = load_backgrounds(data if (data / "hit_uav").is_dir() else None)
     claim(output, {"epochs": effort.epochs, "batch": effort.batch, "variations": effort.variations,
                    "number of heads": effort.pairs, "every": effort.every, "network": spec.to_dict(),
-                   "backgrounds": len(photos), "heads": told(heads),
-                   "held-out": told([held_out]), "data": str(data.resolve())})
+                   "backgrounds": len(photos), "heads": identities(heads),
+                   "held-out": identities([held_out]), "data": str(data.resolve())})
     crops = LandmarkCrops(HeadCache(heads), photos, 0, CropConfig(size=spec.size))
     pool = make_pool(crops, output / "pool.npz", effort.variations)
     bench = Bench(output, pool, held_out_crops(HeadCache([held_out]), spec.size), data, effort, device)

@@ -23,6 +23,7 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from tqdm import tqdm
 
+from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.faces import CROP_MARGIN
 from thermal_kd_ros.models.card import ModelCard, ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
@@ -101,7 +102,7 @@ def described(settings: Settings, sources: Sources) -> str:
         if given is not None and not isinstance(given, str):
             paths = [given] if isinstance(given, Path) else given
             values[option] = [str(path.resolve()) for path in paths]
-            if caches := [path for path in paths if path.suffix == ".npz"]:
+            if caches := [path for path in paths if path.is_file()]:
                 # One may be rendered anew under its name: what it holds belongs to what the run is.
                 values[f"content of {option}"] = of_caches(caches)
         else:
@@ -116,6 +117,9 @@ class Crops(Protocol):
 
     def __len__(self) -> int:
         """Items in an epoch."""
+
+    def __getitem__(self, index: int) -> Any:
+        """One of them, a tuple of arrays."""
 
 
 class Joined(ConcatDataset):
@@ -299,17 +303,18 @@ def chosen(args: argparse.Namespace) -> dict[str, object]:
             "loss": PointLoss(args.loss, args.loss_width, args.loss_curvature), "likelihood": args.likelihood}
 
 
-def run(stage: Callable[[], Path]) -> int:
-    """Run a stage for the command line; a user's mistake is told in one line."""
+def run(stage: Callable[[], Path | None]) -> int:
+    """Run a stage, or a comparison of stages, for the command line; a user's mistake is told in one line."""
     try:
         path = stage()
-    except (DataError, ModelError, FloatingPointError, ValueError, OSError) as error:
+    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
         print(f"error: {told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last epoch", file=sys.stderr)
         return 130
-    print(f"model: {path}")
+    if path is not None:
+        print(f"model: {path}")
     return 0
 
 

@@ -113,11 +113,11 @@ def test_a_teachers_file_and_network_are_the_same_after_a_transfer(cache, taught
 @pytest.mark.parametrize("term", ["forward", "reverse"])
 def test_sigma_tells_of_the_error_to_the_truth_whatever_the_target(cache, taught, term):
     """Injection adds to sigma's gradient where the goal is the truth, and nothing where it is the teacher's guess."""
-    weights_of = {**dict.fromkeys(("features", "predictions", "forward", "reverse"), 0.0)}
+    nothing = dict.fromkeys(("features", "predictions", "forward", "reverse"), 0.0)
     gradients = {}
     for name, values in (("none", {}), ("truth", {term: 1.0}), ("teacher", {term: 1.0, "target": "teacher"})):
         chosen = settings(transfer.TransferSettings, PairConfig, decay=DecaySchedule("constant"),
-                          **{**weights_of, **values})
+                          **{**nothing, **values})
         network = transfer.load_teacher(chosen, str(taught), CPU)
         model = transfer.build(chosen, CPU).train()
         crops = PairedCrops(HeadCache([cache], visible_light=True), [], 0, chosen.crops)
