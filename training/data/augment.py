@@ -38,6 +38,8 @@ class AugmentConfig:
     gain: float = 0.35
     """Half-width of the random contrast, and of the offset at a third of it."""
     gamma: float = 0.3
+    detail: float = 0.0
+    """Detail brought out as camera cores do that flatten large differences."""
     noise: float = 0.04
     """Largest NETD-like noise, as part of the span."""
     blur: float = 0.3
@@ -122,9 +124,13 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
 
 
 def sensor(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
-    """What differs from camera to camera: polarity, gain, offset, gamma, blur, noise, stripes, shading, dead pixels."""
+    """What differs from camera to camera, by the names of ``config``; (H, W) in [0, 1] before and after."""
     height, width = image.shape
     out = image
+    if rng.random() < config.detail:
+        out = detail_enhanced(out, rng)
+        low, high = np.percentile(out[::3, ::3], (0.5, 99.5))
+        out = np.clip((out - np.float32(low)) / np.float32(max(high - low, 0.2)), 0.0, 1.0)
     if rng.random() < config.polarity:
         out = 1.0 - out
     gain = float(np.exp(rng.uniform(-config.gain, config.gain)))
@@ -147,6 +153,20 @@ def sensor(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -
         out = np.array(out, copy=True)
         out[rng.integers(0, height, count), rng.integers(0, width, count)] = rng.integers(0, 2, count)
     return np.clip(out, 0.0, 1.0).astype(np.float32)
+
+
+def detail_enhanced(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(H, W) float32 with large differences made smaller and small ones larger, as camera cores do to show both.
+
+    Edges get halos. The values stay in the image's unit, not in its range.
+    """
+    height, width = image.shape
+    coarse = cv2.resize(image, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
+    base = cv2.GaussianBlur(coarse, (0, 0), rng.uniform(0.02, 0.10) * coarse.shape[1])
+    base = cv2.resize(base, (width, height), interpolation=cv2.INTER_LINEAR)
+    fine = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.8, 1.6))
+    return np.asarray(np.float32(rng.uniform(0.25, 0.8)) * base + np.float32(rng.uniform(1.0, 2.0)) * (fine - base)
+                      + np.float32(rng.uniform(1.0, 3.0)) * (image - fine), np.float32)
 
 
 def daylight(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:

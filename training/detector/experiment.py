@@ -192,11 +192,11 @@ _AERIAL_WHOLE = AugmentConfig(
     vertical_flip=0.5, rotate_deg=5.0, scale=(0.75, 1.4), fit=True, focus=0.4, mosaic=0.0, polarity=0.08, gain=0.25,
     noise=0.025, blur=0.15, shading=0.15, stripes=0.08
 )
-_AERIAL_CROP = dataclasses.replace(_AERIAL_WHOLE, fit=False, focus=0.5)
-_AERIAL_QUICK = dataclasses.replace(_AERIAL_CROP, scale=(0.7, 1.5), focus=0.7)
+_AERIAL_CROP = dataclasses.replace(_AERIAL_WHOLE, fit=False, focus=0.5, detail=0.05)
+_AERIAL_QUICK = dataclasses.replace(_AERIAL_CROP, scale=(0.7, 1.5), focus=0.7, detail=0.0)
 _GROUND = AugmentConfig(scale=(0.35, 1.3))
 _GROUND_WHOLE = AugmentConfig(scale=(0.5, 1.5), fit=True, mosaic=0.0, polarity=0.08)
-_GROUND_CROP = dataclasses.replace(_GROUND_WHOLE, scale=(0.65, 2.0), focus=0.7, large_shrink=0.8)
+_GROUND_CROP = dataclasses.replace(_GROUND_WHOLE, scale=(0.65, 2.0), focus=0.7, large_shrink=0.8, detail=0.15)
 HIT_UAV = DataPart(
     "coco", "hit_uav", 1.0, ("dog", "cheetah"), _AERIAL,
     "HIT-UAV (Suo et al., Scientific Data 10, 227, 2023), CC BY 4.0",

@@ -40,10 +40,11 @@ from training.landmarks.fit import (
     fit,
     load_network,
     run,
+    started_from,
     task_loss,
 )
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
-from training.landmarks.transfer import Transfer, TransferSettings, started_from
+from training.landmarks.transfer import Transfer, TransferSettings
 from training.losses.schedules import DecaySchedule
 from training.options import check_number
 from training.pages import around

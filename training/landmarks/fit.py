@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -175,16 +175,33 @@ def load_network(name: str) -> tuple[ModelCard, Landmarker]:
 def build(settings: Settings, device: torch.device) -> Landmarker:
     """A seeded network of the settings' architecture, with the weights of ``start`` if given.
 
-    Raises ModelError, or DataError for a start of another architecture.
+    Raises ModelError, or DataError for a start of another architecture; the kind of light alone may differ.
     """
     torch.manual_seed(settings.seed)
     model = Landmarker(settings.spec).to(device).to(memory_format=torch.channels_last)
     if settings.start:
         started = load_network(settings.start)[1]
-        if started.spec != settings.spec:
+        if replace(started.spec, channels=settings.spec.channels) != settings.spec:
             raise DataError(f"{settings.start} is a network of {started.spec}, the run is for {settings.spec}: it "
                             "cannot start from those weights")
-        model.load_state_dict(started.state_dict())
+        started_from(model, started)
+    return model
+
+
+def started_from(model: Landmarker, source: Landmarker) -> Landmarker:
+    """``model`` with the weights of ``source``; between one channel and three, both answer to a grey image alike.
+
+    Pixels are unshuffled channel by channel, so the weights of the three colours stand in a row: they are added up, or
+    each gets a third of the one channel's.
+    """
+    weights = {key: value.clone() for key, value in source.state_dict().items()}
+    own, other = model.spec.channels, source.spec.channels
+    for key, value in model.state_dict().items():
+        if weights[key].shape != value.shape:
+            shape = weights[key].shape
+            grey = weights[key].view(shape[0], other, -1, *shape[2:]).sum(dim=1)
+            weights[key] = grey.repeat(1, own, 1, 1) / own
+    model.load_state_dict(weights)
     return model
 
 

@@ -34,6 +34,7 @@ from training.landmarks.fit import (
     heads_before,
     load_network,
     run,
+    started_from,
     task_loss,
 )
 from training.landmarks.matching import check_network
@@ -140,20 +141,6 @@ class Transfer:
     def _as_the_teacher(self, prediction: tuple[torch.Tensor, torch.Tensor], guess: torch.Tensor) -> torch.Tensor:
         """The loss of points alone: sigma tells of the error to the truth, not to the teacher."""
         return self.settings.loss.of((prediction[0], prediction[1].detach()), guess)
-
-
-def started_from(model: Landmarker, teacher: Landmarker) -> Landmarker:
-    """``model`` with the teacher's weights; its first convolution answers to a grey image as the teacher's does.
-
-    Pixels are unshuffled channel by channel, so the weights of the three colours stand in a row and are added up.
-    """
-    weights = {key: value.clone() for key, value in teacher.state_dict().items()}
-    for key, value in model.state_dict().items():
-        if weights[key].shape != value.shape:
-            shape = weights[key].shape
-            weights[key] = weights[key].view(shape[0], teacher.spec.channels, -1, *shape[2:]).sum(dim=1)
-    model.load_state_dict(weights)
-    return model
 
 
 def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmarker:

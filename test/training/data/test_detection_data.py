@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.config import ContrastConfig  # noqa: E402
-from training.data.augment import AugmentConfig, affine, random_matrix, sensor  # noqa: E402
+from training.data.augment import AugmentConfig, affine, detail_enhanced, random_matrix, sensor  # noqa: E402
 from training.data.coco import CocoDetection, DataError, Sample  # noqa: E402
 from training.data.mixture import Mixture, Part, collate  # noqa: E402
 
@@ -232,9 +232,27 @@ def test_sensor_effects_stay_in_range_and_do_not_touch_their_input():
     image = np.random.default_rng(0).random((48, 64)).astype(np.float32)
     before = image.copy()
     for seed in range(20):
-        out = sensor(image, np.random.default_rng(seed), AugmentConfig())
-        assert out.dtype == np.float32 and out.min() >= 0 and out.max() <= 1 and np.isfinite(out).all()
+        for config in (AugmentConfig(), AugmentConfig(detail=1.0)):
+            out = sensor(image, np.random.default_rng(seed), config)
+            assert out.dtype == np.float32 and out.min() >= 0 and out.max() <= 1 and np.isfinite(out).all()
     np.testing.assert_array_equal(image, before)
+    # A blank image has no detail to bring out, and noise is not made to fill the range.
+    blank = np.full((48, 64), 0.5, np.float32)
+    assert np.ptp(sensor(blank, np.random.default_rng(0), AugmentConfig(detail=1.0, noise=0.0, shading=0.0, stripes=0.0,
+                                                                        dead_pixels=0.0))) < 0.05
+
+
+def test_detail_is_brought_out_and_large_differences_are_not():
+    y, x = np.mgrid[:96, :128].astype(np.float32)
+    slope, texture = x / 128, 0.02 * ((x.astype(int) // 3 + y.astype(int) // 3) % 2)
+    for seed in range(8):
+        plain, rich = (detail_enhanced(image.astype(np.float32), np.random.default_rng(seed))
+                       for image in (slope, slope + texture))
+        added = (rich - plain)[16:-16, 16:-16]
+        assert added.std() > 1.1 * texture[16:-16, 16:-16].std()
+        # From left to right the slope keeps its order and loses range.
+        across = np.diff(plain[48, ::32])
+        assert (across > 0).all() and across.sum() < 0.9 * np.ptp(slope[48, ::32])
 
 
 class Blocks:

@@ -399,15 +399,19 @@ def test_a_student_of_other_widths_learns_through_adapters_that_are_not_exported
     assert card.parameters == sum(p.numel() for p in plain.parameters())
 
 
-def test_a_network_started_from_its_teacher_sees_grey_images_as_it_does(taught):
-    from thermal_kd_ros.models.landmarker import Landmarker
-
-    network = transfer.load_teacher(settings(transfer.TransferSettings, PairConfig), str(taught), CPU).eval()
-    model = transfer.started_from(Landmarker(TINY), network).eval()
+def test_networks_that_start_from_the_other_kind_of_light_see_grey_images_alike(cache, taught, tmp_path):
+    path = train.train(settings(train.PlainSettings, CropConfig), [cache], tmp_path / "thermal", None, CPU, 0)
+    visible = dataclasses.replace(TINY, channels=3)
     grey = torch.rand(2, 1, 32, 32)
-    with torch.inference_mode():
-        for own, other in zip(model(grey), network(grey.expand(-1, 3, -1, -1)), strict=True):
+    for start, spec in ((taught, TINY), (path, visible)):
+        source = load_network(str(start))[1].eval()
+        started = build(dataclasses.replace(settings(train.PlainSettings, CropConfig), spec=spec, start=str(start)),
+                        CPU).eval()
+        with torch.inference_mode():
+            seen = [network(grey.expand(-1, network.spec.channels, -1, -1)) for network in (source, started)]
+        for own, other in zip(*seen, strict=True):
             torch.testing.assert_close(own, other, atol=1e-4, rtol=1e-4)
+        assert source.spec.channels != started.spec.channels
 
 
 def test_students_keep_their_budgets():
@@ -433,7 +437,8 @@ def test_wrong_teachers_caches_and_photographs_are_told(cache, taught, tmp_path,
     with pytest.raises(ModelError, match="this is a model for detection"):
         load_network("face_detector")
     with pytest.raises(DataError, match="cannot start from those weights"):
-        build(settings(train.PlainSettings, CropConfig, start=str(taught)), CPU)
+        build(dataclasses.replace(settings(train.PlainSettings, CropConfig, start=str(taught)),
+                                  spec=dataclasses.replace(TINY, depths=(1, 1, 2))), CPU)
     for values in ({"target": "both"}, {"injection": "both"}):
         with pytest.raises(ValueError, match="none of"):
             transfer.TransferSettings(**values)

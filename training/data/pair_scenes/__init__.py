@@ -2,8 +2,9 @@
 
 model, materials           triangle meshes with a material on every face; what materials are like in one scene
 assets, bodies, vehicles   people and vehicles out of the mesh archives
-animals, stand_ins         quadrupeds; simple people and vehicles where there are no archives
-light, canvas              the visible light of a scene; drawing into temperature, albedo, depth and object numbers
+coachbuilding, coachwork   cars that no archive has; what makes one differ from the next
+animals, stand_ins         quadrupeds; simple people and a bicycle where there are no archives
+canvas                     light and drawing into temperature, albedo, depth and object numbers
 ground, things, rooms      what surrounds people outdoors and indoors
 casting, scene             random scenes and their truth
 sensors, displays          what thermal and visible cameras make of it

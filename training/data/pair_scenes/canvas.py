@@ -62,7 +62,8 @@ class Canvas:
         self.objects = np.zeros((height, width), np.int16)
         self.ground = np.zeros((height, width), bool)
         self.shade = np.zeros((height, width), np.float32)
-        self.grain = np.stack([value_noise(rng, height, width, rng.uniform(2.5, 7.0), 2, 0.8) for _ in range(2)])
+        self.grain = np.stack([value_noise(rng, height, width, rng.uniform(2.5, coarsest), 2, 0.8)
+                               for coarsest in (7.0, 18.0)])
         self._stretch = view.stretch((slice(0, height), slice(0, width)))
         self._rays = (view.rays() / self._stretch[..., None]) @ view.rotation.astype(np.float32)
         self._shadows: list[tuple[np.ndarray, np.ndarray]] = []

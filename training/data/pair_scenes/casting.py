@@ -10,16 +10,21 @@ import numpy as np
 from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
 from training.data.pair_scenes.assets import HumanAssets
 from training.data.pair_scenes.bodies import build_body, random_body
+from training.data.pair_scenes.coachbuilding import coach_built, random_coach
 from training.data.pair_scenes.coachwork import individual
 from training.data.pair_scenes.model import Model
-from training.data.pair_scenes.stand_ins import simple_body, simple_vehicles
-from training.data.pair_scenes.vehicles import Vehicle, load_vehicles
+from training.data.pair_scenes.stand_ins import simple_bicycle, simple_body
+from training.data.pair_scenes.vehicles import Vehicle, engined, load_vehicles
 
 SHARES = {"stand": 0.28, "walk": 0.28, "run": 0.07, "sit": 0.17, "low": 0.13, "cycle": 0.07}
 """Share of the bodies in each posture."""
 _ANIMALS = 48
 _CARS = 16
-"""Individuals of each kind of vehicle."""
+"""Individuals of each kind of vehicle in the archive."""
+_BUILT = 160
+"""Cars that are built from a profile."""
+_BUILT_SHARE = 0.55
+"""How many of the vehicles of four wheels are such."""
 _STANCES = ("stand", "walk", "sit", "lie")
 
 
@@ -36,7 +41,7 @@ class Cast:
         Raises DataError for missing or strange archives.
         """
         self._humans = HumanAssets(assets) if assets is not None else None
-        self.vehicles: list[Vehicle] = load_vehicles(assets) if assets is not None else simple_vehicles()
+        self.vehicles: list[Vehicle] = load_vehicles(assets) if assets is not None else [simple_bicycle()]
         self._seed = seed
         self._count = {posture: max(1, round(share * bodies)) for posture, share in SHARES.items()}
         self._bodies: dict[tuple[int, int], Model] = {}
@@ -64,6 +69,8 @@ class Cast:
     def vehicle(self, rng: np.random.Generator, ridden: bool = False) -> Vehicle:
         """A vehicle of four wheels or more, mostly cars; or with ``ridden`` one that has a saddle."""
         fitting = [v for v in self.vehicles if (v.saddle is not None) == ridden]
+        if not ridden and (not fitting or rng.random() < _BUILT_SHARE):
+            return self._built(int(rng.integers(_BUILT)))
         weight = np.array([0.35 if v.label == "other_vehicle" else 1.0 for v in fitting])
         kind = int(rng.choice(len(fitting), p=weight / weight.sum()))
         if ridden:
@@ -72,4 +79,13 @@ class Cast:
         if key not in self._cars:
             own = np.random.default_rng((self._seed, 3, *key))
             self._cars[key] = replace(fitting[kind], model=individual(own, fitting[kind].model))
+        return self._cars[key]
+
+    def _built(self, number: int) -> Vehicle:
+        """A car that no archive has."""
+        key = (-1, number)
+        if key not in self._cars:
+            own = np.random.default_rng((self._seed, 4, number))
+            body = engined(coach_built(random_coach(own)), int(own.choice([-1, 1])))
+            self._cars[key] = Vehicle(individual(own, body), "car")
         return self._cars[key]

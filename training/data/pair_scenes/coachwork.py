@@ -86,7 +86,7 @@ def _fittings(rng: np.random.Generator, model: Model) -> list[Model]:
         if rng.random() < 0.85:
             parts.append(part(box((-wide / 2, y - high / 2, z - 0.01), (wide / 2, y + high / 2, z + 0.01), 0.0),
                               Material.PLATE))
-        y = -tall * rng.uniform(0.44, 0.60)
+        y = -min(tall * rng.uniform(0.44, 0.60), 1.05)  # no higher on vans and buses
         for x in (-1, 1):
             at = x * half * 0.74
             z = _end(model, at, y, side)

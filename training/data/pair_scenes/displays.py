@@ -7,6 +7,7 @@ import numpy as np
 
 from thermal_kd_ros.simulation.camera import encode
 from thermal_kd_ros.simulation.random_frames import tone_mapped
+from training.data.augment import detail_enhanced
 
 _PALETTES = {
     "rainbow": ((0, 0, 0), (0, 0, 130), (0, 60, 255), (0, 140, 20), (60, 190, 0), (255, 255, 0), (255, 130, 0),
@@ -34,7 +35,7 @@ def displayed(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     shown = tone_mapped(celsius, rng) if rng.random() < 0.5 else celsius
     if rng.random() < 0.4:
-        shown = _detail_enhanced(shown, rng)
+        shown = detail_enhanced(shown, rng)
     elif rng.random() < 0.35:
         soft = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.8, 2.5))
         shown = shown + np.float32(rng.uniform(0.3, 1.5)) * (shown - soft)
@@ -48,14 +49,6 @@ def displayed(celsius: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         _, code = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 95))])
         grey = np.asarray(cv2.imdecode(code, cv2.IMREAD_GRAYSCALE))
     return grey
-
-
-def _detail_enhanced(shown: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Large differences made smaller and small ones larger, as camera cores do to show both; edges get halos."""
-    base = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.02, 0.10) * shown.shape[1])
-    fine = cv2.GaussianBlur(shown, (0, 0), rng.uniform(0.8, 1.6))
-    return np.asarray(np.float32(rng.uniform(0.25, 0.8)) * base + np.float32(rng.uniform(1.0, 2.0)) * (fine - base)
-                      + np.float32(rng.uniform(1.0, 3.0)) * (shown - fine), np.float32)
 
 
 def _overlay(grey: np.ndarray, rng: np.random.Generator) -> None:

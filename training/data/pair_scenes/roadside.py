@@ -1,4 +1,4 @@
-"""What lines a street and is taken for people or cars: tall warm trunks, palms, lanterns, traffic lights, posts."""
+"""What lines a street and is taken for people or cars: warm trunks, palms, lanterns, traffic lights, posts, signs."""
 
 from __future__ import annotations
 
@@ -145,3 +145,20 @@ def post(rng: np.random.Generator, climate: Climate) -> Thing:
     look = Look().set(Material.METAL, climate.air + rng.normal(0, 2) + climate.sun * rng.uniform(0, 12),
                       random_colour(rng))
     return part(mesh, Material.METAL), look
+
+
+def sign(rng: np.random.Generator, climate: Climate) -> Thing:
+    """A road sign on a thin post, round or with corners: a sheet that mirrors the sky, or is warm by the sun."""
+    tall, size = rng.uniform(1.4, 3.2), rng.uniform(0.2, 0.5)
+    corners = int(rng.choice([3, 4, 8, 24]))
+    angle = np.pi / corners + np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    rim = np.stack([np.sin(angle), rng.uniform(0.8, 1.6) * np.cos(angle), np.zeros(corners)], axis=1)
+    index = np.arange(corners)
+    faces = np.stack([np.full(corners, corners), index, (index + 1) % corners], axis=1).astype(np.int32)
+    vertices = size * np.concatenate([rim, np.zeros((1, 3))]) + (0, -tall, -0.06)
+    plate = Mesh(vertices.astype(np.float32), faces, np.zeros(corners + 1, np.float32))
+    stem = tube(np.array([[0, 0, 0], [0, -tall - 0.5 * size, 0]]), np.full(2, rng.uniform(0.025, 0.05)), 0.0, 6)
+    look = Look().set(Material.METAL, climate.air + rng.normal(0, 1.5) + climate.sun * rng.uniform(0, 8),
+                      linear(0.4, 0.4, 0.4))
+    look.set(Material.PLATE, climate.air + rng.normal(0, 2) + climate.sun * rng.uniform(0, 12), random_colour(rng))
+    return joined([part(plate, Material.PLATE), part(stem, Material.METAL)]), look

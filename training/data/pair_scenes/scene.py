@@ -154,7 +154,9 @@ class _Director:
         """Draw a vehicle and what it does to the ground below it: engines heat it, bodies keep sun and sky from it."""
         rng, climate = self.rng, self.stage.climate
         if vehicle.saddle is None:
-            kelvin = rng.uniform(0, 7) if running else rng.uniform(0, 1.5) - climate.sun * rng.uniform(1, 9)
+            # A parked one keeps the ground from losing heat to a clear sky, as it keeps the sun from it.
+            sheltered = 0.15 * (climate.air - climate.sky) * rng.random() - climate.sun * rng.uniform(1, 9)
+            kelvin = rng.uniform(0, 7) if running else sheltered
             size = np.ptp(vehicle.model.vertices, axis=0)
             self.stage.canvas.heat_ground(place, (0.45 * size[0], 0.48 * size[2]), heading, float(kelvin))
         self.draw(vehicle.model, vehicle_look(rng, climate, running), vehicle.label, place, heading)
@@ -174,7 +176,8 @@ class _Director:
         rng = self.rng
         near, far = 1.5 + 12.5 * rng.random() ** 1.5, float(rng.choice([65.0, 110.0]))
         # Metres right of the middle, share of the places taken, share of engines that run.
-        lanes = [(side * (road.half - rng.uniform(0.8, 1.4)), 0.6, 0.25) for side in (-1, 1) if rng.random() < 0.7]
+        lanes = [(side * (road.half - rng.uniform(0.8, 1.4)), rng.uniform(0.3, 1.0), 0.25)
+                 for side in (-1, 1) if rng.random() < 0.75]
         if rng.random() < 0.6:
             lanes.append((rng.uniform(-0.4, 0.4) * road.half, 0.15, 0.95))
         for lane, taken, running in lanes:
@@ -189,7 +192,7 @@ class _Director:
                     self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
                     facing = road.angle + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
                     self.drive(vehicle, bool(rng.random() < running), place, facing)
-                z += length + rng.uniform(0.8, 3.0)
+                z += length + rng.uniform(0.6, 2.5)
 
     def animal(self, pixels: float) -> None:
         """A dog, or now and then outdoors one or two cheetahs."""

@@ -153,7 +153,8 @@ def _line(rng: np.random.Generator, stage: Stage, road: Road) -> None:
     """Rows of trees and posts along the kerbs, as far as one sees, and now and then a signal."""
     for side in (-1, 1):
         for make, chance, gap in ((roadside.palm, 0.3, 9.0), (roadside.great_tree, 0.45, 12.0),
-                                  (roadside.lantern, 0.35, 18.0), (roadside.post, 0.35, 7.0)):
+                                  (roadside.lantern, 0.35, 18.0), (roadside.post, 0.35, 7.0),
+                                  (roadside.sign, 0.25, 12.0)):
             if rng.random() > chance:
                 continue
             kerb, z = side * (road.half + rng.uniform(0.5, 6)), rng.uniform(3, 14)

@@ -1,4 +1,4 @@
-"""Simple people and vehicles for where the mesh archives are not at hand: right in size and heat, plain in shape."""
+"""Simple people and a bicycle for where the mesh archives are not at hand: right in size and heat, plain in shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from thermal_kd_ros.simulation.climate import Climate
 from thermal_kd_ros.simulation.mesh import ellipsoid, rotation, tube
 from thermal_kd_ros.simulation.noise import point_noise
-from thermal_kd_ros.simulation.vehicles import SHAPES, car, two_wheeler
+from thermal_kd_ros.simulation.vehicles import two_wheeler
 from training.data.pair_scenes.materials import Material
 from training.data.pair_scenes.model import Model, joined, part
 from training.data.pair_scenes.vehicles import Vehicle
@@ -61,24 +61,9 @@ def simple_body(rng: np.random.Generator, posture: str) -> Model:
     return Model(vertices.astype(np.float32), body.faces, body.material, (0.06 * folds).astype(np.float32), seat)
 
 
-def simple_vehicles() -> list[Vehicle]:
-    """Cars of every body style and a bicycle out of the simulated camera's own vehicles."""
-    rng = np.random.default_rng(0)
-    still = Climate(0, 0, 0, 0, 0, 0, 0, 0, 0)
-    found = []
-    for style in SHAPES:
-        mesh = car(rng, still, "running", style)
-        model = part(mesh, Material.PAINT)
-        warm = mesh.temperature
-        model.warmth = np.clip(warm / max(float(np.percentile(warm, 98)), 1.0), 0, 1).astype(np.float32)
-        height = -mesh.vertices[model.faces].mean(1)[:, 1]
-        upper = (height > 0.62 * model.height) & (height < 0.93 * model.height)
-        model.material[upper] = Material.GLASS
-        wide = np.abs(mesh.vertices[model.faces].mean(1)[:, 0]) > 0.42 * np.ptp(mesh.vertices[:, 0])
-        model.material[wide & (height < 0.6)] = Material.TYRE
-        found.append(Vehicle(model, "car"))
-    bike = two_wheeler(rng, still, False, "bicycle")
+def simple_bicycle() -> Vehicle:
+    """A bicycle out of the simulated camera's own vehicles."""
+    bike = two_wheeler(np.random.default_rng(0), Climate(0, 0, 0, 0, 0, 0, 0, 0, 0), False, "bicycle")
     model = part(bike, Material.PAINT)
     model.warmth = np.zeros(len(bike.vertices), np.float32)
-    found.append(Vehicle(model, "bicycle", np.array([0, -0.95, 0.20], np.float32)))
-    return found
+    return Vehicle(model, "bicycle", np.array([0, -0.95, 0.20], np.float32))

@@ -51,7 +51,9 @@ def load_vehicles(folder: Path) -> list[Vehicle]:
             centre = points[arrays[f"{name}_faces"]].mean(1)
             windows = (materials == Material.PAINT) & (brightness < 45) & (centre[:, 1] < 0.55 * points[:, 1].min())
             materials[windows | _screens(points, arrays[f"{name}_faces"])] = Material.GLASS
-            model, saddle = _four_wheeler(points, arrays[f"{name}_faces"], materials), None
+            vertices, split = faceted(points.astype(np.float32), arrays[f"{name}_faces"])
+            body = Model(vertices, split, materials, np.zeros(len(vertices), np.float32))
+            model, saddle = engined(body, 1 if len(points) % 2 else -1), None
         found.append(Vehicle(model, label, saddle))
     return found
 
@@ -65,20 +67,22 @@ def _screens(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return (up > 0.68) & (up < 0.93) & (normal[:, 2] > 0.35) & (normal[:, 0] < 0.7)
 
 
-def _four_wheeler(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> Model:
-    """Warmth 1 is the engine's: over the front axle, at the grille, less around the wheel arches."""
-    vertices, split = faceted(points.astype(np.float32), faces)
-    length, height = np.ptp(points[:, 2]), -points[:, 1].min()
-    front = (vertices[:, 2] + length / 2) / length
-    up = -vertices[:, 1] / height
+def engined(body: Model, side: int) -> Model:
+    """A body of four wheels or more with what an engine warms, and an exhaust on the left (-1) or right (1).
+
+    Warmth 1 is the engine's: over the front axle, at the grille, less around the wheel arches.
+    """
+    length, height = np.ptp(body.vertices[:, 2]), body.height
+    front = (body.vertices[:, 2] + length / 2) / length
+    up = -body.vertices[:, 1] / height
     engine = np.exp(-((front - 0.10) / 0.13) ** 2) * np.exp(-((up - 0.45) / 0.35) ** 2)
     under = 0.5 * np.exp(-((up - 0.08) / 0.1) ** 2) * (front < 0.9)
-    warmth = np.where(np.repeat(materials, 3) == Material.GLASS, 0.15 * engine, engine + under)
-    body = Model(vertices, split, materials, warmth.astype(np.float32))
-    side = 0.3 * np.ptp(points[:, 0]) * (1 if len(points) % 2 else -1)
-    pipe = part(ellipsoid((side, -0.14 * height - 0.06, length / 2 - 0.06), (0.06, 0.05, 0.10), 0.0, 8, 6),
-                Material.HOT)
-    return joined([body, pipe])
+    warmth = engine + under
+    panes = np.unique(body.faces[body.material == Material.GLASS])
+    warmth[panes] = 0.15 * engine[panes]
+    pipe = part(ellipsoid((0.3 * side * np.ptp(body.vertices[:, 0]), -0.14 * height - 0.06, length / 2 - 0.06),
+                          (0.06, 0.05, 0.10), 0.0, 8, 6), Material.HOT)
+    return joined([Model(body.vertices, body.faces, body.material, warmth.astype(np.float32)), pipe])
 
 
 def _two_wheeler(points: np.ndarray, faces: np.ndarray, materials: np.ndarray, bicycle: bool
