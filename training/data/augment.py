@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from thermal_kd_ros.geometry import PAD_VALUE
+from training.data.warping import warped
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,7 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
     looser than the object with every turn. One with less than ``min_visible`` of its area left becomes an ignore region
     (-1), one outside is dropped.
     """
-    # cv2 puts pixel centres on whole numbers: conjugate with the half-pixel shift.
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if shrink < 0.7:
-        # Bilinear sampling alone would alias small hot objects in and out.
-        image = cv2.GaussianBlur(image, (0, 0), 0.45 * (1 / shrink - 0.5))
-    out = cv2.warpAffine(image, shifted, (width, height), flags=cv2.INTER_LINEAR, borderValue=(PAD_VALUE,) * 4)
+    out = warped(image, matrix, height, width, PAD_VALUE)
     if not len(boxes):
         return out, boxes, labels
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]

@@ -13,6 +13,7 @@ import numpy as np
 from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.simulation.noise import value_noise
 from training.data.coco import DataError
+from training.data.warping import warped
 
 _LAYOUT = get_layout("sf_tl54")
 _BACKGROUNDS = 300
@@ -80,17 +81,10 @@ def _thing(image: np.ndarray, rng: np.random.Generator, ambient: float) -> None:
 
 def place(canvas: np.ndarray, patch: np.ndarray, mask: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Draw a head patch into ``canvas`` (in place) by a 2x3 matrix in continuous coordinates; returns its coverage."""
-    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if shrink < 0.75:
-        sigma = 0.45 * (1 / shrink - 0.5)
-        patch, mask = cv2.GaussianBlur(patch, (0, 0), sigma), cv2.GaussianBlur(mask, (0, 0), sigma)
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    size = (canvas.shape[1], canvas.shape[0])
-    heat = cv2.warpAffine(patch, shifted, size, flags=cv2.INTER_LINEAR)
-    cover = cv2.warpAffine(mask, shifted, size, flags=cv2.INTER_LINEAR)
+    height, width = canvas.shape
+    cover = warped(mask, matrix, height, width, 0.0)
     canvas *= 1 - cover
-    canvas += heat
+    canvas += warped(patch, matrix, height, width, 0.0)
     return cover
 
 

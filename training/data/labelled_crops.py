@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from training.data.compositing import moved, similarity
 from training.data.driver_faces import FaceFrame
-from training.data.paired_crops import warped
 from training.data.rendered_faces import CropConfig
+from training.data.warping import warped
 
 
 class Faces(Protocol):
@@ -48,7 +48,7 @@ class LabelledCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         goal = config.size / 2 + rng.uniform(-1, 1, 2) * config.shift * side
         matrix = similarity(rng, side / float((box[2:] - box[:2]).max()), (box[:2] + box[2:]) / 2, config.rotate_deg,
                             flip, goal)
-        crop = warped(face.values.astype(np.float32), matrix, config.size)
+        crop = warped(face.values.astype(np.float32), matrix, config.size, config.size)
         if rng.random() < 0.5:
             crop = cv2.GaussianBlur(crop, (0, 0), float(rng.uniform(0.4, 2.0)))
         values = normalise_crop(crop)

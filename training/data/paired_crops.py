@@ -16,6 +16,7 @@ from training.data.compositing import moved, similarity
 from training.data.face_light import Photograph
 from training.data.head_cache import HeadCache, convention_offsets, even_jaw
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.data.warping import warped
 
 EYES_CM = 9.0
 """Distance of the outer eye corners of the neutral head."""
@@ -101,7 +102,7 @@ class PhotographCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         goal = config.size / 2 + rng.uniform(-1, 1, 2) * config.shift * side
         matrix = similarity(rng, side / float((box[2:] - box[:2]).max()), (box[:2] + box[2:]) / 2, config.rotate_deg,
                             flip, goal)
-        image = warped(photograph.image.astype(np.float32) / 255, matrix, config.size)
+        image = warped(photograph.image.astype(np.float32) / 255, matrix, config.size, config.size)
         return visible_camera(image, rng, config.night), moved(points, matrix, flip).astype(np.float32)
 
 
@@ -119,24 +120,14 @@ def photograph_crop(photograph: Photograph, size: int) -> tuple[np.ndarray, np.n
     return np.stack(channels).astype(np.float32), crop.forward(points).astype(np.float32), crop
 
 
-def warped(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """``image`` (H, W[, C]) float32 through a 2x3 matrix in continuous coordinates, to (size, size[, C])."""
-    shrink = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if shrink < 0.75:
-        image = cv2.GaussianBlur(image, (0, 0), 0.45 * (1 / shrink - 0.5))
-    shifted = matrix.copy()
-    shifted[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    return cv2.warpAffine(image, shifted, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
 def compose(colour: np.ndarray, mask: np.ndarray, matrix: np.ndarray, size: int, rng: np.random.Generator
             ) -> np.ndarray:
     """(size, size, 3) float32 in [0, 1]: a rendered head before a smooth background."""
     wall = rng.uniform(0.05, 0.9) * np.exp(rng.normal(0, 0.15, 3))
     background = np.stack([value_noise(rng, size, size, float(rng.uniform(8, size))) for _ in range(3)], axis=2)
     background = np.clip(wall + background * rng.uniform(0, 0.15), 0, 1).astype(np.float32)
-    cover = warped(mask, matrix, size)[..., None]
-    return background * (1 - cover) + warped(colour.astype(np.float32) / 255 * mask[..., None], matrix, size)
+    cover = warped(mask, matrix, size, size)[..., None]
+    return background * (1 - cover) + warped(colour.astype(np.float32) / 255 * mask[..., None], matrix, size, size)
 
 
 def visible_camera(image: np.ndarray, rng: np.random.Generator, night: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Cars built from profiles: as large as asked for, on four wheels, closed, with glass where one looks out, all unlike."""
+"""Cars built from profiles: as large as asked for, on four wheels, closed, with glass where one looks out."""
 
 import cv2
 import numpy as np

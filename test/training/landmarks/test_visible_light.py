@@ -19,7 +19,7 @@ from training.data.face_light import (
 from training.data.face_renderer import PATCH, Pose, main, render_head
 from training.data.head_cache import HeadCache
 from training.data.head_variation import vary_below_jaw, vary_regions
-from training.data.paired_crops import conventional, photograph_crop, warped
+from training.data.paired_crops import conventional, photograph_crop
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +169,3 @@ def test_heads_in_profile_or_tiny_are_left_alone_below_the_jaw(axes):
     varied = patch.copy()
     vary_below_jaw(varied, mask, points, axes.astype(np.float32), 22.0, np.random.default_rng(0))
     np.testing.assert_array_equal(varied, patch)
-
-
-def test_warping_keeps_continuous_coordinates():
-    y, x = np.mgrid[:100, :100] + 0.5
-    image = np.exp(-((x - 60) ** 2 + (y - 40) ** 2) / 60).astype(np.float32)
-    matrix = np.array([[0.5, 0.1, 3.0], [-0.1, 0.5, 12.0]])
-    found = warped(image, matrix, 64)
-    rows, columns = np.mgrid[:64, :64] + 0.5
-    centre = np.array([(columns * found).sum(), (rows * found).sum()]) / found.sum()
-    np.testing.assert_allclose(centre, matrix[:, :2] @ (60, 40) + matrix[:, 2], atol=0.05)
