@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
+from training.data.archives import read_arrays
 from training.data.coco import DataError
 
 _SKIN, _BUST, _GUMS, _TEETH = 0, 1, 2, 3
@@ -44,27 +45,32 @@ class HeadModel:
     """Jaw point to the vertices (n,) that it may slide over when the jaw line itself is hidden, outside first."""
 
 
+_ARRAYS = ("expression_names", "faces", "face_material", "neutral", "landmarks68", "identity", "expression")
+
+
 def load_head(path: Path) -> HeadModel:
-    """Read and reduce ``ict_face.npz``; raises DataError if it is missing."""
+    """Read and reduce ``ict_face.npz``; raises DataError if it is missing, damaged or another archive."""
     if not path.is_file():
         raise DataError(f"{path} is missing: the renderer needs the ICT FaceKit archive of the render assets")
-    with np.load(path) as archive:
-        names = tuple(str(name) for name in archive["expression_names"])
-        faces, material = archive["faces"].astype(np.int32), archive["face_material"]
-        kept = np.isin(material, (_SKIN, _BUST, _GUMS, _TEETH, *_SCLERAS))
-        faces, material = faces[kept], material[kept]
-        used = np.unique(faces)
-        index = np.full(len(archive["neutral"]), -1, np.int32)
-        index[used] = np.arange(len(used))
-        neutral = archive["neutral"][used].astype(np.float32)
-        skin = np.unique(index[faces[material == _SKIN]])
-        landmarks = index[archive["landmarks68"][list(IBUG68_TO_SF_TL54)]]
-        kind = np.zeros(len(material), np.uint8)
-        kind[np.isin(material, _SCLERAS)] = 1
-        kind[np.isin(material, (_GUMS, _TEETH))] = 2
-        return HeadModel(neutral, index[faces], kind, archive["identity"][:, used].astype(np.float32),
-                         archive["expression"][:, used].astype(np.float32), names, landmarks,
-                         _slides(neutral, skin, landmarks))
+    archive = read_arrays(path, "the ICT FaceKit archive of the render assets")
+    if lacking := set(_ARRAYS) - archive.keys():
+        raise DataError(f"{path} lacks the arrays {', '.join(sorted(lacking))}: it is not the ICT FaceKit archive")
+    names = tuple(str(name) for name in archive["expression_names"])
+    faces, material = archive["faces"].astype(np.int32), archive["face_material"]
+    kept = np.isin(material, (_SKIN, _BUST, _GUMS, _TEETH, *_SCLERAS))
+    faces, material = faces[kept], material[kept]
+    used = np.unique(faces)
+    index = np.full(len(archive["neutral"]), -1, np.int32)
+    index[used] = np.arange(len(used))
+    neutral = archive["neutral"][used].astype(np.float32)
+    skin = np.unique(index[faces[material == _SKIN]])
+    landmarks = index[archive["landmarks68"][list(IBUG68_TO_SF_TL54)]]
+    kind = np.zeros(len(material), np.uint8)
+    kind[np.isin(material, _SCLERAS)] = 1
+    kind[np.isin(material, (_GUMS, _TEETH))] = 2
+    return HeadModel(neutral, index[faces], kind, archive["identity"][:, used].astype(np.float32),
+                     archive["expression"][:, used].astype(np.float32), names, landmarks,
+                     _slides(neutral, skin, landmarks))
 
 
 def _slides(neutral: np.ndarray, skin: np.ndarray, landmarks: np.ndarray) -> dict[int, np.ndarray]:

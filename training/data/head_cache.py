@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from training.data.archives import read_arrays
 from training.data.coco import DataError
 from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 
@@ -56,16 +54,6 @@ def even_jaw(points: np.ndarray) -> np.ndarray:
     return out
 
 
-def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Those of the named arrays that an archive has; raises DataError if it cannot be read."""
-    try:
-        with np.load(path) as archive:
-            return {name: archive[name] for name in names if name in archive.files}
-    except (ValueError, TypeError, AttributeError, LookupError, EOFError, NotImplementedError, pickle.UnpicklingError,
-            zipfile.BadZipFile, zlib.error):
-        raise DataError(f"{path}: damaged or not a cache of heads; render it again") from None
-
-
 class HeadCache:
     """Rendered heads in memory; raises DataError if a file is missing or damaged, or patches differ in size.
 
@@ -80,7 +68,7 @@ class HeadCache:
         for path in paths:
             if not path.is_file():
                 raise DataError(f"{path} is missing; write it with python3 -m training.data.face_renderer")
-            part = _arrays(path, names)
+            part = read_arrays(path, "a cache of heads; render it again", names)
             if missing := set(names) - set(part):
                 raise DataError(f"{path} lacks {', '.join(sorted(missing))}; render it anew"
                                 + (" with --visible" if "colours" in missing else ""))

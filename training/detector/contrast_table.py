@@ -18,6 +18,7 @@ from thermal_kd_ros.config import CONTRAST_METHODS, FaceConfig, PerceptionConfig
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.pipeline import ThermalPerception
+from training.data.archives import read_clip
 from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
@@ -72,8 +73,7 @@ def kiosk(model: str, root: Path, method: str, step: int) -> np.ndarray:
         raise DataError(f"{folder / 'clips.json'} is missing") from None
     found: list[list[bool]] = []
     for clip in clips:
-        with np.load(folder / clip["file"]) as stored:
-            images = stored["frames"][::step]
+        images = read_clip(folder / clip["file"])[0][::step]
         disc = np.array([clip["reference_disc"]["x"], clip["reference_disc"]["y"]])
         found.append([])
         for values in images:

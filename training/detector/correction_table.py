@@ -24,6 +24,7 @@ from training.data.coco import CocoDetection, DataError, Sample
 from training.detector.contrast_table import ROWS, Row
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.tables import add_options, cell, every, map50, publish
+from training.options import check_number
 from training.pages import markdown
 
 _DATA = ("hit_uav", "scenes")
@@ -130,8 +131,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dead", type=float, default=0.005, help="part of the pixels that are dead")
     parser.add_argument("--stripes", type=float, default=0.03, help="offsets of columns, as a part of the range")
     args = parser.parse_args(argv)
-    return publish(lambda: table_of(args.model, args.root, Faults(args.dead, args.stripes), args.step), "correction",
-                   args.page)
+
+    def make() -> str:
+        check_number("--dead", args.dead, 0, 0.5)
+        check_number("--stripes", args.stripes, 0, 1)
+        return table_of(args.model, args.root, Faults(args.dead, args.stripes), args.step)
+
+    return publish(make, "correction", args.page)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from thermal_kd_ros.results import FaceLandmarks
 from thermal_kd_ros.simulation.camera import SimulatedCamera
 from thermal_kd_ros.simulation.config import SimulationConfig
 from thermal_kd_ros.smoothing import LandmarkSmoother
+from training.data.archives import read_clip
 from training.data.coco import DataError
 from training.options import check_number
 from training.outputs import check_picture
@@ -127,8 +128,7 @@ def video_tracks(perception: ThermalPerception, folder: Path) -> list[FaceTrack]
     """Tracks in the clips of feverscreen."""
     tracks = []
     for path in tqdm(sorted(folder.glob("*.npz")), desc="clips", mininterval=5.0, disable=None):
-        with np.load(path) as clip:
-            frames, stamps = clip["frames"], clip["t"]
+        frames, stamps = read_clip(path)
         rows: dict[int, list[tuple[float, np.ndarray, np.ndarray, np.ndarray]]] = defaultdict(list)
         for values, stamp in zip(frames, stamps, strict=True):
             image = ThermalFrame.from_array(values, perception.config.thermal, float(stamp), path.stem)
@@ -143,8 +143,7 @@ def clip_sheet(perception: ThermalPerception, folder: Path, path: Path, columns:
     """A picture with one annotated frame, the one in the middle, of every clip of feverscreen."""
     tiles = []
     for clip_path in sorted(folder.glob("*.npz")):
-        with np.load(clip_path) as clip:
-            frames = clip["frames"]
+        frames, _ = read_clip(clip_path)
         frame = ThermalFrame.from_array(frames[len(frames) // 2], perception.config.thermal)
         picture = annotate(perception.process([frame])[0], perception.contrast, scale=2)
         width = round(picture.shape[1] * height / picture.shape[0])

@@ -5,12 +5,11 @@ In the archives y points up and +z is where a body or vehicle looks; here y poin
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from training.data.archives import read_arrays
 from training.data.coco import DataError
 
 AXES = np.array([1.0, -1.0, -1.0], np.float32)
@@ -18,16 +17,13 @@ AXES = np.array([1.0, -1.0, -1.0], np.float32)
 
 
 def read_archive(folder: Path, name: str, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """All arrays of an archive. Raises DataError if it is missing, unreadable or lacks one of ``wanted``."""
+    """All arrays of an archive. Raises DataError if it is missing, damaged or lacks one of ``wanted``."""
     path = folder / name
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+        arrays = read_arrays(path, "a mesh archive")
     except FileNotFoundError:
         raise DataError(f"{path} is missing: --assets names the folder with human.npz and vehicles.npz; without "
                         "--assets simple stand-ins are drawn") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as a mesh archive: {error}") from None
     lacking = [key for key in wanted if key not in arrays]
     if lacking:
         raise DataError(f"{path} lacks the arrays {', '.join(lacking)}: it is not the archive that is wanted here")
