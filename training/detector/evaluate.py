@@ -62,7 +62,7 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     data = open_source("pairs" if visible and kind == "coco" else kind, root, split, visible=visible,
                        most_shift=math.inf)
     shared = shared_classes(card.classes, data)
-    chosen = classes or shared
+    chosen = tuple(dict.fromkeys(classes)) if classes else shared
     if unknown := sorted(set(chosen) - set(shared)):
         raise DataError(f"no figure for {', '.join(unknown)}: {card.name} and {root.name} share {', '.join(shared)}")
     if not chosen:

@@ -36,6 +36,13 @@ def add_pairs(parser: argparse.ArgumentParser, defaults: PairConfig) -> None:
                         help="share of visible-light crops taken in the dark")
 
 
+def widths_of(args: argparse.Namespace) -> tuple[int, ...]:
+    """``--widths``. Raises DataError for a network without channels."""
+    for width in args.widths:
+        check_number("--widths", width, 1)
+    return tuple(args.widths)
+
+
 def pairs_of(args: argparse.Namespace, defaults: PairConfig) -> PairConfig:
     """``defaults`` with what ``add_pairs`` read. Raises DataError."""
     check_number("--misregistration", args.misregistration, 0, 1)

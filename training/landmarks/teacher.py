@@ -33,7 +33,7 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
-from training.landmarks.stage_options import add_pairs, pairs_of
+from training.landmarks.stage_options import add_pairs, pairs_of, widths_of
 from training.provenance import Provenance
 
 PHOTOGRAPHS_LICENCE = ("Face Research Lab London Set (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666.v5), "
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def stage() -> Path:
-        settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=tuple(args.widths)),
+        settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=widths_of(args)),
                                    crops=pairs_of(args, TeacherSettings.crops),
                                    **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.pairs, args.photographs, args.output, usable_device(args.device), args.workers)

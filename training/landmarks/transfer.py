@@ -38,7 +38,7 @@ from training.landmarks.fit import (
     task_loss,
 )
 from training.landmarks.matching import check_network
-from training.landmarks.stage_options import add_decay, add_pairs, decay_of, pairs_of
+from training.landmarks.stage_options import add_decay, add_pairs, decay_of, pairs_of, widths_of
 from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
 from training.losses.schedules import DecaySchedule
 from training.options import check_number
@@ -198,7 +198,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def stage() -> Path:
         settings = TransferSettings(
-            spec=replace(defaults.spec, widths=tuple(args.widths)), forward=args.forward, reverse=args.reverse,
+            spec=replace(defaults.spec, widths=widths_of(args)), forward=args.forward, reverse=args.reverse,
             features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
             keep=args.keep, gain=args.gain, bridge=args.bridge, bridge_forward=args.bridge_forward,
             from_teacher=args.from_teacher, decay=decay_of(args), crops=pairs_of(args, defaults.crops),

@@ -168,3 +168,9 @@ def test_a_transfer_injects_as_its_settings_say_and_into_the_thermal_head_alone(
     assert all(p.grad is None for p in visible.parameters())
     default = transfer.TransferSettings(spec=TINY, reverse=0.0, decay=DecaySchedule("constant"))
     assert transfer.Transfer(default, visible)(student, data, 0.0)[1]["forward"] != terms["forward"]
+
+
+@pytest.mark.parametrize("widths", [["-8", "16", "24"], ["0", "0", "0"]])
+def test_a_network_without_channels_is_refused(tmp_path, widths, capsys):
+    assert teacher.main(["--pairs", str(tmp_path / "p.npz"), "--output", str(tmp_path), "--widths", *widths]) == 1
+    assert capsys.readouterr().err == f"error: --widths {widths[0]}: give at least 1\n"
