@@ -246,6 +246,10 @@ class PerceptionConfig:
         check_fixed_span(self.contrast)
         class_thresholds(self.detector)
 
+    def models(self) -> tuple[str, str, str]:
+        """Names or files of the detector, the face detector and the landmark network, used or not."""
+        return self.detector.model, self.face.detector_model, self.face.landmark_model
+
 
 @dataclass(frozen=True)
 class NodeConfig:

@@ -17,6 +17,7 @@ import numpy as np
 
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
+from training.interrupts import interruptible
 from training.outputs import check_place
 from training.provenance import of_card
 
@@ -42,6 +43,7 @@ def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None
     write(output, replace(card, data=data, notes=notes, metrics=()), mean)
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.average", description=(__doc__ or "").splitlines()[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from training.data.coco import DataError
 
@@ -12,6 +13,12 @@ def check_number(option: str, value: float, least: float, most: float = math.inf
     if not (math.isfinite(value) and least <= value <= most):
         wanted = f"at least {least}" if most == math.inf else f"a value in {least}..{most}"
         raise DataError(f"{option} {value}: give {wanted}")
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raise DataError if what an option names is no folder."""
+    if not folder.is_dir():
+        raise DataError(f"{option} {folder}: there is no such folder")
 
 
 def check_seed(seed: int) -> None:

@@ -166,4 +166,13 @@ def test_what_could_not_be_measured_is_null(tmp_path: Path, capsys: pytest.Captu
     assert "NaN" not in text and json.loads(text)["memory"] == {"memory": {"rss_mb": [1.0, None]}}
     figures["memory"]["rss_mb"][1] = math.inf
     assert main(["benchmark", "--parts", "memory", "--quick", "--out", str(tmp_path / "other")]) == 1
-    assert "internal error" in capsys.readouterr().err and not (tmp_path / "other").exists()
+    assert "internal error" in capsys.readouterr().err and not list((tmp_path / "other").iterdir())
+
+
+def test_a_place_that_is_no_folder_is_told_before_anything_is_measured(tmp_path: Path,
+                                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("of a user")
+    for place, said in (("file", "is a file"), ("file/below", "cannot be written")):
+        assert main(["benchmark", "--parts", "memory", "--out", str(tmp_path / place)]) == 2
+        assert capsys.readouterr().err.startswith(f"error: --out {tmp_path / place}: {said}")
+    assert (tmp_path / "file").read_text() == "of a user"

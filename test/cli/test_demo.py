@@ -145,14 +145,28 @@ def test_a_recording_of_others_is_played_without_truth(rendered: Path, tmp_path:
 
 def test_a_node_that_cannot_start_is_reported_and_old_results_go(rendered: Path, tmp_path: Path,
                                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    out, model = tmp_path / "out", tmp_path / "corrupt.safetensors"
+    out.mkdir()
+    (out / "summary.json").write_text("old")
+    model.write_bytes(b"nonsense")
+    code = demo("--bag", rendered / "input.mcap", "--out", out, "--model", model, "--no-faces")
+    assert code == 1
+    message = capsys.readouterr().err
+    assert model.name in message and "cannot be configured" in message
+    assert sorted(path.name for path in out.iterdir()) == ["node.log"]
+
+
+def test_mistyped_names_are_told_before_the_work_and_old_results_stay(rendered: Path, tmp_path: Path,
+                                                                      capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "summary.json").write_text("old")
-    code = demo("--bag", rendered / "input.mcap", "--out", out, "--model", "no_such_model", "--no-faces")
-    assert code == 1
-    message = capsys.readouterr().err
-    assert "no_such_model" in message and "cannot be configured" in message
-    assert sorted(path.name for path in out.iterdir()) == ["node.log"]
+    for options, said in ((["--model", "no_such_model"], "no_such_model"),
+                          (["--bag", rendered / "input.mcap", "--topic", "/termal/image"], "/termal/image")):
+        assert demo(*options, "--out", out) == 1
+        message = capsys.readouterr().err
+        assert said in message and len(message.splitlines()) == 1
+        assert [path.name for path in out.iterdir()] == ["summary.json"]
 
 
 def test_a_node_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> None:
@@ -211,7 +225,8 @@ def test_results_do_not_take_the_place_of_what_is_played(tmp_path: Path, source:
 
 
 def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for options in (["--size", "large"], ["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"]):
+    for options in (["--size", "large"], ["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"],
+                    ["--topic", "/image"], ["--bag", "a.mcap", "--seed", "0"], ["--images", ".", "--size", "64x64"]):
         assert demo(*options, "--out", tmp_path / "out") == 2
         assert "error:" in capsys.readouterr().err
 

@@ -148,6 +148,8 @@ def test_a_unit_that_cannot_be_is_pointed_out(folder: Path, tmp_path: Path, mode
     (["--json", "r.json", "--score", "1.5"], "score_threshold"),
     (["--json", "r.json", "--scale", "0.1"], "--unit linear"),
     (["--json", "r.json", "--batch", "0"], "--batch"),
+    (["--json", "r.json", "--for-metrics", "--score", "0.5"], "--for-metrics"),
+    (["--json", "r", "--overlay", "./r"], "both name r"),
     (["--json", "r.json", "--set", "no.such=1"], "no such parameter"),
 ])
 def test_senseless_options_are_refused(folder: Path, options: list[str], word: str,

@@ -95,6 +95,10 @@ def test_models_takes_names_and_knows_what_is_not_there(capsys: pytest.CaptureFi
     captured = capsys.readouterr()
     assert "detector_nano.safetensors" in captured.out and len(captured.err.splitlines()) == 1
     assert "'nope' is neither a shipped model (" in captured.err
+    assert __main__.main(["models", "nope"]) == 1
+    assert not capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        __main__.main(["models", "--json", "--markdown"])
 
 
 def test_models_names_a_broken_file_and_shows_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,6 +135,12 @@ def test_config_refuses_nonsense() -> None:
                   {"hfov_deg": 180.0}):
         with pytest.raises(ValueError):
             SimulationConfig(**wrong)
+    for name in ("netd_k", "blur_px", "dead_pixels", "drift_k", "shutter_s"):
+        with pytest.raises(ValueError, match=f"{name} -0.5: must be 0 or more"):
+            SimulationConfig(**{name: -0.5})
+    for wrong in ({"dead_pixels": 1.5}, {"blur_px": 1000.0}):
+        with pytest.raises(ValueError, match="must be at most 1 and 50"):
+            SimulationConfig(**wrong)
     # Also where only the rounding to whole frames leaves none open.
     for interval, closed, rate in ((0.3, 0.4, 30.0), (0.4, 0.4, 30.0), (1.4, 0.6, 1.0)):
         with pytest.raises(ValueError, match="shutter never opens"):

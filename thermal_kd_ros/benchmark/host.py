@@ -41,7 +41,7 @@ def describe_versions() -> dict[str, str]:
 def describe_models(config: PerceptionConfig) -> list[dict[str, str]]:
     """Name and SHA-256 of the model files that a configuration names, as weights and as ONNX."""
     files: dict[str, Path] = {}
-    for model in (config.detector.model, config.face.detector_model, config.face.landmark_model):
+    for model in config.models():
         path = resolve(model)
         files[path.name] = path
         try:

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ..config import BACKENDS, ConfigError
-from .options import add_model_options, chosen_parameters, cleaned_up_on_sigterm, not_installed, positive_number
+from .options import (
+    add_model_options,
+    check_folder,
+    chosen_parameters,
+    cleaned_up_on_sigterm,
+    not_installed,
+    positive_number,
+)
 
 HELP = "measure stages, engines, the node over DDS, several cameras and memory"
 
@@ -58,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError("--peer is for the part engines; add it to --parts, or leave --peer out")
         if min(args.rounds, args.repeats, args.memory_frames) < 1:
             raise ConfigError("--rounds, --repeats and --memory-frames must be at least 1")
+        check_folder("--out", args.out)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -22,6 +22,8 @@ from .options import (
 _RATES_HZ = 1.0, 1000.0
 """Below, the frames that are rendered by default would play for many minutes, and three times at that."""
 
+_SIZE = "640x512"
+
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
 
@@ -37,9 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=number_between(*_RATES_HZ), default=10.0, metavar="HZ",
                         help="rate at which frames are rendered, or images played, from {:g} to {:g} "
                              "(default: %(default)s)".format(*_RATES_HZ))
-    parser.add_argument("--size", default="640x512", metavar="WxH",
-                        help="size of rendered frames (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed renders other scenes")
+    parser.add_argument("--size", metavar="WxH", help=f"size of rendered frames (default: {_SIZE})")
+    parser.add_argument("--seed", type=int, help="another seed renders other scenes (default: 0)")
     parser.add_argument("--startup-timeout", type=positive_number, default=180.0, metavar="S",
                         help="seconds within which the node must answer its first frame (default: %(default)s)")
     add_model_options(parser)
@@ -49,8 +50,16 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0 if the node answered at least 95 % of the frames, 2 for arguments that make no sense, else 1."""
     from ..simulation.config import LARGEST_SIDE
 
+    played = "--bag" if args.bag else "--images" if args.images else ""
+    idle = [f"--{name}" for name in ("size", "seed") if played and getattr(args, name) is not None]
+    if args.topic is not None and not args.bag:
+        idle.append("--topic")
+    if idle:
+        print(f"error: {' and '.join(idle)} would do nothing {f'with {played}' if played else 'without --bag'}; leave "
+              "that out", file=sys.stderr)
+        return 2
     try:
-        width, _, height = args.size.partition("x")
+        width, _, height = (args.size or _SIZE).partition("x")
         size = int(width), int(height)
         parameters = chosen_parameters(args)
     except ValueError as error:
@@ -72,15 +81,16 @@ def run(args: argparse.Namespace) -> int:
     from ..demo.run import DemoError, Settings, run_demo
     from ..evaluation.bags import BagError
     from ..frames import FrameError
+    from ..models.card import ModelError
     from ..output import ResultError
 
-    settings = Settings(args.out, args.bag, args.images, args.topic, args.frames, args.rate, size, args.seed,
+    settings = Settings(args.out, args.bag, args.images, args.topic, args.frames, args.rate, size, args.seed or 0,
                         args.startup_timeout, parameters)
     try:
         # Asked to end, the demo ends the node too.
         with cleaned_up_on_sigterm():
             return run_demo(settings)
-    except (DemoError, BagError, ConfigError, FrameError, ResultError) as error:
+    except (DemoError, BagError, ConfigError, FrameError, ModelError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
     except ImportError as error:
         print(not_installed(error), file=sys.stderr)

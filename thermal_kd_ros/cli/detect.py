@@ -54,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
     """Detect; 0 if every image was answered, 1 if not, 2 for arguments that make no sense."""
     if args.json is None and args.overlay is None:
         return _usage("nothing would be written: give --json FILE, --overlay DIR, or both")
+    if args.for_metrics and args.score is not None:
+        return _usage("--for-metrics keeps what scores above 0.01, and --score is another limit; leave one out")
+    if args.json is not None and args.overlay is not None and args.json.absolute() == args.overlay.absolute():
+        return _usage(f"--json and --overlay both name {args.json}; one is a file, the other a folder")
     if args.batch < 1:
         return _usage("--batch must be at least 1")
     if args.json is not None and args.json.is_dir():

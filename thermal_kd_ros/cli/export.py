@@ -17,6 +17,7 @@ HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
 
 _PACKAGES = "onnx onnxscript onnxruntime pycocotools tqdm"
 """Besides PyTorch; as in setup.py's extra ``export``."""
+_SPLIT, _MAX_DROP = "train", 0.02
 _FORMATS = {"onnx": ".onnx", "exported_program": ".pt2"}
 
 
@@ -34,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "(default: 48)")
     parser.add_argument("--data", type=Path, metavar="DIR",
                         help="take frames from this COCO data set, DIR/SPLIT.json beside DIR/SPLIT/")
-    parser.add_argument("--split", default="train", help="split of --data (default: %(default)s)")
-    parser.add_argument("--max-drop", type=float, default=0.02, metavar="X",
-                        help="int8: most of the accuracy that may be lost, as a part of it (default: %(default)s)")
+    parser.add_argument("--split", help=f"split of --data (default: {_SPLIT})")
+    parser.add_argument("--max-drop", type=float, metavar="X",
+                        help=f"int8: most of the accuracy that may be lost, as a part of it (default: {_MAX_DROP})")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,7 +86,11 @@ def _problem(args: argparse.Namespace) -> str:
         return f"--output {args.output}: must end in {_FORMATS[args.format]}"
     if args.frames is not None and args.frames < 1:
         return "--frames must be at least 1"
-    return "" if 0.0 <= args.max_drop <= 1.0 else "--max-drop must lie in [0, 1]"
+    if args.split is not None and args.data is None:
+        return "--split is of --data; give that too"
+    if args.max_drop is not None and args.precision != "int8":
+        return "--max-drop is for --precision int8"
+    return "" if args.max_drop is None or 0.0 <= args.max_drop <= 1.0 else "--max-drop must lie in [0, 1]"
 
 
 def _export(source: Path, args: argparse.Namespace) -> str:
@@ -93,10 +98,13 @@ def _export(source: Path, args: argparse.Namespace) -> str:
     from ..exporting.errors import ExportError
     from ..exporting.frames import labelled_frames
     from ..exporting.networks import export_onnx, export_program
-    from ..models.checkpoint import read_card
+    from ..models.checkpoint import SAFETENSORS, read_card
     from ..output import overwritten
 
+    if source.suffix != SAFETENSORS:
+        raise ExportError(f"{source}: is not a .safetensors file, from which everything else is exported")
     faces = read_card(source).task == "landmarks"
+    split = args.split or _SPLIT
     mark = "" if args.precision == "fp32" else f".{args.precision}"
     output = args.output or source.with_suffix(f"{mark}{_FORMATS[args.format]}")
     if overwritten([output], [source]):
@@ -105,9 +113,10 @@ def _export(source: Path, args: argparse.Namespace) -> str:
         from ..exporting.int8 import export_int8
 
         count = args.frames or 48
-        labelled = labelled_frames(2 * count, args.data, args.split, faces)
-        return f"{output}: {export_int8(source, output, labelled[:count], labelled[count:], args.max_drop)}"
-    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, args.split, faces)]
+        labelled = labelled_frames(2 * count, args.data, split, faces)
+        max_drop = _MAX_DROP if args.max_drop is None else args.max_drop
+        return f"{output}: {export_int8(source, output, labelled[:count], labelled[count:], max_drop)}"
+    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, split, faces)]
     export = export_onnx if args.format == "onnx" else export_program
     found = export(source, output, args.precision, frames)
     return f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found}"

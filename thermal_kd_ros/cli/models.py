@@ -18,8 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``models``."""
     parser.add_argument("models", nargs="*", metavar="MODEL",
                         help="shipped models or model files to show instead of all")
-    parser.add_argument("--json", action="store_true", help="print the cards as JSON")
-    parser.add_argument("--markdown", action="store_true", help="print the README's section")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the cards as JSON")
+    form.add_argument("--markdown", action="store_true", help="print the README's section")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
         except ModelError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
+    if names and not cards:
+        return 1
     if not names:
         print(f"error: there is no model in {WEIGHTS_FOLDER}; install the package again, or train one",
               file=sys.stderr)

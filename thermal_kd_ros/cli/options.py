@@ -7,6 +7,7 @@ import contextlib
 import math
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,22 @@ def cleaned_up_on_sigterm() -> Iterator[None]:
 
 def check_outputs(option: str, outputs: Iterable[Path], inputs: Iterable[Path], config: PerceptionConfig) -> None:
     """Raises ConfigError for an output that would take the place of one of ``inputs`` or of a file in ``config``."""
-    named = (config.detector.model, config.face.detector_model, config.face.landmark_model,
-             config.correction.bad_pixel_map)
+    named = (*config.models(), config.correction.bad_pixel_map)
     files = (path for path in (Path(name).expanduser() for name in named if name) if path.is_file())
     if taken := overwritten(outputs, (*inputs, *files)):
         raise ConfigError(f"{option} {taken[0]}: would be written over the input {taken[1]}; choose another name")
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Make the folder that results go to; raises ConfigError where nothing could be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except FileExistsError:
+        raise ConfigError(f"{option} {folder}: is a file; give a folder") from None
+    except OSError as error:
+        raise ConfigError(f"{option} {folder}: cannot be written ({error.strerror}); choose another folder") from None
 
 
 def add_assignments(parser: argparse._ActionsContainer) -> None:

@@ -14,6 +14,7 @@ from ..dds import dds_environment
 from ..evaluation.bags import BagReader, BagWriter, Record
 from ..evaluation.report import Playback, summarise
 from ..images import find_images
+from ..models.checkpoint import resolve
 from ..output import as_json, overwritten, written_aside
 from .errors import DemoError
 
@@ -45,17 +46,18 @@ class Settings:
 
 
 def run_demo(settings: Settings) -> int:
-    """Make the recording, play it, measure, draw; the exit code. Raises DemoError, BagError, FrameError or OSError."""
+    """Make the recording, play it, measure, draw; the exit code. Raises DemoError, BagError, FrameError,
+    ModelError or OSError.
+    """
     config = with_values(PerceptionConfig(), dict(settings.parameters))
     _check_places(settings)
+    for model in config.models()[: 3 if config.face.enabled else 1]:
+        resolve(model)
     # Before anything of ROS starts in this process or the node's: large images must get through, and a demo has no
     # business on the network of a robot.
     os.environ.update(dds_environment(os.environ))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     settings.out.mkdir(parents=True, exist_ok=True)
-    for name in RESULTS:
-        # What an earlier run left must not be taken for the results of this one.
-        (settings.out / name).unlink(missing_ok=True)
     path = _recording(settings)
 
     from .pictures import draw_pictures
@@ -64,6 +66,9 @@ def run_demo(settings: Settings) -> int:
 
     with BagReader(path) as bag:
         recording = Recording.of(bag, settings.topic, settings.frames, settings.rate_hz)
+        for name in RESULTS:
+            # What an earlier run left must not be taken for the results of this one.
+            (settings.out / name).unlink(missing_ok=True)
         truths = read_truth(bag, recording.headers)
         played = _play(settings, recording, bag)
         summary = {

@@ -14,6 +14,9 @@ from ..results import Detections
 FOR_METRICS = {"detector.score_threshold": 0.01, "detector.max_detections": 300, "face.score_threshold": 0.01,
                "face.min_landmark_confidence": 0.0}
 """Parameters for measuring: average precision needs the unsure detections too."""
+EXACT = {"engine.precision": "fp32"}
+"""Parameters that figures are made with unless others are given: what is measured are the weights, which CPUs and GPUs
+that compute in fewer bits do not all reproduce alike."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ UNITS = ("centikelvin", "counts14", "celsius", "display8")
 LARGEST_SIDE = 4096
 """Pixels. Beyond every thermal camera; rendering takes about 100 bytes a pixel, 1.7 GB for a square of this side."""
 
+LARGEST_BLUR = 50.0
+"""Pixels: nothing is left of an image then."""
+
 
 @dataclass(frozen=True)
 class SimulationConfig:
@@ -59,6 +62,13 @@ class SimulationConfig:
         for name, value in vars(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{name} {value}: must be a finite number")
+        for name in ("blur_px", "netd_k", "fixed_pattern_k", "drift_k", "vignette_k", "dead_pixels",
+                     "shutter_interval_s", "shutter_s"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name):g}: must be 0 or more")
+        if self.dead_pixels > 1 or self.blur_px > LARGEST_BLUR:
+            raise ValueError(f"dead_pixels {self.dead_pixels:g}, blur_px {self.blur_px:g}: must be at most 1 and "
+                             f"{LARGEST_BLUR:g}")
         if self.scene != "tour" and self.scene not in KINDS:
             raise ValueError(f"unknown scene '{self.scene}'; known: tour, {', '.join(KINDS)}")
         if self.unit not in UNITS:

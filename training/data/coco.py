@@ -78,11 +78,11 @@ class CocoDetection:
         self.folder, self.name = root / split, f"{root.name} {split}"
         path = root / f"{split}.json"
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_bytes())
             images, annotations, categories = (content[key] for key in ("images", "annotations", "categories"))
         except FileNotFoundError:
             raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not COCO json: {error}") from None
         if not images:
             raise DataError(f"{path} lists no image")

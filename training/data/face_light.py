@@ -49,13 +49,16 @@ def load_photographs(root: Path, held_out: bool = False) -> list[Photograph]:
     if not index.is_file():
         raise DataError(f"{index} is missing: the folder must hold photographs and their 68 landmarks")
     photographs = []
-    for i, (name, points) in enumerate(sorted(json.loads(index.read_text()).items())):
+    try:
+        listed = {str(name): np.array(points, np.float32) for name, points in json.loads(index.read_bytes()).items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{index}: not names of photographs with 68 points each ({error})") from None
+    for i, (name, corners) in enumerate(sorted(listed.items())):
         if (i % HELD_OUT == HELD_OUT - 1) != held_out:
             continue
         image = cv2.imread(str(root / name), cv2.IMREAD_COLOR)
         if image is None:
             raise DataError(f"{root / name} cannot be read as an image")
-        corners = np.array(points, np.float32)
         if corners.shape != (68, 2):
             raise DataError(f"{index}, {name}: {corners.shape} values, expected 68 points")
         photographs.append(Photograph(root / name, cv2.cvtColor(image, cv2.COLOR_BGR2RGB),

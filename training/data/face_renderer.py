@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from training.data.face_heat import Style, random_style, temperatures, thickness
 from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
 from training.data.face_wear import worn
+from training.interrupts import interruptible, workers
 from training.options import check_rendering
 from training.outputs import check_place
 
@@ -243,8 +242,7 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
     if photographs:
         load_photographs(photographs)
     rows = []
-    # Not forked: whoever calls this may hold threads of other libraries'.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _start_worker, (assets, photographs, visible)) as pool:
+    with workers(processes, _start_worker, assets, photographs, visible) as pool:
         jobs = pool.map(_render_one, ((seed, i, away, size) for i in range(count)), chunksize=8)
         rows = list(tqdm(jobs, total=count, desc="heads", mininterval=5.0))
     names = ("patches", "points", "surface_points", "visible", "axes", "pose", "ambient") + ("colours",) * visible
@@ -253,6 +251,7 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
         np.savez(file, **columns)  # type: ignore[arg-type]
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.face_renderer",

@@ -240,12 +240,12 @@ class HitUav:
         self.name = root.name
         path = root / "normal_json" / "annotations" / f"{split}.json"
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_bytes())
             rows = content["annotation"] if "annotation" in content else content["annotations"]
             images, categories = content["images"], content["categories"]
         except FileNotFoundError:
             raise DataError(f"{path} is missing: the root of HIT-UAV holds normal_json/annotations/") from None
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not HIT-UAV's json: {error}") from None
         spelled = fields(path, "category", categories, "id", "name")
         listing = fields(path, "image", images, "id", "filename", "width", "height")

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.output import written_aside
 from training.data.coco import DataError
+from training.interrupts import interruptible
 
 CLASSES = {1: "person", 2: "bicycle", 3: "car", 17: "dog", 18: "dog"}
 """FLIR's class numbers; those not named here become ignore regions."""
@@ -54,17 +55,18 @@ def read_boxes(paths: list[Path]) -> dict[str, list[tuple[int, np.ndarray]]]:
     found: dict[str, list[tuple[int, np.ndarray]]] = {}
     for path in paths:
         try:
-            rows = list(csv.reader(path.read_text().splitlines()))
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}") from None
+            rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
         if not rows or rows[0] != _HEADER:
             raise DataError(f"{path} is not FLIR's list of boxes: its first line should be {','.join(_HEADER)}")
         for line, row in enumerate(rows[1:], start=2):
             try:
-                label, x1, x2, y1, y2 = (int(value) for value in row[1:])
+                name, *numbers = row
+                label, x1, x2, y1, y2 = map(int, numbers)
             except ValueError:
                 raise DataError(f"{path}, line {line}: {','.join(row)} is not a name and five whole numbers") from None
-            found.setdefault(Path(row[0]).stem, []).append((label, np.array([x1, y1, x2, y2], np.float64)))
+            found.setdefault(Path(name).stem, []).append((label, np.array([x1, y1, x2, y2], np.float64)))
     return found
 
 
@@ -186,6 +188,7 @@ def _write(split: str, entries: list[tuple[str, int, int, list[dict[str, object]
             {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.prepare_roadscene",

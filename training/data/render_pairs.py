@@ -25,6 +25,7 @@ from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.sensors import RenderedPair, photograph
+from training.interrupts import interruptible
 from training.options import check_number, check_rendering
 
 CATEGORIES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah", "ignore")
@@ -117,6 +118,7 @@ def agree(output: Path, settings: dict[str, object]) -> None:
         path.write_text(json.dumps(settings, indent=1))
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_pairs",

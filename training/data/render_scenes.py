@@ -12,8 +12,6 @@ import argparse
 import json
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -26,6 +24,7 @@ from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
 from training.data.coco import DataError
+from training.interrupts import interruptible, workers
 from training.options import check_rendering
 from training.outputs import check_place
 
@@ -67,6 +66,7 @@ def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]
     return seed, width, height, json.loads(sidecar.read_text())
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_scenes",
@@ -89,8 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         folder.mkdir(exist_ok=True)
         first = args.seed + (0 if args.split == "train" else _ELSEWHERE)
         jobs = [(first + i, folder) for i in range(args.count)]
-        # Not forked: whoever calls this may hold threads of other libraries'.
-        with ProcessPoolExecutor(args.processes, get_context("spawn")) as pool:
+        with workers(args.processes) as pool:
             for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
                 images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
                 annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]

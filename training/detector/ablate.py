@@ -28,6 +28,7 @@ from training.detector.evaluate import evaluate_network, shared_classes
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.train import identity, train
 from training.device import usable_device, use_threads
+from training.interrupts import interruptible
 from training.loop import told
 from training.pages import around, place
 
@@ -205,6 +206,7 @@ class Comparison:
                                    if path.parent.name.isdigit())]
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.ablate",
@@ -223,6 +225,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     grid = GRIDS[args.grid]
     title = ", ".join([grid.title, *args.values])
+    if min(args.seeds) < 0:
+        parser.error("--seeds takes numbers from 0 on")
     unknown = sorted(set(args.rows or ()) - set(grid.rows))
     if unknown:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
@@ -231,6 +235,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         use_threads(args.threads)
         changes = parse_changes(args.values)
+        if args.imagenet and not Path(args.imagenet).is_file():
+            raise DataError(f"--imagenet {args.imagenet}: there is no such file")
         own = {*OWN, *(name for row in grid.rows.values() for name in row)}
         # A dictionary for a whole part, such as distill={...}, would set what is in it too.
         if given := sorted(name for name in changes if name in own or any(one.startswith(f"{name}.") for one in own)):

@@ -25,6 +25,8 @@ from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.nms import iou_matrix
 from training.data.coco import DataError
 from training.data.driver_faces import read_label
+from training.interrupts import interruptible
+from training.options import check_number
 
 _COCO = ("hit_uav", "cheetah", "dogs_people")
 Peopled = dict[tuple[str, str], set[str]]
@@ -64,7 +66,7 @@ def images_with_people(data: Path) -> Peopled:
     for name in _COCO:
         for path in (data / name).glob("*.json"):
             try:
-                content = json.loads(path.read_text())
+                content = json.loads(path.read_bytes())
                 people = {c["id"] for c in content["categories"] if c["name"] == "person"}
                 names = {image["id"]: image["file_name"] for image in content["images"]}
                 found[name, path.stem] = {names[a["image_id"]] for a in content["annotations"]
@@ -100,6 +102,7 @@ def scores(entries: list[dict[str, Any]], person: str, threshold: float, peopled
     return figures
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.compare_faces",
@@ -110,6 +113,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threshold", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6])
     args = parser.parse_args(argv)
     try:
+        for threshold in args.threshold:
+            check_number("--threshold", threshold, 0, 1)
         peopled = images_with_people(args.data)
         for prediction in args.predictions:
             name, _, path = prediction.partition("=")

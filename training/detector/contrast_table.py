@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from thermal_kd_ros.config import CONTRAST_METHODS, FaceConfig, PerceptionConfig, with_values
+from thermal_kd_ros.evaluation.detection import EXACT
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.pipeline import ThermalPerception
@@ -23,6 +24,7 @@ from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
 from training.detector.tables import add_options, cell, every, map50, publish
+from training.interrupts import interruptible
 from training.options import check_step
 from training.pages import markdown
 
@@ -63,23 +65,23 @@ def kiosk(model: str, root: Path, method: str, step: int) -> np.ndarray:
     Somebody is in every frame, but where is not labelled; the warm reference disc beside the people is no face.
     """
     check_step(step)
-    config = with_values(PerceptionConfig(), {"face.detector_model": model, "contrast.method": method,
+    config = with_values(PerceptionConfig(), {**EXACT, "face.detector_model": model, "contrast.method": method,
                                               "engine.threads": 1, "tracking.enabled": False})
     perception = ThermalPerception(config)
     folder = root / "feverscreen"
     try:
-        clips = json.loads((folder / "clips.json").read_text())["clips"]
-    except FileNotFoundError:
-        raise DataError(f"{folder / 'clips.json'} is missing") from None
+        clips = [(folder / clip["file"], (float(clip["reference_disc"]["x"]), float(clip["reference_disc"]["y"])))
+                 for clip in json.loads((folder / "clips.json").read_bytes())["clips"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder / 'clips.json'}: not the list of feverscreen's clips ({error!r})") from None
     found: list[list[bool]] = []
-    for clip in clips:
-        images = read_clip(folder / clip["file"])[0][::step]
-        disc = np.array([clip["reference_disc"]["x"], clip["reference_disc"]["y"]])
+    for path, disc in clips:
+        images = read_clip(path)[0][::step]
         found.append([])
         for values in images:
             boxes = perception.process([ThermalFrame.from_array(values, config.thermal)])[0].faces.boxes
             centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-            found[-1].append(bool((np.abs(centres - disc) > _DISC).any(axis=1).any()))
+            found[-1].append(bool((np.abs(centres - np.array(disc)) > _DISC).any(axis=1).any()))
     return np.array([np.mean(sum(found, [])), *map(np.mean, found)])
 
 
@@ -116,6 +118,7 @@ def table_of(model: str, face_model: str, root: Path, step: int) -> str:
         "its standard error, by parts of the images.")
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.contrast_table",
@@ -123,7 +126,8 @@ def main(argv: list[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--face-model", default=FaceConfig.detector_model, help="detector of faces")
     args = parser.parse_args(argv)
-    return publish(lambda: table_of(args.model, args.face_model, args.root, args.step), "contrast", args.page)
+    return publish(lambda: table_of(args.model, args.face_model, args.root, args.step), "contrast", args.page,
+                   args.step)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from training.data.coco import CocoDetection, DataError, Sample
 from training.detector.contrast_table import ROWS, Row
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.tables import add_options, cell, every, map50, publish
+from training.interrupts import interruptible
 from training.options import check_number
 from training.pages import markdown
 
@@ -123,6 +124,7 @@ def table_of(model: str, root: Path, faults: Faults, step: int) -> str:
         "difference to the images as recorded and its standard error, by parts of the images.")
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.correction_table",
@@ -137,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         check_number("--stripes", args.stripes, 0, 1)
         return table_of(args.model, args.root, Faults(args.dead, args.stripes), args.step)
 
-    return publish(make, "correction", args.page)
+    return publish(make, "correction", args.page, args.step)
 
 
 if __name__ == "__main__":

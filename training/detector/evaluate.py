@@ -10,7 +10,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.evaluation.detection import FOR_METRICS, Truth, average_precision, duplicates
+from thermal_kd_ros.evaluation.detection import EXACT, FOR_METRICS, Truth, average_precision, duplicates
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.geometry import Letterbox
 from thermal_kd_ros.models.card import ModelError
@@ -38,6 +38,7 @@ from training.data.pairs import PairedSample, thermal_values
 from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
 from training.device import usable_device
+from training.interrupts import interruptible
 from training.options import check_step
 from training.outputs import check_place
 
@@ -55,6 +56,8 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
     """
     check_step(step)
     card = read_card(model)
+    if not card.classes:
+        raise DataError(f"{card.name} is a network for {card.task}: give a detector")
     # With all categories of the set: a truck taken for a car is wrong whether or not the model has a class for trucks.
     # Were their boxes ignore regions, as in training, models with fewer classes would be measured on an easier set.
     # The visible half of a coco set of pairs is looked at by visible teachers alone, as registered as it is.
@@ -79,9 +82,16 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
 
 
 def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
-    """The pipeline with one detector, for unrelated images."""
-    return ThermalPerception(with_values(PerceptionConfig(), {
-        **FOR_METRICS, "detector.model": str(model), "face.enabled": False, "tracking.enabled": False, **values}))
+    """The pipeline with one detector, for unrelated images; raises ConfigError for values that would change these."""
+    own = {"detector.model": str(model), "face.enabled": False, "tracking.enabled": False}
+    check_free(values, own)
+    return ThermalPerception(with_values(PerceptionConfig(), {**FOR_METRICS, **EXACT, **own, **values}))
+
+
+def check_free(values: Iterable[str], own: Iterable[str]) -> None:
+    """Raise ConfigError if parameters are among a command's ``own``: with others something else would be measured."""
+    if given := sorted(set(values) & set(own)):
+        raise ConfigError(f"--set {', '.join(given)}: this command sets that itself")
 
 
 def shared_classes(known: tuple[str, ...], data: LabelledSource) -> tuple[str, ...]:
@@ -172,6 +182,7 @@ def _samples(data: LabelledSource, step: int, bits: int | None) -> Iterator[Samp
             yield sample
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     summary = (__doc__ or "").splitlines()[0]

@@ -16,6 +16,7 @@ import numpy as np
 from thermal_kd_ros.cli.options import add_assignments, assigned
 from thermal_kd_ros.config import ConfigError, FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
+from thermal_kd_ros.evaluation.detection import EXACT
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import resolve
@@ -24,6 +25,8 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
+from training.detector.evaluate import check_free
+from training.interrupts import interruptible
 from training.landmarks.evaluate import nme
 from training.outputs import check_place
 
@@ -37,10 +40,10 @@ def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "
     parameters of the pipeline by dotted name.
     """
     # Nobody looks at objects here: the small face detector stands in for their detector.
-    config = with_values(PerceptionConfig(), {
-        "detector.model": model, "face.detector_model": model,
-        "face.landmark_model": landmarks or FaceConfig.landmark_model,
-        "face.score_threshold": threshold, "tracking.enabled": False, **(values or {})})
+    own = {"detector.model": model, "face.detector_model": model, "face.enabled": True, "tracking.enabled": False,
+           "face.landmark_model": landmarks or FaceConfig.landmark_model, "face.score_threshold": threshold}
+    check_free(values or (), own)
+    config = with_values(PerceptionConfig(), {**EXACT, **own, **(values or {})})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)
     overlaps, false, found, truth = [], 0, [], []
@@ -60,6 +63,7 @@ def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "
     return result
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate_faces",

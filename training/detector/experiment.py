@@ -146,6 +146,8 @@ class Experiment:
     contrast: ContrastConfig = ContrastConfig(method="percentile")
 
     def __post_init__(self) -> None:
+        if not self.name or Path(self.name).name != self.name:
+            raise ValueError(f"name '{self.name}': give the name of a file, without its folder and ending")
         if self.architecture not in (*ARCHITECTURES, "teacher"):
             raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}, teacher, not '{self.architecture}'")
         if self.student not in ARCHITECTURES:

@@ -26,6 +26,7 @@ from training.detector.ablate import CLASSES, GRIDS
 from training.detector.evaluate import answers_of
 from training.detector.experiment import DEFAULT_DATA, Experiment
 from training.detector.train import begin_epoch, build_mixture
+from training.interrupts import interruptible
 
 
 def write_crops(experiment: Experiment, data: Path, output: Path) -> int:
@@ -95,6 +96,7 @@ def evaluate_peer(model: Path, data: Path, split: str = "val") -> dict[str, floa
     return average_precision(*found, CLASSES) | duplicates(*found, CLASSES)
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.peer",

@@ -16,6 +16,7 @@ from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.detector.experiment import DEFAULT_DATA
+from training.options import check_step
 from training.pages import around, place
 
 PARTS = 5
@@ -50,9 +51,13 @@ def every(step: int) -> str:
     return f", every {step}th image" if step > 1 else ""
 
 
-def publish(make: Callable[[], str], name: str, page: Path | None) -> int:
-    """Print what ``make`` returns, and put it into ``page`` as table ``name``; a user's mistake is told in one line."""
+def publish(make: Callable[[], str], name: str, page: Path | None, step: int = 1) -> int:
+    """Print what ``make`` returns, and put it into ``page`` as table ``name``; a user's mistake is told in one line.
+
+    ``step`` is that of ``--step``, looked at before any work.
+    """
     try:
+        check_step(step)
         if page is not None:
             around(name, page)
         table = make()

@@ -42,6 +42,7 @@ from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
 from training.losses.detection import Targets
+from training.options import check_number
 from training.provenance import Provenance, digest_of, of_models
 
 CLASS_LAYERS = re.compile(r"heads\.\d+\.classify\.1\.(weight|bias)")
@@ -157,6 +158,7 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     not finite, which never reach a file.
     """
     processes = processes or Processes()
+    check_number("--workers", workers, 0)
     output.mkdir(parents=True, exist_ok=True)
     experiment.distill.check()
     teacher, teacher_modality = None, experiment.modality

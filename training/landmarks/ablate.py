@@ -46,7 +46,7 @@ from training.landmarks.fit import (
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
 from training.landmarks.transfer import Transfer, TransferSettings
 from training.losses.schedules import DecaySchedule
-from training.options import check_number
+from training.options import check_folder, check_number
 from training.pages import around
 from training.provenance import Provenance, of_models
 
@@ -166,23 +166,25 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     if unknown := set(budget.only) - set(methods):
         raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(methods)}")
     around(name_of(title), report)
+    config = PairConfig(size=SIZE)
+    crops = PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config)
+    photographed, unseen = (load_photographs(photographs, held_out=held) for held in (False, True))
+    images, points = held_out_crops(HeadCache([held_out]), SIZE)
+    # After all that may be refused: a folder that nothing was run in belongs to nobody.
     claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
                    "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
                    "from scratch": budget.from_scratch, "constant weights for all": budget.constant_all,
                    "students of all": budget.compress_all,
                    "pairs": identities(pairs), "held-out": identities([held_out]),
                    "photographs": str(photographs.resolve()), "real": str(real.resolve())})
-    config = PairConfig(size=SIZE)
-    pool = make_pool(PairedCrops(HeadCache(pairs, visible_light=True), [], 0, config), output / "pool.npz",
-                     budget.variations)
-    extra = make_pool(PhotographCrops(load_photographs(photographs), len(pool[0][0]) // 4, 0, config),
-                      output / "photographs.npz", budget.variations)
-    images, points = held_out_crops(HeadCache([held_out]), SIZE)
+    pool = make_pool(crops, output / "pool.npz", budget.variations)
+    extra = make_pool(PhotographCrops(photographed, len(pool[0][0]) // 4, 0, config), output / "photographs.npz",
+                      budget.variations)
     bench = Bench(output, pool, (images, points), real, budget, device)
     seen_by_rows = np.concatenate([columns[1] for columns in bench.some(2).variations]).astype(np.float64)
 
     teacher = train_teacher(bench, budget.teacher_epochs, extra)
-    seen = [photograph_crop(photograph, SIZE) for photograph in load_photographs(photographs, held_out=True)]
+    seen = [photograph_crop(photograph, SIZE) for photograph in unseen]
     on_photographs = summary(predict_crops(str(teacher), np.stack([image for image, _, _ in seen]),
                                            np.stack([places for _, places, _ in seen])))
     facts = {
@@ -244,6 +246,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def comparison() -> None:
         use_threads(args.threads)
+        check_folder("--real", args.real)
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),

@@ -26,6 +26,7 @@ from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.interrupts import interruptible
 from training.landmarks.evaluate import Predictions, load, predict_crops, summary
 from training.landmarks.reliability import sigma_scale
 from training.options import check_seed
@@ -90,6 +91,7 @@ def part(found: Predictions, first: int) -> Predictions:
     return Predictions(*(values[first::2] for values in (found.points, found.truth, found.sigma, found.side)))
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.calibrate",

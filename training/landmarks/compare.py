@@ -27,6 +27,7 @@ from thermal_kd_ros.models.card import ModelError
 from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
+from training.interrupts import interruptible
 from training.landmarks.evaluate import load, predict
 
 MESH_TO_IBUG68 = (
@@ -60,11 +61,15 @@ def network(name: str) -> Finder:
 
 def face_mesh(path: Path) -> Finder:
     """The mesh of ``face_landmark.tflite`` as sf_tl54 points (54, 2), source pixels."""
-    interpreter = _package("ai_edge_litert.interpreter").Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    entry, out = interpreter.get_input_details()[0], interpreter.get_output_details()
-    size = int(entry["shape"][1])
-    mesh = next(detail["index"] for detail in out if int(np.prod(detail["shape"])) == 468 * 3)
+    package = _package("ai_edge_litert.interpreter")
+    try:
+        interpreter = package.Interpreter(str(path), num_threads=1)
+        interpreter.allocate_tensors()
+        (entry,), out = interpreter.get_input_details(), interpreter.get_output_details()
+        _, size, _, _ = map(int, entry["shape"])
+        (mesh,) = (detail["index"] for detail in out if int(np.prod(detail["shape"])) == 468 * 3)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{path}: not a face mesh of 468 points in TensorFlow Lite's format ({error})") from None
 
     def find(face: FaceFrame) -> np.ndarray:
         crop = FaceCrop.around(face.box, size, MESH_MARGIN)
@@ -80,13 +85,18 @@ def face_mesh(path: Path) -> Finder:
 def regression_trees(path: Path) -> Finder:
     """dlib's ensemble of regression trees as sf_tl54 points (54, 2), source pixels."""
     dlib = _package("dlib")
-    predictor = dlib.shape_predictor(str(path))
+    try:
+        predictor = dlib.shape_predictor(str(path))
+    except RuntimeError as error:
+        raise DataError(f"{path}: not a shape predictor of dlib's ({error})") from None
 
     def find(face: FaceFrame) -> np.ndarray:
         centre, half = (face.box[:2] + face.box[2:]) / 2, float((face.box[2:] - face.box[:2]).max()) / 2
         box = dlib.rectangle(*(int(round(v)) for v in (*(centre - half), *(centre + half))))
         shape = predictor(face.values, box)
         points = np.array([(part.x + 0.5, part.y + 0.5) for part in shape.parts()])
+        if len(points) != 68:
+            raise DataError(f"{path}: finds {len(points)} points, wanted is a predictor of 68")
         return points[list(IBUG68_TO_SF_TL54)]
 
     return find
@@ -115,6 +125,7 @@ def figures(errors: np.ndarray) -> dict[str, float]:
             "failure_rate_8_percent": 100 * float((all_errors.mean(axis=1) > 8).mean()), "faces": float(len(errors))}
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare",

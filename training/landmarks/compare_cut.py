@@ -29,6 +29,7 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
+from training.interrupts import interruptible
 from training.landmarks.head_pose import landmarks_in, pipeline
 from training.options import check_number
 
@@ -68,6 +69,7 @@ def measure(perception: ThermalPerception, frames: list[FaceFrame]) -> dict[str,
             "within_tolerance": float(np.mean(right)), "confidence": float(np.mean(sure))}
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare_cut",

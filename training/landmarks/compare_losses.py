@@ -27,6 +27,7 @@ from training.landmarks.bench import Bench, Effort, claim, identities, make_pool
 from training.landmarks.evaluate_heads import TURNED_DEG, held_out_crops
 from training.landmarks.fit import Settings, Sources, Terms, build, fit, heads_before, run, task_loss
 from training.losses.landmarks import LOSSES, PointLoss
+from training.options import check_folder
 from training.pages import around, markdown, mean_and_spread, place
 from training.provenance import Provenance
 
@@ -78,14 +79,16 @@ def compare(heads: list[Path], held_out: Path, data: Path, output: Path, report:
     """Run what is not finished yet, and write the table after every row."""
     spec = LandmarkerSpec() if spec is None else spec
     around(TABLE, report)
+    crops_held_out = held_out_crops(HeadCache([held_out]), spec.size)
     photos = load_backgrounds(data if (data / "hit_uav").is_dir() else None)
+    crops = LandmarkCrops(HeadCache(heads), photos, 0, CropConfig(size=spec.size))
+    # After all that may be refused: a folder that nothing was run in belongs to nobody.
     claim(output, {"epochs": effort.epochs, "batch": effort.batch, "variations": effort.variations,
                    "number of heads": effort.pairs, "every": effort.every, "network": spec.to_dict(),
                    "backgrounds": len(photos), "heads": identities(heads),
                    "held-out": identities([held_out]), "data": str(data.resolve())})
-    crops = LandmarkCrops(HeadCache(heads), photos, 0, CropConfig(size=spec.size))
     pool = make_pool(crops, output / "pool.npz", effort.variations)
-    bench = Bench(output, pool, held_out_crops(HeadCache([held_out]), spec.size), data, effort, device)
+    bench = Bench(output, pool, crops_held_out, data, effort, device)
 
     def write() -> None:
         parameters = sum(p.numel() for p in Landmarker(spec).parameters())
@@ -127,6 +130,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def comparison() -> None:
         use_threads(args.threads)
+        check_folder("--data", args.data)
         compare(args.heads, args.held_out, args.data, args.output, args.report,
                 Effort(pairs=args.number, epochs=args.epochs, batch=args.batch, variations=args.variations,
                        seeds=args.seeds), usable_device(args.device))

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.config import FaceConfig, PerceptionConfig, with_values
 from thermal_kd_ros.engines.errors import EngineError
+from thermal_kd_ros.evaluation.detection import EXACT
 from thermal_kd_ros.evaluation.landmarks import THRESHOLD, area_under_curve, error_over
 from thermal_kd_ros.evaluation.landmarks import nme as nme_percent
 from thermal_kd_ros.faces import face_box, mean_of_both, with_mirror_images
@@ -40,6 +41,7 @@ from training.card import as_json, record
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
+from training.interrupts import interruptible
 from training.landmarks.fit import load_network
 from training.landmarks.matching import LAYOUT, check_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
@@ -197,8 +199,8 @@ def detected_summary(name: str, data: Path, person: str = "2", step: int = 1, fa
     A labelled face is missed, and counts as a failure, if no found box overlaps its box by half. If all are, the NME
     is NaN.
     """
-    config = with_values(PerceptionConfig(), {"face.landmark_model": name, "face.second_look": face.second_look,
-                                              "tracking.enabled": False})
+    config = with_values(PerceptionConfig(), {**EXACT, "face.landmark_model": name,
+                                              "face.second_look": face.second_look, "tracking.enabled": False})
     perception = ThermalPerception(config)
     frames = DriverFaces(data / "driver_faces", person, step)
     points, truth = [], []
@@ -248,6 +250,7 @@ def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
     return results
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate",
@@ -279,6 +282,8 @@ def main(argv: list[str] | None = None) -> int:
                                 "--jitter, --box-errors and --one-look")
             check_place(resolve(args.model))
         if args.box_errors:
+            if args.jitter:
+                raise DataError("--box-errors draws a curve over errors of the boxes: leave out --jitter")
             check_picture(args.box_errors)
             from training.landmarks.box_errors import box_error_curve, plot_curve
 

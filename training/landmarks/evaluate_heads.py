@@ -29,8 +29,9 @@ from training.data.driver_faces import DriverFaces, FaceFrame
 from training.data.face_sets import sample_faces
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.interrupts import interruptible
 from training.landmarks.evaluate import predict_crops, summary
-from training.options import check_number
+from training.options import check_folder, check_number
 
 TURNED_DEG = 45.0
 """Rendered heads that are turned farther are not measured."""
@@ -122,6 +123,7 @@ def evaluate(models: list[str], heads: list[Path], mean_of: list[Path], data: Pa
     return rows
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate_heads",
@@ -140,6 +142,8 @@ def main(argv: list[str] | None = None) -> int:
         if args.data and not args.mean_of:
             raise DataError("--data is for the mean face: give --mean-of too, or measure models on recorded faces with "
                             "training.landmarks.evaluate")
+        if args.data:
+            check_folder("--data", args.data)
         rows = evaluate(args.models, args.heads, args.mean_of, args.data, args.step)
     except (DataError, ModelError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

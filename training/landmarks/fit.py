@@ -217,6 +217,7 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
         sources: what the crops and the objective were made from.
         extra: modules that are trained along and not exported, such as adapters.
     """
+    check_number("--workers", workers, 0)
     output.mkdir(parents=True, exist_ok=True)
     steps_per_epoch = len(crops) // settings.batch  # type: ignore[arg-type]
     if not steps_per_epoch:

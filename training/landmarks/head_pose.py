@@ -31,6 +31,7 @@ from thermal_kd_ros.results import Detections, FaceLandmarks
 from training.card import as_json
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
+from training.interrupts import interruptible
 from training.options import check_number
 
 _SIGNS, _ZERO = np.array([-1.0, -1.0, 1.0]), np.array([180.0, 0.0, 0.0])
@@ -192,6 +193,7 @@ def pipeline(detector: str = FaceConfig.detector_model, landmarks: str = FaceCon
         "engine.threads": 1}))
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.head_pose",

@@ -27,6 +27,7 @@ from training.data.compositing import load_backgrounds
 from training.data.driver_faces import DriverFaces
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
+from training.interrupts import interruptible
 from training.landmarks.ablate import TURNED_DEG
 from training.landmarks.evaluate import Predictions, load, nme, predict
 from training.options import check_number
@@ -95,6 +96,7 @@ def sheet(ranked: Ranked, columns: int, margin: float) -> np.ndarray:
     return np.vstack(rows)
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.sheet",

@@ -42,6 +42,7 @@ from thermal_kd_ros.simulation.config import SimulationConfig
 from thermal_kd_ros.smoothing import LandmarkSmoother
 from training.data.archives import read_clip
 from training.data.coco import DataError
+from training.interrupts import interruptible
 from training.options import check_number
 from training.outputs import check_picture
 
@@ -175,6 +176,7 @@ def without_truth(tracks: list[FaceTrack], config: SmoothingConfig) -> dict[str,
             "box_jitter_percent": float(np.average(boxes, weights=weights))}
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.steadiness",
@@ -209,7 +211,8 @@ def main(argv: list[str] | None = None) -> int:
             "detector.model": args.detector, "detector.score_threshold": 1.0, "face.detector_model": args.detector,
             "face.landmark_model": args.landmarks, "smoothing.enabled": False, "engine.threads": 1}))
         tried = {"off": SmoothingConfig(enabled=False)} | {
-            f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": SmoothingConfig(True, cutoff, gain)
+            f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": with_values(PerceptionConfig(), {
+                "smoothing.min_cutoff_hz": cutoff, "smoothing.speed_gain": gain}).smoothing
             for cutoff in args.min_cutoff for gain in args.speed_gain}
         if args.sheet:
             clip_sheet(perception, clips, args.sheet)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,6 +51,13 @@ class DetectionLossConfig:
             raise ValueError(f"loss.focal is one of {', '.join(FOCAL_WEIGHTS)}, not {self.focal!r}")
         if not 0.0 <= self.wasserstein <= 1.0:
             raise ValueError(f"loss.wasserstein is a part between 0 and 1, not {self.wasserstein}")
+        for name in ("alpha", "beta", "classify", "iou", "dfl", "gamma", "varifocal_alpha"):
+            if not 0.0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"loss.{name} {getattr(self, name):g}: give a number from 0 on")
+        if not 0.0 < self.wasserstein_scale < math.inf:
+            raise ValueError(f"loss.wasserstein_scale {self.wasserstein_scale:g}: give pixels, above 0")
+        if self.topk < 1:
+            raise ValueError(f"loss.topk {self.topk}: give at least 1")
 
 
 @dataclass(frozen=True)

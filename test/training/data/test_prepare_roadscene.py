@@ -101,6 +101,9 @@ def test_what_does_not_fit_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     refused("cannot be read", tmp_path / "none.csv")
     refused("first line should be", Path(__file__))
     refused("line 2: .*five whole numbers", listing(tmp_path / "b.csv", "FLIR_00006.jpeg,1,a,180,120,260"))
+    refused("line 2: .*five whole numbers", listing(tmp_path / "e.csv", ""))
+    (tmp_path / "f.csv").write_bytes(b"\xff\xfe")
+    refused("f.csv cannot be read", tmp_path / "f.csv")
     refused("has no area", listing(tmp_path / "c.csv", "FLIR_00006.jpeg,1,180,180,120,260"))
     refused("names none of the 1 images", listing(tmp_path / "d.csv", "FLIR_07777.jpeg,1,100,180,120,260"))
     visible = root / "crop_LR_visible" / "FLIR_00006.jpg"

@@ -115,3 +115,14 @@ def test_every_row_of_every_grid_is_an_experiment(grid):
         spec = changed(grid.base, teacher).spec()
         assert spec.strides == grid.base.spec().strides
         assert spec.pyramid_channels == grid.base.spec().pyramid_channels
+
+
+def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ablate, "train", lambda *_: pytest.fail("trained"))
+    arguments = ["roadscene", "--output", str(tmp_path / "runs"), "--data", str(tmp_path), "--device", "cpu",
+                 "--results", str(ablate.RESULTS)]
+    assert ablate.main([*arguments, "--imagenet", str(tmp_path / "none.pth")]) == 1
+    assert "none.pth: there is no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        ablate.main([*arguments, "--seeds", "0", "-1"])
+    assert "--seeds" in capsys.readouterr().err

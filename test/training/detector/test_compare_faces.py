@@ -80,6 +80,8 @@ def test_files_that_are_no_predictions_are_named(data, capsys):
     assert main([f"ours={path}", "--data", str(data)]) == 1
     streams = capsys.readouterr()
     assert not streams.out and streams.err.startswith(f"error: {path}: none of its 1 images is judged")
+    assert main([f"ours={path}", "--data", str(data), "--threshold", "nan"]) == 1
+    assert "--threshold nan" in capsys.readouterr().err
     path.write_text("{}")
     assert main([f"ours={path}", "--data", str(data)]) == 1
     assert "not NAME=JSON" in capsys.readouterr().err

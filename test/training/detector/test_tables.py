@@ -152,7 +152,9 @@ def test_parameters_change_what_is_measured_and_mistakes_are_told(
     plain = measured()
     assert measured("--set", "detector.max_detections=1") != plain
     assert measured("--step", "2") == measured("--bits", "8") != plain
-    for more, word in ((["--set", "contrast.method=loud"], "clahe"), (["--set", "contrast"], "NAME=VALUE")):
+    for more, word in ((["--set", "contrast.method=loud"], "clahe"), (["--set", "contrast"], "NAME=VALUE"),
+                       (["--set", "detector.model=other", "--set", "face.enabled=true"],
+                        "detector.model, face.enabled: this command sets that itself")):
         assert evaluate.main([*arguments, *more]) != 0
         assert word in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
@@ -168,6 +170,37 @@ def test_no_figures_are_printed_of_nothing(model: str, data: Path, capsys: pytes
     assert evaluate.main([model, "--root", str(data), "--data", "scenes", *more]) == 1
     streams = capsys.readouterr()
     assert not streams.out and streams.err.splitlines()[-1].startswith("error: ") and said in streams.err
+
+
+def test_figures_are_made_in_fp32_unless_another_precision_is_asked_for(model: str) -> None:
+    assert evaluate.for_measuring(Path(model), {}).config.engine.precision == "fp32"
+    assert evaluate.for_measuring(Path(model), {"engine.precision": "bf16", "engine.backend": "torch"}
+                                  ).config.engine.precision == "bf16"
+
+
+def test_what_is_no_detector_is_not_measured_as_one(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate.main(["landmarks_tiny", "--root", str(data), "--data", "scenes"]) == 1
+    assert capsys.readouterr().err == "error: landmarks_tiny is a network for landmarks: give a detector\n"
+
+
+def test_the_measure_of_faces_keeps_what_it_measures(model: str, tmp_path: Path,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate_faces.main([model, "--data", str(tmp_path), "--set", "face.enabled=false"]) == 1
+    assert capsys.readouterr().err == "error: --set face.enabled: this command sets that itself\n"
+
+
+def test_a_step_of_0_is_told_before_anything_is_measured(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (contrast_table, correction_table):
+        assert command.main(["--model", "none", "--root", str(data), "--step", "0"]) == 1
+        assert "--step 0" in capsys.readouterr().err
+
+
+def test_a_list_of_clips_of_another_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "feverscreen").mkdir()
+    for content in (b"[]", b'{"clips": [{"file": "a.npz"}]}', b"\xff\xfe{"):
+        (tmp_path / "feverscreen" / "clips.json").write_bytes(content)
+        with pytest.raises(DataError, match=r"clips.json: not the list of feverscreen's clips"):
+            contrast_table.kiosk("face_detector", tmp_path, "percentile", 1)
 
 
 def test_a_device_that_does_not_exist_is_told_by_the_measure_of_faces(model: str, tmp_path: Path,

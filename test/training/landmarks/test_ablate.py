@@ -106,36 +106,51 @@ def test_a_network_from_scratch_has_nothing_of_the_teacher(cache, photographs, p
         assert (PHOTOGRAPHS_LICENCE in card.data) is not scratch
 
 
-def test_a_folder_keeps_to_its_choices(page, tmp_path, capsys):
-    arguments = [part for name in ("pairs", "held-out", "photographs", "real", "output")
-                 for part in (f"--{name}", str(tmp_path / name))] + ["--report", str(page), "--device", "cpu"]
-    assert ablate.main(arguments) == 1
-    assert "pairs is missing" in capsys.readouterr().err and not (tmp_path / "output").exists()
+def test_a_folder_keeps_to_its_choices(cache, photographs, page, tmp_path, monkeypatch, capsys):
+    pairs, held_out, real, output = (tmp_path / name for name in ("pairs", "held-out", "real", "output"))
+    arguments = ["--pairs", str(pairs), "--held-out", str(held_out), "--photographs", str(photographs), "--real",
+                 str(real), "--output", str(output), "--report", str(page), "--device", "cpu"]
 
-    def caches(number):
-        for name in ("pairs", "held-out"):
-            with open(tmp_path / name, "wb") as file:
-                np.savez(file, patches=np.full(4, number))
+    def begin(*more):
+        assert ablate.main([*arguments, *more]) == 1
+        return capsys.readouterr().err
 
-    caches(1)
-    assert ablate.main(arguments) == 1
-    assert "pairs lacks" in capsys.readouterr().err
-    caches(2)  # others under the same names
-    assert ablate.main(arguments) == 1
-    assert "holds runs with other held-out, pairs: give another --output" in capsys.readouterr().err
-    caches(1)
+    assert "real: there is no such folder" in begin()
+    real.mkdir()
+    assert "pairs is missing" in begin()
+
+    def caches(warmer):
+        with np.load(cache) as archive:
+            columns = dict(archive)
+        for path in (pairs, held_out):
+            with open(path, "wb") as file:
+                np.savez(file, **columns | {"patches": columns["patches"] + np.uint16(warmer)})
+
+    caches(0)
+    (photographs / "landmarks68.json").rename(tmp_path / "aside.json")
+    assert "landmarks68.json is missing" in begin()
+    # What was refused leaves the folder to other choices.
+    assert not output.exists()
+    (tmp_path / "aside.json").rename(photographs / "landmarks68.json")
+
+    def enough(*arguments):
+        raise DataError("begun")
+
+    monkeypatch.setattr(ablate, "make_pool", enough)
+    assert "begun" in begin()
+    caches(1)  # others under the same names
+    assert "holds runs with other held-out, pairs: give another --output" in begin()
+    caches(0)
     for option, said in (("--from-scratch", "from scratch"), ("--constant-all", "constant weights for all"),
                          ("--compress-all", "students of all")):
-        assert ablate.main([*arguments, option]) == 1
-        assert f"holds runs with other {said}: give another --output" in capsys.readouterr().err
+        assert f"holds runs with other {said}: give another --output" in begin(option)
     # Of a folder from before these options all are off.
-    path = tmp_path / "output" / "shared.json"
+    path = output / "shared.json"
     shared = json.loads(path.read_text())
     path.write_text(json.dumps({name: value for name, value in shared.items() if value is not False}))
-    assert ablate.main(arguments) == 1
-    assert "pairs lacks" in capsys.readouterr().err
+    assert "begun" in begin()
     with pytest.raises(DataError, match="other constant weights for all, students of all: give"):
-        bench.claim(tmp_path / "output", {**shared, "students of all": True, "constant weights for all": True})
+        bench.claim(output, {**shared, "students of all": True, "constant weights for all": True})
 
 
 def test_times_are_told_where_they_were_measured():

@@ -78,6 +78,9 @@ def test_mistakes_are_told_before_anything_is_trained(cache, page, tmp_path, cap
                  str(tmp_path / "runs"), "--report", str(page), "--device", "cpu", "--variations", "1"]
     assert compare_losses.main(arguments) == 1
     assert "none.npz is missing" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert compare_losses.main([*arguments, "--data", str(tmp_path / "nowhere")]) == 1
+    assert "--data" in capsys.readouterr().err
     page.write_text("no table here")
     assert compare_losses.main(arguments) == 1
     assert "has no lines '<!-- losses: begin -->'" in capsys.readouterr().err

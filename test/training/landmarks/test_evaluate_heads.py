@@ -114,6 +114,7 @@ def test_what_is_missing_is_told(tmp_path, capsys, cache):
                         (["landmarks_tiny", *heads, "--data", str(tmp_path)], "give --mean-of too"),
                         ([*heads, "--mean-of", str(tmp_path / "none.npz")], "none.npz is missing"),
                         ([*heads, "--mean-of", str(cache), "--step", "0"], "--step 0: give at least 1"),
+                        ([*heads, "--mean-of", str(cache), "--data", str(tmp_path / "nowhere")], "no such folder"),
                         ([str(tmp_path / "none.safetensors"), *heads], "none.safetensors")):
         assert main(wrong) == 1
         streams = capsys.readouterr()

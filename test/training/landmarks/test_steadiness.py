@@ -23,7 +23,8 @@ def moving(noise, seconds=8.0, delay=0.0, seed=0):
 @pytest.mark.parametrize(("options", "said"), [
     (["--scenes", "0"], "--scenes 0: give at least 1"), (["--data", "{}/none"], "/none/feverscreen has no clips"),
     (["--rate", "0"], "--rate 0.0"), (["--seconds", "0.1"], "--seconds 0.1"),
-    (["--sheet", "clips.png"], "needs --data")])
+    (["--sheet", "clips.png"], "needs --data"), (["--min-cutoff", "-1"], "smoothing.min_cutoff_hz = -1.0"),
+    (["--speed-gain", "nan"], "smoothing.speed_gain = nan")])
 def test_nothing_to_measure_is_told_before_the_work(tmp_path, capsys, options, said):
     assert main([option.format(tmp_path) for option in options]) == 1
     streams = capsys.readouterr()

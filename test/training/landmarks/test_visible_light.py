@@ -99,6 +99,9 @@ def test_photographs_points_go_up_or_down_as_the_thermal_layout_asks(shared_data
 @pytest.mark.parametrize("make, word", [
     (lambda folder: None, "is missing"),
     (lambda folder: (folder / "landmarks68.json").write_text('{"a.jpg": [[1, 2]]}'), "cannot be read"),
+    (lambda folder: (folder / "landmarks68.json").write_bytes(b"\xff\xfe"), "not names of photographs"),
+    (lambda folder: (folder / "landmarks68.json").write_text("[]"), "not names of photographs"),
+    (lambda folder: (folder / "landmarks68.json").write_text('{"a.jpg": ["x"]}'), "not names of photographs"),
 ])
 def test_broken_folders_of_photographs_are_told(tmp_path, make, word, capsys, shared_data):
     make(tmp_path)

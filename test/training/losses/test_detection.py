@@ -211,6 +211,14 @@ def test_unknown_choices_are_refused():
         DetectionLossConfig(wasserstein=1.5)
 
 
+@pytest.mark.parametrize(("values", "said"), [
+    ({"dfl": -1.0}, "loss.dfl -1"), ({"gamma": float("nan")}, "loss.gamma nan"),
+    ({"iou": float("inf")}, "loss.iou inf"), ({"topk": 0}, "loss.topk 0"), ({"wasserstein_scale": 0.0}, "loss.wasserstein_scale 0")])
+def test_weights_that_are_no_weights_are_refused(values, said):
+    with pytest.raises(ValueError, match=said):
+        DetectionLossConfig(**values)
+
+
 def test_shares_of_a_batch_have_the_mean_of_their_losses_in_common_with_the_whole():
     logits, sides = random_outputs(5, batch_size=2)
     with torch.no_grad():

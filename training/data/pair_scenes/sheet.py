@@ -19,6 +19,8 @@ from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.sensors import RenderedPair
 from training.data.render_pairs import render_pair
+from training.interrupts import interruptible
+from training.outputs import check_picture
 
 _COLOURS = {"person": (90, 255, 90), "car": (255, 170, 60), "bicycle": (255, 90, 255), "dog": (40, 140, 255),
             "cheetah": (40, 230, 255), "other_vehicle": (255, 255, 90)}
@@ -37,6 +39,7 @@ def tile(pair: RenderedPair) -> np.ndarray:
     return np.vstack([thermal, cv2.cvtColor(pair.visible, cv2.COLOR_RGB2BGR)])
 
 
+@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.pair_scenes.sheet",
@@ -48,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     if min(args.seed) < 0:
         parser.error("--seed takes numbers from 0 on")
     try:
+        check_picture(args.output)
         cast = Cast(args.assets)
         tiles = [tile(render_pair(seed, cast, 0.4, (320, 256))) for seed in tqdm(args.seed, unit="pair")]
         tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)

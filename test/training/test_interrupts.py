@@ -1,0 +1,58 @@
+"""Ctrl-C ends a command and its workers, without a traceback and without what was still to do."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from training.interrupts import interruptible
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from training.interrupts import interruptible, workers
+
+def work(path):
+    path.touch()
+    time.sleep(0.5)
+
+@interruptible
+def main(argv=None):
+    folder = Path(sys.argv[1])
+    with workers(2) as pool:
+        list(pool.map(work, [folder / str(i) for i in range(1000)]))
+    return 0
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def test_a_command_that_is_interrupted_says_so_in_a_line(capsys):
+    @interruptible
+    def main(argv=None):
+        raise KeyboardInterrupt
+
+    assert main([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a terminal's Ctrl-C goes to a group of processes")
+def test_what_waits_for_workers_is_dropped(tmp_path, repository):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "out").mkdir()
+    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "out")], text=True,
+                               stderr=subprocess.PIPE, start_new_session=True,
+                               env={**os.environ, "PYTHONPATH": str(repository)})
+    deadline = time.monotonic() + 60
+    # Both have begun: a process that is just starting tells of its end itself.
+    while len(list((tmp_path / "out").iterdir())) < 4:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said == "interrupted\n"
+    assert len(list((tmp_path / "out").iterdir())) < 100
