@@ -213,7 +213,8 @@ def test_unknown_choices_are_refused():
 
 @pytest.mark.parametrize(("values", "said"), [
     ({"dfl": -1.0}, "loss.dfl -1"), ({"gamma": float("nan")}, "loss.gamma nan"),
-    ({"iou": float("inf")}, "loss.iou inf"), ({"topk": 0}, "loss.topk 0"), ({"wasserstein_scale": 0.0}, "loss.wasserstein_scale 0")])
+    ({"iou": float("inf")}, "loss.iou inf"), ({"topk": 0}, "loss.topk 0"),
+    ({"wasserstein_scale": 0.0}, "loss.wasserstein_scale 0")])
 def test_weights_that_are_no_weights_are_refused(values, said):
     with pytest.raises(ValueError, match=said):
         DetectionLossConfig(**values)
