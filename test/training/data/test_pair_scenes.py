@@ -342,7 +342,7 @@ def test_a_body_is_posed_as_the_archive_says(assets: Path) -> None:
     a = human.arrays
     shape = {"male-young-averagemuscle-averageweight": 1.0, "caucasian-male-young": 1.0}
     pose = a["pose_rot"][human.poses["walk_2"]]
-    model = build_body(np.random.default_rng(0), human, BodySpec(shape, pose, (), False, False))
+    model = build_body(np.random.default_rng(0), human, BodySpec(shape, pose, (), False, False, False))
     weights = np.zeros(len(a["target_names"]))
     for name, value in shape.items():
         weights[human.targets[name]] = value
@@ -372,7 +372,7 @@ def test_clothes_hide_skin_and_split_at_the_waist(assets: Path) -> None:
     human = HumanAssets(assets)
     shape = {"female-young-averagemuscle-averageweight": 1.0, "asian-female-young": 1.0}
     pose = human.arrays["pose_rot"][human.poses["standing01"]]
-    spec = BodySpec(shape, pose, ("male_casualsuit06", "shoes01"), False, True)
+    spec = BodySpec(shape, pose, ("male_casualsuit06", "shoes01"), False, True, False)
     model = build_body(np.random.default_rng(0), human, spec)
     height = -model.vertices[model.faces].mean(1)[:, 1] / model.height
     top, bottom = (np.median(height[model.material == m]) for m in (Material.TOP, Material.BOTTOM))

@@ -40,6 +40,7 @@ class BodySpec:
     covered: bool
     """A cap or hood of cloth instead of hair."""
     bag: bool
+    glasses: bool
 
 
 def random_body(rng: np.random.Generator, assets: HumanAssets, posture: str) -> BodySpec:
@@ -65,7 +66,8 @@ def random_body(rng: np.random.Generator, assets: HumanAssets, posture: str) -> 
         hair = [n for n in assets.items["hair"] if (n in long_hair) == (rng.random() < (0.75 if gender == "female"
                                                                                          else 0.12))]
         items.append(str(rng.choice(hair or assets.items["hair"])))
-    return BodySpec(shape, _jittered(rng, assets, pose), tuple(items), bool(covered), bool(rng.random() < 0.18))
+    return BodySpec(shape, _jittered(rng, assets, pose), tuple(items), bool(covered), bool(rng.random() < 0.18),
+                    bool(rng.random() < 0.3))
 
 
 def _jittered(rng: np.random.Generator, assets: HumanAssets, pose: np.ndarray) -> np.ndarray:
@@ -101,12 +103,15 @@ def build_body(rng: np.random.Generator, assets: HumanAssets, spec: BodySpec) ->
             materials[below[faces].sum(1) >= 2] = Material.BOTTOM
         # Cloth that hangs off the body is cooler; where it lies on it, warmth comes through.
         models.append(Model(vertices, faces, materials, (0.12 - np.clip(off / 0.05, 0, 1) * 0.4).astype(np.float32)))
-    models.append(_skin(assets, spec, skin, hidden))
+    marks = _marks(assets, skin, bones, joints)
+    models.append(_skin(assets, spec, skin, hidden, marks))
     eye_vertices, eyes = np.unique(a["eye_faces"], return_inverse=True)
     eyeballs = moved(blend[eye_vertices], shaped[eye_vertices])
     models.append(Model(eyeballs, eyes.reshape(-1, 3).astype(np.int32), np.full(len(eyes.reshape(-1, 3)), Material.EYE,
                                                                                 np.uint8),
                         np.zeros(len(eyeballs), np.float32)))
+    if spec.glasses:
+        models.append(_glasses(rng, marks))
     if spec.bag:
         models.append(_backpack(rng, bones[assets.joints["spine02"]], joints[assets.joints["spine02"]]))
     body = joined(models)
@@ -119,7 +124,17 @@ def build_body(rng: np.random.Generator, assets: HumanAssets, spec: BodySpec) ->
                  body.warmth + (0.06 * folds).astype(np.float32), (seat - ground) * AXES)
 
 
-def _skin(assets: HumanAssets, spec: BodySpec, skin: np.ndarray, hidden: np.ndarray) -> Model:
+def _marks(assets: HumanAssets, skin: np.ndarray, bones: np.ndarray, joints: np.ndarray) -> dict[str, np.ndarray]:
+    """Where nose, ears and eyes (3,) of posed skin are, archive axes."""
+    names, vertex = assets.arrays["keypoint_names"].tolist(), assets.arrays["keypoint_vertex"]
+    marks = {name: skin[int(vertex[names.index(name)])] for name in ("nose", "left_ear", "right_ear")}
+    for name, joint in (("left_eye", assets.joints["eye.L"]), ("right_eye", assets.joints["eye.R"])):
+        marks[name] = (bones[joint] @ np.append(joints[joint], 1))[:3]
+    return marks
+
+
+def _skin(assets: HumanAssets, spec: BodySpec, skin: np.ndarray, hidden: np.ndarray, marks: dict[str, np.ndarray]
+          ) -> Model:
     """The bare parts: nose and ears cool, orbits warm, the scalp covered by hair or cloth."""
     a = assets.arrays
     faces = a["faces"].astype(np.int32)
@@ -129,15 +144,30 @@ def _skin(assets: HumanAssets, spec: BodySpec, skin: np.ndarray, hidden: np.ndar
     if spec.covered:
         by_region[assets.regions.index("scalp")] = Material.HAT
     warmth = np.zeros(len(skin), np.float32)
-    names = a["keypoint_names"].tolist()
-    for name, reach, value in (("nose", 0.022, -0.40), ("left_eye", 0.020, 0.12), ("right_eye", 0.020, 0.12),
+    for name, reach, value in (("nose", 0.022, -0.40), ("left_eye", 0.022, 0.15), ("right_eye", 0.022, 0.15),
                                ("left_ear", 0.030, -0.25), ("right_ear", 0.030, -0.25)):
-        vertex = int(a["keypoint_vertex"][names.index(name)])
-        if vertex >= 0:
-            far = np.linalg.norm(skin - skin[vertex], axis=1)
-            warmth += np.float32(value) * np.exp(-((far / reach) ** 2)).astype(np.float32)
+        far = np.linalg.norm(skin - marks[name], axis=1)
+        warmth += np.float32(value) * np.exp(-((far / reach) ** 2)).astype(np.float32)
     return Model(skin[used], faces_used.reshape(-1, 3).astype(np.int32), by_region[a["region"][faces[:, 0]]],
                  warmth[used])
+
+
+def _glasses(rng: np.random.Generator, marks: dict[str, np.ndarray]) -> Model:
+    """Two lenses before the eyes, archive axes."""
+    right, left = marks["right_eye"], marks["left_eye"]
+    forward = marks["nose"] - (marks["right_ear"] + marks["left_ear"]) / 2
+    across = (left - right) / np.linalg.norm(left - right)
+    forward -= across * (forward @ across)
+    forward /= np.linalg.norm(forward)
+    frame = np.stack([across, np.cross(forward, across), forward], axis=1)
+    size = np.array([rng.uniform(0.024, 0.033), rng.uniform(0.016, 0.028), 0.004])
+    lens = ellipsoid((0, 0, 0), size, 0.0, 12, 9)
+    models = []
+    for eye in (right, left):
+        model = part(lens, Material.LENS)
+        model.vertices = (model.vertices @ frame.T + eye + 0.020 * forward).astype(np.float32)
+        models.append(model)
+    return joined(models)
 
 
 def _backpack(rng: np.random.Generator, bone: np.ndarray, joint: np.ndarray) -> Model:

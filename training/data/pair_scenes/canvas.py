@@ -146,7 +146,7 @@ class Canvas:
         celsius += (MIRROR[material] + (GLOSS - MIRROR)[material] * grazing) * (mirrored - celsius)
         grain = self.grain[0, rows, columns]
         celsius += GRAIN[material] * grain
-        albedo = look.rgb[material] * (1 + 0.3 * GRAIN[material] * grain)[:, None]
+        albedo = look.rgb[material] * np.maximum(1 + 0.3 * GRAIN[material] * grain, 0.0)[:, None]
         for printed, (period, axis, second) in look.stripes.items():
             on = (material == printed) & (np.mod(values[:, 4 + axis] / np.float32(period), 1.0) < 0.5)
             albedo[on] = second

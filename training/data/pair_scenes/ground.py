@@ -132,7 +132,8 @@ def _sky(canvas: Canvas, direction: np.ndarray, above: np.ndarray, climate: Clim
         air = climate.tree if kind == "trees" else climate.wall
         celsius = np.where(wood, air + rng.normal(0, 0.8) + rng.uniform(0.2, 0.9) * mottle, celsius)
         rgb = linear(0.16, 0.24, 0.12) if kind == "trees" else linear(0.4, 0.36, 0.33)
-        emission = np.where(wood[..., None], (sky_rgb.mean() * 2 * rgb) * (1 + 0.25 * mottle)[..., None], emission)
+        emission = np.where(wood[..., None], (sky_rgb.mean() * 2 * rgb) * np.maximum(1 + 0.25 * mottle, 0.0)[..., None],
+                            emission)
     canvas.celsius[window] = celsius
     canvas.emission[window] = emission
     canvas.albedo[window] = 0.0

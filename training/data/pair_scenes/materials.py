@@ -38,6 +38,7 @@ class Material(IntEnum):
     BUMPER = 24
     LAMP = 25
     PLATE = 26
+    LENS = 27
 
 
 COUNT = len(Material)
@@ -130,6 +131,8 @@ def person_look(rng: np.random.Generator, air: float, sun: float) -> Look:
     look.set(Material.BOTTOM, worn(0.30 + 0.36 * warm), bottom, gain)
     look.set(Material.SHOE, worn(0.18), random_colour(rng, 0.7), 0.5 * gain)
     look.set(Material.HAT, worn(0.25), random_colour(rng), gain)
+    # Glass is opaque to thermal radiation, and spectacles stand off the face.
+    look.set(Material.LENS, air + rng.uniform(0.1, 0.75) * span, linear(0.5, 0.5, 0.5) * rng.uniform(0.1, 1.0), 0.5)
     look.set(Material.BAG, air + sun * rng.uniform(0, 6) + 0.1 * span, random_colour(rng), 0.3 * gain)
     if rng.random() < 0.3:
         look.stripes[Material.TOP] = (rng.uniform(0.03, 0.15), int(rng.integers(2)), random_colour(rng))

@@ -27,6 +27,8 @@ height: a head and shoulders right before the lens are a small part of a person,
 """
 _VISTA_TALLEST = 0.45
 """Down a street nobody is placed so near as to show higher than this part of the picture; rows of cars are nearer."""
+_FACING_SHARE = 0.2
+"""How often somebody stands or sits right before the lens, as people do who talk to a robot or sit at a wheel."""
 _SIZES = {"person": 1.7, "car": 1.5, "animal": 0.6}
 
 
@@ -116,6 +118,19 @@ class _Director:
             if beside[2] > 0.6:
                 self.draw(self.cast.animal(rng, False), animal_look(rng, climate.air, climate.sun, False), "dog",
                           beside, heading + rng.normal(0, 0.8))
+
+    def facing(self, model: Model, posture: str, z: float) -> None:
+        """A person at ``z`` metres who mostly faces the camera, and now and then somebody beside or behind."""
+        rng, climate, view = self.rng, self.stage.climate, self.stage.canvas.view
+        place = np.array([(rng.uniform(0.15, 0.85) - 0.5) * view.width / view.k[0, 0] * z, 0.0, z])
+        for _ in range(1 if rng.random() < 0.7 else 2):
+            heading = rng.uniform(0, 2 * np.pi) if rng.random() < 0.12 else rng.normal(0, 0.5)
+            if posture == "sit" and model.seat is not None:
+                self.stage.put(things.chair(rng, climate.air, max(float(-model.seat[1]), 0.15)), place, heading)
+            self.draw(model, person_look(rng, climate.air, climate.sun), "person", place, heading)
+            self._taken.append((float(place[0]), float(place[2]), 0.3))
+            model, posture = self.cast.person(rng, "stand"), "stand"
+            place = place + (rng.choice([-1, 1]) * rng.uniform(0.4, 0.8), 0, rng.uniform(0.0, 1.2))
 
     def crowd(self, pixels: float) -> None:
         """Four to ten people shoulder to shoulder: a queue, a terrace, passers-by who hide each other."""
@@ -222,14 +237,26 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
     far = view.k[0, 0] * 1.7 / main
     aim = np.arctan2(-view.position[1] - rng.triangular(0.3, 1.4, 1.7), max(far, 0.8)) if main > 0.35 * height else 0.06
     aim = float(np.clip(aim + rng.normal(0, 0.07), -0.6, 0.6))
+    facing = None
+    if rng.random() < _FACING_SHARE:
+        # The camera is at about the height of the face.
+        vista, posture = False, str(rng.choice(["stand", "sit"], p=[0.65, 0.35]))
+        facing = cast.person(rng, posture)
+        shown = float(np.exp(rng.uniform(np.log(1.3), np.log(5.5)))) * height
+        far = max(view.k[0, 0] * 1.7 / shown, 0.38)
+        up = float(np.clip(facing.height + rng.normal(-0.1, 0.25), 0.3, 2.2))
+        view = replace(view, position=np.array([0.0, -up, 0.0]))
+        aim = float(np.arctan2(up - facing.height + rng.uniform(0.0, 0.35), far))
     view = replace(view, rotation=looking(0.0, aim, float(rng.normal(0, 0.02))))
     stage = build_stage(rng, kind, view)
     director = _Director(rng, cast, stage, _VISTA_TALLEST if vista else np.inf)
+    if facing is not None:
+        director.facing(facing, posture, far)
     if stage.road is not None and rng.random() < (0.85 if vista else 0.5):
         director.traffic(stage.road)
-    empty = rng.random() < 0.06
+    empty = facing is None and rng.random() < 0.06
     if not empty:
-        if rng.random() < 0.75:
+        if facing is None and rng.random() < 0.75:
             director.people(main)
         if stage.kind == "street" and rng.random() < 0.25:
             director.crowd(min(director.pixels(), 0.3 * height))
