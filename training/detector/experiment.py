@@ -241,7 +241,7 @@ WHOLE = (
 )
 CROPS = (
     _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 2.0, _GROUND_CROP), _with(CHEETAH, 1.5, _GROUND_CROP),
-    _with(SCENES, 0.5, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP),
+    _with(SCENES, 1.0, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP),
 )
 
 # Smaller canvases, the same size of objects on them.
