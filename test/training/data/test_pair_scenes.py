@@ -13,6 +13,7 @@ from thermal_kd_ros.simulation.mesh import box, quad, rotation
 from thermal_kd_ros.simulation.render import View, intrinsics, looking
 from training.data.coco import DataError
 from training.data.pair_scenes import roadside
+from training.data.pair_scenes import scene as scenes
 from training.data.pair_scenes.ambience import Ambience
 from training.data.pair_scenes.animals import quadruped, random_cat, random_dog
 from training.data.pair_scenes.assets import AXES, HumanAssets
@@ -488,3 +489,40 @@ def test_missing_and_strange_archives_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks the arrays faces"):
         Cast(tmp_path)
     assert len(Look().celsius) == COUNT
+
+
+def test_somebody_is_right_before_the_lens_in_a_part_of_the_scenes(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    def heights(share: float) -> list[float]:
+        """Of the thing drawn first, as parts of the picture's; 0 where that is nobody."""
+        monkeypatch.setattr(scenes, "_FACING_SHARE", share)
+        found = []
+        for seed in range(40, 52):
+            scene = random_scene(seed, 160, 128, cast)
+            box = next((box for number, label, box in zip(scene.numbers, scene.labels, scene.boxes, strict=True)
+                        if number == 1 and label == "person"), np.zeros(4))
+            found.append(float(box[3] - box[1]) / 128)
+        return found
+
+    assert np.mean([height > 0.4 for height in heights(1.0)]) > 0.8
+    assert np.mean([height > 0.4 for height in heights(0.0)]) < 0.5
+
+
+def test_spectacles_are_before_the_eyes_and_orbits_are_warm(assets: Path) -> None:
+    human = HumanAssets(assets)
+    shape = {"male-young-averagemuscle-averageweight": 1.0, "caucasian-male-young": 1.0}
+    for pose in ("standing01", "lie_side_left", "look_down"):
+        spec = BodySpec(shape, human.arrays["pose_rot"][human.poses[pose]], (), False, False, True)
+        model = build_body(np.random.default_rng(0), human, spec)
+
+        eyes, lenses, face = (model.vertices[np.unique(model.faces[model.material == material])]
+                              for material in (Material.EYE, Material.LENS, Material.FACE))
+        assert len(lenses) and Material.LENS not in build_body(
+            np.random.default_rng(0), human, replace(spec, glasses=False)).material
+        shift = lenses.mean(axis=0) - eyes.mean(axis=0)
+        assert 0.012 < np.linalg.norm(shift) < 0.03
+        # Away from the head's middle, and every lens at its eye.
+        assert shift @ (eyes.mean(axis=0) - face.mean(axis=0)) > 0
+        assert np.linalg.norm(lenses[:, None] - eyes[None], axis=2).min(axis=1).max() < 0.05
+        skin = np.unique(model.faces[model.material == Material.FACE])
+        near = np.linalg.norm(model.vertices[skin][:, None] - eyes[None], axis=2).min(axis=1) < 0.015
+        assert model.warmth[skin][near].mean() > np.median(model.warmth[skin])
