@@ -1,5 +1,7 @@
 """Decoding of every encoding, and the meaning of the values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -133,3 +135,23 @@ def test_what_float32_cannot_hold_is_not_finite():
     frame = ThermalFrame.from_array(np.array([[1e300, 20.0], [-1e300, np.nan]]), AUTO)
     assert frame.values.dtype == np.float32
     assert np.isfinite(frame.values).tolist() == [[False, True], [False, False]]
+
+
+@pytest.mark.parametrize("values", [
+    np.array([[0, 7], [200, 255]], np.uint8), np.array([[0, 7], [200, 65535]], np.uint16),
+    np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)])
+def test_black_hot_pictures_are_turned_round(values):
+    mode = ThermalConfig(input_mode="display8")
+    plain, turned = (ThermalFrame.from_array(values, replace(mode, black_hot=black)).values for black in (False, True))
+    assert turned.dtype == values.dtype and np.array_equal(plain, values)
+    assert np.array_equal(np.argsort(turned, axis=None), np.argsort(plain, axis=None)[::-1])
+    # A difference stays as large as it was.
+    assert np.array_equal(np.ptp(turned), np.ptp(plain))
+    assert np.array_equal(ThermalFrame.from_array(turned, replace(mode, black_hot=True)).values, values)
+
+
+@pytest.mark.parametrize("mode", ["centikelvin", "raw_counts", "celsius", "kelvin", "linear"])
+def test_what_is_no_picture_is_never_turned_round(mode):
+    values = np.array([[29000, 29100], [29200, 31000]], np.uint16)
+    frame = ThermalFrame.from_array(values, ThermalConfig(input_mode=mode, black_hot=True))
+    assert np.array_equal(frame.values, values)

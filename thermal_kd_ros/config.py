@@ -65,6 +65,9 @@ class ThermalConfig:
     )
     scale: float = _parameter(1.0, "Degrees Celsius per count, for input_mode linear.", bounds=(1e-6, 1e3))
     offset: float = _parameter(0.0, "Degrees Celsius at count 0, for input_mode linear.", bounds=(-1e4, 1e4))
+    black_hot: bool = _parameter(
+        False, "The camera shows what is hot dark: pictures (input_mode display8) are turned round first. Degrees and "
+        "raw counts never are.")
     rotate: int = _parameter(
         0, "Degrees clockwise by which the image must be turned to be upright; results stay in the camera's pixels.",
         choices=(0, 90, 180, 270))

@@ -122,6 +122,9 @@ class ThermalFrame:
             raise FrameError("the image has no finite value: all are NaN, infinite or beyond float32; check that the "
                              "camera's driver sends what it measured, in degrees or counts")
         mode = config.input_mode if config.input_mode != "auto" else guess_mode(values)
+        if config.black_hot and mode == "display8":
+            # Whatever sees the values takes larger ones for warmer ones.
+            values = ~values if values.dtype.kind == "u" else -values
         if mode == "linear":
             scale, offset = config.scale, config.offset
         else:

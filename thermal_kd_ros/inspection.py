@@ -154,6 +154,9 @@ def _notes(values: np.ndarray, frame: ThermalFrame, config: ThermalConfig) -> It
                "mono16 or 32FC1, or save radiometric files, if it can")
     if pixels.dtype.kind == "f" and (bad := 1.0 - np.isfinite(pixels).mean()) > 0.0:
         yield f"{bad:.2%} of the pixels are NaN or infinite; they are left out of the contrast and become black"
+    if config.black_hot:
+        yield ("thermal.black_hot turned this picture round: the values above are those after it"
+               if frame.mode == "display8" else "thermal.black_hot does nothing here: this is no picture for people")
     finite = pixels[np.isfinite(pixels)]
     if finite.min() == finite.max():
         yield "all values are the same: a closed shutter, a covered lens or a camera that is starting"

@@ -70,6 +70,14 @@ def test_chosen_parameters_count(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "optris: set by thermal.input_mode" in said and "fixed: 10.0 C becomes black, 45.0 C white" in said
 
 
+def test_what_black_hot_does_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", np.arange(12, dtype=np.uint8).reshape(3, 4) * 10)
+    said = inspect(capsys, tmp_path / "a.npy", "--set", "thermal.black_hot=true")
+    assert "145 to 255" in said and "turned this picture round" in said
+    np.save(tmp_path / "b.npy", (celsius() * 100 + 27315).astype(np.uint16))
+    assert "does nothing here" in inspect(capsys, tmp_path / "b.npy", "--set", "thermal.black_hot=true")
+
+
 def test_an_image_of_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("rosbags")
     from rosbags.typesys import Stores, get_typestore
