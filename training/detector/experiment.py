@@ -36,6 +36,9 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 TEACHER: dict[str, Any] = {"widths": MOBILENET_WIDTHS, "depths": ()}
 """The architecture ``teacher``: a MobileNetV2 backbone, below the pyramid of the student that it is made for."""
 
+CLASSES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
+"""What the shipped detectors know."""
+
 MODALITIES = ("thermal", "visible")
 """What a network can look at."""
 
@@ -112,7 +115,7 @@ class Experiment:
     name: str = "detector_nano"
     architecture: str = "nano"
     """Key of ARCHITECTURES, or ``teacher``."""
-    classes: tuple[str, ...] = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah")
+    classes: tuple[str, ...] = CLASSES
     parts: tuple[DataPart, ...] = ()
     train_size: tuple[int, int] = (384, 384)
     """(height, width) of training canvases."""
@@ -214,6 +217,13 @@ SCENES = DataPart(
     "coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
     "scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
 )
+SKY = DataPart(
+    "coco", "sky", 1.0, CLASSES, _GROUND,
+    "infrared clips of airplanes, birds, drones and helicopters over scenery (Svanström et al., Data in Brief, 2021), "
+    "CC0 1.0",
+    background=("airplane", "bird", "drone", "helicopter"),
+)
+"""Real scenery without anybody (training/data/prepare_sky.py)."""
 PAIRS = DataPart(
     "coco", "pairs", 0.28, (), _GROUND_WHOLE,
     "street, yard and indoor scenes rendered by this project (python3 -m training.data.render_pairs) from "
@@ -241,7 +251,7 @@ WHOLE = (
 )
 CROPS = (
     _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 2.0, _GROUND_CROP), _with(CHEETAH, 1.5, _GROUND_CROP),
-    _with(SCENES, 1.0, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP),
+    _with(SCENES, 1.0, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP), _with(SKY, 1.5, _GROUND_CROP),
 )
 
 # Smaller canvases, the same size of objects on them.
