@@ -83,7 +83,10 @@ def frames(path: Path, step: int) -> list[tuple[int, np.ndarray]]:
 
 
 def prepare(clips: Path, output: Path, step: int) -> dict[str, int]:
-    """Write both splits; returns how many images each has. Raises DataError, or OSError where nothing can be written."""
+    """Write both splits; returns how many images each has.
+
+    Raises DataError, or OSError where nothing can be written.
+    """
     files, shown, rows = read_listing(clips)
     splits = splits_of(files, shown)
     images: dict[str, list[dict[str, Any]]] = {"train": [], "val": []}
