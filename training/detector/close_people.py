@@ -18,16 +18,14 @@ import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.cli.options import add_assignments, assigned
-from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
+from thermal_kd_ros.config import ConfigError
 from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.evaluation.detection import EXACT
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.card import ModelError
-from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.detector.evaluate import check_free
+from training.detector.evaluate import detector_alone
 from training.interrupts import interruptible
 
 
@@ -45,17 +43,14 @@ def close_people(model: str, data: Path, person: str = "2", step: int = 1, value
 
     ``values`` are parameters of the pipeline by dotted name.
     """
-    own = {"detector.model": model, "face.enabled": False, "tracking.enabled": False}
-    check_free(values or (), own)
-    config = with_values(PerceptionConfig(), {**EXACT, **own, **(values or {})})
-    perception = ThermalPerception(config)
+    perception = detector_alone(model, values or {})
     if "person" not in perception.class_names:
         raise DataError(f"{model} knows {', '.join(perception.class_names)}: no persons")
     frames = DriverFaces(data / "driver_faces", person, step)
     rows = []
     for i in tqdm(range(len(frames)), desc=f"people {person}_*", unit="frame", disable=None):
         frame = frames[i]
-        image = ThermalFrame.from_array(frame.values, config.thermal)
+        image = ThermalFrame.from_array(frame.values, perception.config.thermal)
         rows.append(judged(perception.process([image])[0].detections, frame.box))
     found, further, other = np.array(rows, np.float64).mean(axis=0).tolist()
     return {"found": found, "false_persons_per_image": further, "false_others_per_image": other}

@@ -82,10 +82,15 @@ def evaluate_network(model: Path, root: Path, split: str, classes: tuple[str, ..
 
 
 def for_measuring(model: Path, values: dict[str, Any]) -> ThermalPerception:
+    """``detector_alone`` with the unsure detections that average precision needs."""
+    return detector_alone(model, {**FOR_METRICS, **values})
+
+
+def detector_alone(model: str | Path, values: dict[str, Any]) -> ThermalPerception:
     """The pipeline with one detector, for unrelated images; raises ConfigError for values that would change these."""
     own = {"detector.model": str(model), "face.enabled": False, "tracking.enabled": False}
     check_free(values, own)
-    return ThermalPerception(with_values(PerceptionConfig(), {**FOR_METRICS, **EXACT, **own, **values}))
+    return ThermalPerception(with_values(PerceptionConfig(), {**EXACT, **own, **values}))
 
 
 def check_free(values: Iterable[str], own: Iterable[str]) -> None:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from thermal_kd_ros.cli.options import add_assignments, assigned
-from thermal_kd_ros.config import ConfigError, PerceptionConfig, with_values
+from thermal_kd_ros.config import ConfigError
 from thermal_kd_ros.engines.errors import EngineError
-from thermal_kd_ros.evaluation.detection import EXACT
 from thermal_kd_ros.models.card import ModelError
-from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 from training.data.coco import CocoDetection, DataError
-from training.detector.evaluate import answers, check_free, shared_classes
+from training.detector.evaluate import answers, detector_alone, shared_classes
 from training.detector.experiment import DEFAULT_DATA
 from training.interrupts import interruptible
 
@@ -42,9 +40,7 @@ def false_alarms(model: str, root: Path, split: str = "val", step: int = 1, valu
     ``values`` are parameters of the pipeline by dotted name. Raises DataError for a set that labels what the model
     knows.
     """
-    own = {"detector.model": model, "face.enabled": False, "tracking.enabled": False}
-    check_free(values or (), own)
-    perception = ThermalPerception(with_values(PerceptionConfig(), {**EXACT, **own, **(values or {})}))
+    perception = detector_alone(model, values or {})
     data = CocoDetection(root, split)
     if shared := shared_classes(perception.class_names, data):
         raise DataError(f"{root.name} labels {', '.join(shared)}, which {model} knows: what it finds there may be "
