@@ -6,8 +6,6 @@ import subprocess
 import sys
 import time
 
-import pytest
-
 from training.interrupts import interruptible
 
 SCRIPT = """
@@ -40,19 +38,18 @@ def test_a_command_that_is_interrupted_says_so_in_a_line(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="a terminal's Ctrl-C goes to a group of processes")
 def test_what_waits_for_workers_is_dropped(tmp_path, repository):
     (tmp_path / "script.py").write_text(SCRIPT)
     (tmp_path / "out").mkdir()
     process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path / "out")], text=True,
-                               stderr=subprocess.PIPE, start_new_session=True,
+                               stderr=subprocess.PIPE,
                                env={**os.environ, "PYTHONPATH": str(repository)})
     deadline = time.monotonic() + 60
     # Both have begun: a process that is just starting tells of its end itself.
     while len(list((tmp_path / "out").iterdir())) < 4:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said == "interrupted\n"
     assert len(list((tmp_path / "out").iterdir())) < 100

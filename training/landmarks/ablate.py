@@ -162,6 +162,7 @@ def compress(bench: Bench, method: str, seed: int, teacher: Path | None) -> Path
 def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, output: Path, report: Path,
            budget: Budget, device: torch.device, title: str = "scarce") -> None:
     """Run what is not finished yet, and write the report after every row, between the marks of ``title``."""
+    check_folder("--real", real)
     methods = transfers(budget.constant_all)
     if unknown := set(budget.only) - set(methods):
         raise DataError(f"unknown transfers {sorted(unknown)}; known: {'; '.join(methods)}")
@@ -246,7 +247,6 @@ def main(argv: list[str] | None = None) -> int:
 
     def comparison() -> None:
         use_threads(args.threads)
-        check_folder("--real", args.real)
         ablate(args.pairs, args.held_out, args.photographs, args.real, args.output, args.report,
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),

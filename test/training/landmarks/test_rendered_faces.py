@@ -67,7 +67,7 @@ def no_mesh(monkeypatch):
     """Rendering without the head model: all heads are blank."""
     row = (np.zeros((PATCH, PATCH), np.uint16), *[np.zeros((54, 2), np.float32)] * 6)
     monkeypatch.setattr(face_renderer, "load_head", lambda path: None)
-    monkeypatch.setattr(face_renderer, "ProcessPoolExecutor", HerePool)
+    monkeypatch.setattr(face_renderer, "workers", HerePool)
     monkeypatch.setattr(face_renderer, "_render_one", lambda job: row)
 
 
