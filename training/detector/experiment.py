@@ -254,6 +254,13 @@ CROPS = (
     _with(SCENES, 1.0, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP), _with(SKY, 1.5, _GROUND_CROP),
 )
 
+# Canvases as large as the robot's input: what fills it is larger than anything on a crop.
+_GROUND_FRAME = dataclasses.replace(_GROUND_CROP, scale=(0.6, 1.6), large_shrink=1.2)
+FRAMES = (
+    _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 4.0, _GROUND_FRAME), _with(CHEETAH, 3.0, _GROUND_FRAME),
+    _with(SCENES, 0.6, _GROUND_FRAME), _with(PAIRS, 0.5, _GROUND_FRAME), _with(SKY, 2.0, _GROUND_FRAME),
+)
+
 # Smaller canvases, the same size of objects on them.
 _GROUND_CLOSE = dataclasses.replace(_GROUND_CROP, scale=(1.0, 3.0))
 CLOSE = (
@@ -292,6 +299,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     # Then on crops, cheaper than whole frames, with as many views from the ground as from above.
     "nano_ground": Experiment(start="detector_nano", parts=CROPS, train_size=(384, 480), batch=8, epochs=15, lr=8e-4,
                               warmup_steps=50),
+    # And on whole frames again, because people right before the lens were not found whole without these.
+    "nano_frames": Experiment(start="detector_nano", parts=FRAMES, train_size=(512, 640), batch=8, epochs=3, lr=5e-4,
+                              warmup_steps=50),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
                              train_size=(256, 320), batch=16, epochs=150, lr=2e-3),
@@ -303,6 +313,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small": Experiment(name="detector_small", architecture="small", start="detector_nano", parts=CROPS,
                         train_size=(384, 480), batch=8, epochs=15, lr=8e-4, warmup_steps=100,
                         distill=DistillConfig(lambda_rcs=0.2)),
+    "small_frames": Experiment(name="detector_small", architecture="small", start="detector_small", parts=FRAMES,
+                               train_size=(512, 640), batch=8, epochs=2, lr=5e-4, warmup_steps=50,
+                               distill=DistillConfig(lambda_rcs=0.2)),
     # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
     # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
     "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
