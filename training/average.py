@@ -17,7 +17,7 @@ import numpy as np
 
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
-from training.interrupts import interruptible
+from training.command import command
 from training.outputs import check_place
 from training.provenance import of_card
 
@@ -43,7 +43,7 @@ def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None
     write(output, replace(card, data=data, notes=notes, metrics=()), mean)
 
 
-@interruptible
+@command(ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.average", description=(__doc__ or "").splitlines()[0])
@@ -54,14 +54,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not 0 <= args.share <= 1:
         parser.error("--share lies in 0..1")
-    try:
-        if args.output.suffix != ".safetensors":
-            raise ModelError(f"--output {args.output}: give the name of a file that ends in .safetensors")
-        check_place(args.output)
-        average(resolve(args.first), resolve(args.second), args.output, args.share)
-    except (ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.output.suffix != ".safetensors":
+        raise ModelError(f"--output {args.output}: give the name of a file that ends in .safetensors")
+    check_place(args.output)
+    average(resolve(args.first), resolve(args.second), args.output, args.share)
     return 0
 
 

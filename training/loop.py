@@ -64,18 +64,6 @@ def check_finite(modules: Iterable[torch.nn.Module], step: int) -> None:
                                          "Lower lr")
 
 
-def told(error: Exception) -> str:
-    """An error's message alone, also if it was raised in a process that prepares data.
-
-    PyTorch's DataLoader hands it on with that process's traceback before it.
-    """
-    text = str(error)
-    if "\nOriginal Traceback" not in text:
-        return text
-    name, colon, message = text.strip().splitlines()[-1].partition(": ")
-    return message if colon else name
-
-
 class Stateful(Protocol):
     """A part of a training state: a module, an optimiser, a gradient scaler."""
 

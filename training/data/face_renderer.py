@@ -19,14 +19,15 @@ from tqdm import tqdm
 from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals, vertex_visibility
+from training.command import command
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
 from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
 from training.data.face_wear import worn
-from training.interrupts import interruptible, workers
 from training.options import check_rendering
 from training.outputs import check_place
+from training.workers import workers
 
 PATCH = 192
 """Side of a rendered patch, pixels; the middle of the face lies half of this from the left, top and right."""
@@ -251,7 +252,7 @@ def render_cache(count: int, output: Path, assets: Path, seed: int, processes: i
         np.savez(file, **columns)  # type: ignore[arg-type]
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.face_renderer",
@@ -267,13 +268,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--bust", action="store_true", help="larger patches with shoulders and chest, for detectors")
     args = parser.parse_args(argv)
     photographs = Path(args.visible) if args.visible and args.visible != "none" else None
-    try:
-        check_rendering(args.count, args.seed, args.processes)
-        render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
-                     photographs, BUST if args.bust else PATCH)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_rendering(args.count, args.seed, args.processes)
+    render_cache(args.count, args.output, args.assets, args.seed, args.processes, args.away, bool(args.visible),
+                 photographs, BUST if args.bust else PATCH)
     return 0
 
 

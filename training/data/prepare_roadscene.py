@@ -15,7 +15,6 @@ import argparse
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -23,8 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.output import written_aside
+from training.command import command
 from training.data.coco import DataError
-from training.interrupts import interruptible
 
 CLASSES = {1: "person", 2: "bicycle", 3: "car", 17: "dog", 18: "dog"}
 """FLIR's class numbers; those not named here become ignore regions."""
@@ -188,7 +187,7 @@ def _write(split: str, entries: list[tuple[str, int, int, list[dict[str, object]
             {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.prepare_roadscene",
@@ -198,11 +197,7 @@ def main(argv: list[str] | None = None) -> int:
                         help="FLIR's boxes as csv: image_name,class_id,xmin,xmax,ymin,ymax")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
-    try:
-        counts = prepare(args.roadscene, args.flir, args.output)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    counts = prepare(args.roadscene, args.flir, args.output)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     return 0
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.output import written_aside
+from training.command import command
 from training.data.coco import DataError
-from training.interrupts import interruptible
 from training.options import check_number
 
 CATEGORIES = ("airplane", "bird", "drone", "helicopter")
@@ -108,7 +108,7 @@ def prepare(clips: Path, output: Path, step: int) -> dict[str, int]:
     return {split: len(entries) for split, entries in images.items()}
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.prepare_sky",
@@ -117,12 +117,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--step", type=int, default=8, help="take every so many frames")
     args = parser.parse_args(argv)
-    try:
-        check_number("--step", args.step, 1)
-        counts = prepare(args.clips, args.output, args.step)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_number("--step", args.step, 1)
+    counts = prepare(args.clips, args.output, args.step)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
     return 0
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -21,11 +20,11 @@ from tqdm import tqdm
 
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.output import written_aside
+from training.command import command
 from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.sensors import RenderedPair, photograph
-from training.interrupts import interruptible
 from training.options import check_number, check_rendering
 
 CATEGORIES = ("person", "bicycle", "car", "other_vehicle", "dog", "cheetah", "ignore")
@@ -118,7 +117,7 @@ def agree(output: Path, settings: dict[str, object]) -> None:
         path.write_text(json.dumps(settings, indent=1))
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_pairs",
@@ -135,20 +134,16 @@ def main(argv: list[str] | None = None) -> int:
                         help="share of the thermal images written as 8-bit pictures with a camera's own contrast")
     args = parser.parse_args(argv)
     val = args.count // 16 if args.val is None else args.val
-    try:
-        check_rendering(args.count, args.seed, last_seed=_VAL_SEED // 2 - 1)
-        check_number("--val", val, 0)
-        check_number("--bodies", args.bodies, 1)
-        check_number("--display-share", args.display_share, 0, 1)
-        cast = Cast(args.assets, args.bodies)
-        agree(args.output, {"assets": args.assets is not None, "bodies": args.bodies,
-                            "display_share": args.display_share})
-        render_split(args.output, "train", args.count, args.seed, cast, args.display_share)
-        if val:
-            render_split(args.output, "val", val, args.seed, cast, args.display_share)
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_rendering(args.count, args.seed, last_seed=_VAL_SEED // 2 - 1)
+    check_number("--val", val, 0)
+    check_number("--bodies", args.bodies, 1)
+    check_number("--display-share", args.display_share, 0, 1)
+    cast = Cast(args.assets, args.bodies)
+    agree(args.output, {"assets": args.assets is not None, "bodies": args.bodies,
+                        "display_share": args.display_share})
+    render_split(args.output, "train", args.count, args.seed, cast, args.display_share)
+    if val:
+        render_split(args.output, "val", val, args.seed, cast, args.display_share)
     return 0
 
 

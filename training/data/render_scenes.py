@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 import cv2
@@ -23,10 +22,11 @@ from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
+from training.command import command
 from training.data.coco import DataError
-from training.interrupts import interruptible, workers
 from training.options import check_rendering
 from training.outputs import check_place
+from training.workers import workers
 
 CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
@@ -66,7 +66,7 @@ def render(job: tuple[int, Path]) -> tuple[int, int, int, list[dict[str, object]
     return seed, width, height, json.loads(sidecar.read_text())
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.render_scenes",
@@ -81,25 +81,21 @@ def main(argv: list[str] | None = None) -> int:
     folder, listing = args.output / args.split, args.output / f"{args.split}.json"
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
-    try:
-        check_rendering(args.count, args.seed, args.processes, last_seed=_ELSEWHERE // 2)
-        if args.split in ("", ".", "..") or Path(args.split).name != args.split:
-            raise DataError(f"--split {args.split}: give the name of a folder in --output, such as train or val")
-        check_place(listing)
-        folder.mkdir(exist_ok=True)
-        first = args.seed + (0 if args.split == "train" else _ELSEWHERE)
-        jobs = [(first + i, folder) for i in range(args.count)]
-        with workers(args.processes) as pool:
-            for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
-                images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
-                annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
-        content = {"images": images, "annotations": annotations,
-                   "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
-        with written_aside(listing) as path:
-            path.write_text(json.dumps(content))
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_rendering(args.count, args.seed, args.processes, last_seed=_ELSEWHERE // 2)
+    if args.split in ("", ".", "..") or Path(args.split).name != args.split:
+        raise DataError(f"--split {args.split}: give the name of a folder in --output, such as train or val")
+    check_place(listing)
+    folder.mkdir(exist_ok=True)
+    first = args.seed + (0 if args.split == "train" else _ELSEWHERE)
+    jobs = [(first + i, folder) for i in range(args.count)]
+    with workers(args.processes) as pool:
+        for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
+            images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
+            annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
+    content = {"images": images, "annotations": annotations,
+               "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
+    with written_aside(listing) as path:
+        path.write_text(json.dumps(content))
     return 0
 
 

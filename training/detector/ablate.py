@@ -21,6 +21,7 @@ import torch
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.output import written_aside
+from training.command import command
 from training.data.augment import AugmentConfig
 from training.data.coco import DataError
 from training.detector.ablation_report import Figures, plot, table
@@ -28,8 +29,6 @@ from training.detector.evaluate import evaluate_network, shared_classes
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.train import identity, train
 from training.device import usable_device, use_threads
-from training.interrupts import interruptible
-from training.loop import told
 from training.pages import around, place
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -206,7 +205,7 @@ class Comparison:
                                    if path.parent.name.isdigit())]
 
 
-@interruptible
+@command(DataError, ModelError, EngineError, ValueError, FloatingPointError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.ablate",
@@ -232,38 +231,34 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"no rows {', '.join(unknown)}; there are: {', '.join(grid.rows)}")
     rows = [name for name in grid.rows if name == "base" or not args.rows or name in args.rows]
     page = args.results or (None if args.values else RESULTS)
-    try:
-        use_threads(args.threads)
-        changes = parse_changes(args.values)
-        if args.imagenet and not Path(args.imagenet).is_file():
-            raise DataError(f"--imagenet {args.imagenet}: there is no such file")
-        own = {*OWN, *(name for row in grid.rows.values() for name in row)}
-        # A dictionary for a whole part, such as distill={...}, would set what is in it too.
-        if given := sorted(name for name in changes if name in own or any(one.startswith(f"{name}.") for one in own)):
-            raise ValueError(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
-        if page is not None:
-            around(args.grid, page)
-        comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
-                                changes)
-        # Not after hours of training: whether runs can be measured, and what is there belongs to this comparison.
-        comparison.check(rows)
-        comparison.finished()
-        for seed in args.seeds:
-            for name in rows:
-                comparison.row(name, seed)
-        figures = comparison.finished()
-        shown = {entry.row for entry in figures}
-        used = sorted({row["distill.teacher"] for name, row in grid.rows.items()
-                       if name in shown and "distill.teacher" in row})
-        teachers = {name: comparison.teacher(name)[1] for name in used}
-        text = table(args.grid, title, figures, teachers, args.values)
-        if page is not None:
-            place(text, args.grid, page)
-            picture = f"ablation_{args.grid}.png" if page.name == RESULTS.name else f"{page.stem}_{args.grid}.png"
-            plot(page.parent / picture, title, figures)
-    except (DataError, ModelError, EngineError, ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {told(error)}", file=sys.stderr)
-        return 1
+    use_threads(args.threads)
+    changes = parse_changes(args.values)
+    if args.imagenet and not Path(args.imagenet).is_file():
+        raise DataError(f"--imagenet {args.imagenet}: there is no such file")
+    own = {*OWN, *(name for row in grid.rows.values() for name in row)}
+    # A dictionary for a whole part, such as distill={...}, would set what is in it too.
+    if given := sorted(name for name in changes if name in own or any(one.startswith(f"{name}.") for one in own)):
+        raise ValueError(f"--set {', '.join(given)}: that is given by this comparison, or what its runs differ in")
+    if page is not None:
+        around(args.grid, page)
+    comparison = Comparison(grid, args.output / args.grid, args.data, usable_device(args.device), args.imagenet,
+                            changes)
+    # Not after hours of training: whether runs can be measured, and what is there belongs to this comparison.
+    comparison.check(rows)
+    comparison.finished()
+    for seed in args.seeds:
+        for name in rows:
+            comparison.row(name, seed)
+    figures = comparison.finished()
+    shown = {entry.row for entry in figures}
+    used = sorted({row["distill.teacher"] for name, row in grid.rows.items()
+                   if name in shown and "distill.teacher" in row})
+    teachers = {name: comparison.teacher(name)[1] for name in used}
+    text = table(args.grid, title, figures, teachers, args.values)
+    if page is not None:
+        place(text, args.grid, page)
+        picture = f"ablation_{args.grid}.png" if page.name == RESULTS.name else f"{page.stem}_{args.grid}.png"
+        plot(page.parent / picture, title, figures)
     print(text)
     return 0
 

@@ -23,10 +23,10 @@ from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.results import Detections
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.detector.evaluate import detector_alone
-from training.interrupts import interruptible
 
 
 def judged(found: Detections, face: np.ndarray) -> tuple[bool, int, int]:
@@ -56,7 +56,7 @@ def close_people(model: str, data: Path, person: str = "2", step: int = 1, value
     return {"found": found, "false_persons_per_image": further, "false_others_per_image": other}
 
 
-@interruptible
+@command(DataError, ModelError, ConfigError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.close_people",
@@ -67,11 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     add_assignments(parser)
     args = parser.parse_args(argv)
-    try:
-        scores = close_people(args.model, args.data, args.person, args.step, assigned(args.assignments))
-    except (DataError, ModelError, ConfigError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    scores = close_people(args.model, args.data, args.person, args.step, assigned(args.assignments))
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
     return 0
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.nms import iou_matrix
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import read_label
-from training.interrupts import interruptible
 from training.options import check_number
 
 _COCO = ("hit_uav", "cheetah", "dogs_people")
@@ -102,7 +102,7 @@ def scores(entries: list[dict[str, Any]], person: str, threshold: float, peopled
     return figures
 
 
-@interruptible
+@command(DataError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.compare_faces",
@@ -112,29 +112,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--threshold", type=float, nargs="+", default=[0.3, 0.4, 0.5, 0.6])
     args = parser.parse_args(argv)
-    try:
-        for threshold in args.threshold:
-            check_number("--threshold", threshold, 0, 1)
-        peopled = images_with_people(args.data)
-        for prediction in args.predictions:
-            name, _, path = prediction.partition("=")
-            try:
-                entries = json.loads(Path(path).read_text())["images"]
-                everything = [scores(entries, args.person, threshold, peopled) for threshold in args.threshold]
-            except DataError:
-                raise
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{prediction}: not NAME=JSON with the output of detect --json, or of images whose "
-                                f"labels are not there ({error})") from None
-            for threshold, figures in zip(args.threshold, everything, strict=True):
-                if not figures:
-                    raise DataError(f"{path}: none of its {len(entries)} images is judged; they must lie in a folder "
-                                    f"{', '.join(_FOLDERS)} and be labelled there")
-                print(json.dumps({name: {"threshold": threshold} | {
-                    group: {k: round(v, 4) for k, v in row.items()} for group, row in figures.items()}}))
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    for threshold in args.threshold:
+        check_number("--threshold", threshold, 0, 1)
+    peopled = images_with_people(args.data)
+    for prediction in args.predictions:
+        name, _, path = prediction.partition("=")
+        try:
+            entries = json.loads(Path(path).read_text())["images"]
+            everything = [scores(entries, args.person, threshold, peopled) for threshold in args.threshold]
+        except DataError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{prediction}: not NAME=JSON with the output of detect --json, or of images whose "
+                            f"labels are not there ({error})") from None
+        for threshold, figures in zip(args.threshold, everything, strict=True):
+            if not figures:
+                raise DataError(f"{path}: none of its {len(entries)} images is judged; they must lie in a folder "
+                                f"{', '.join(_FOLDERS)} and be labelled there")
+            print(json.dumps({name: {"threshold": threshold} | {
+                group: {k: round(v, 4) for k, v in row.items()} for group, row in figures.items()}}))
     return 0
 
 

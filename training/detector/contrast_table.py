@@ -24,7 +24,6 @@ from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.evaluate_faces import driver_scores
 from training.detector.tables import add_options, cell, every, map50, publish
-from training.interrupts import interruptible
 from training.options import check_step
 from training.pages import markdown
 
@@ -118,7 +117,6 @@ def table_of(model: str, face_model: str, root: Path, step: int) -> str:
         "its standard error, by parts of the images.")
 
 
-@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.contrast_table",

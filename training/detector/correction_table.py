@@ -24,7 +24,6 @@ from training.data.coco import CocoDetection, DataError, Sample
 from training.detector.contrast_table import ROWS, Row
 from training.detector.evaluate import answers, for_measuring, shared_classes
 from training.detector.tables import add_options, cell, every, map50, publish
-from training.interrupts import interruptible
 from training.options import check_number
 from training.pages import markdown
 
@@ -124,7 +123,6 @@ def table_of(model: str, root: Path, faults: Faults, step: int) -> str:
         "difference to the images as recorded and its standard error, by parts of the images.")
 
 
-@interruptible
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.correction_table",

@@ -31,6 +31,7 @@ from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections
 from thermal_kd_ros.tone import TemporalTone, contrast_for
 from training.card import as_json, record
+from training.command import command
 from training.data.coco import DataError, Sample
 from training.data.field_layouts import VALIDATION
 from training.data.mixture import KINDS, LabelledSource, open_source
@@ -38,7 +39,6 @@ from training.data.pairs import PairedSample, thermal_values
 from training.detector.experiment import DEFAULT_DATA
 from training.detector.teacher import is_teacher, load_teacher, modality
 from training.device import usable_device
-from training.interrupts import interruptible
 from training.options import check_step
 from training.outputs import check_place
 
@@ -187,7 +187,7 @@ def _samples(data: LabelledSource, step: int, bits: int | None) -> Iterator[Samp
             yield sample
 
 
-@interruptible
+@command(DataError, ModelError, ConfigError, EngineError, ValueError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     summary = (__doc__ or "").splitlines()[0]
@@ -206,25 +206,21 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.write_card and (args.assignments or args.step != 1 or args.bits):
         parser.error("a card holds figures of whole sets with the defaults: leave out --set, --step and --bits")
-    try:
-        path = resolve(args.model)
-        if args.write_card:
-            check_place(path)
-        split = args.split or VALIDATION.get(args.kind, "val")
-        scores = evaluate_network(path, args.root / args.data, split,
-                                  tuple(args.classes) if args.classes else None, args.device, args.kind,
-                                  assigned(args.assignments), args.step, args.bits)
-        print(json.dumps(as_json(scores, 4), indent=2))
-        if args.write_card:
-            classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
-            averaged = f" over {', '.join(args.classes)}" if args.classes else ""
-            kind = "" if args.kind == "coco" else f" --kind {args.kind}"
-            record(path, f"{args.data} {split}{averaged}", scores,
-                   f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}{kind}"
-                   f" --split {split}{classes}")
-    except (DataError, ModelError, ConfigError, EngineError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    path = resolve(args.model)
+    if args.write_card:
+        check_place(path)
+    split = args.split or VALIDATION.get(args.kind, "val")
+    scores = evaluate_network(path, args.root / args.data, split,
+                              tuple(args.classes) if args.classes else None, args.device, args.kind,
+                              assigned(args.assignments), args.step, args.bits)
+    print(json.dumps(as_json(scores, 4), indent=2))
+    if args.write_card:
+        classes = f" --classes {' '.join(args.classes)}" if args.classes else ""
+        averaged = f" over {', '.join(args.classes)}" if args.classes else ""
+        kind = "" if args.kind == "coco" else f" --kind {args.kind}"
+        record(path, f"{args.data} {split}{averaged}", scores,
+               f"python3 -m training.detector.evaluate {path.stem} --root <data> --data {args.data}{kind}"
+               f" --split {split}{classes}")
     return 0
 
 

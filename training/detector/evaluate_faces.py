@@ -23,10 +23,10 @@ from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import record
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.detector.evaluate import check_free
-from training.interrupts import interruptible
 from training.landmarks.evaluate import nme
 from training.outputs import check_place
 
@@ -63,7 +63,7 @@ def driver_scores(model: str, landmarks: str | None, data: Path, person: str = "
     return result
 
 
-@interruptible
+@command(DataError, ModelError, ConfigError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.evaluate_faces",
@@ -77,23 +77,19 @@ def main(argv: list[str] | None = None) -> int:
     add_assignments(parser)
     parser.add_argument("--write-card", action="store_true", help="write the figures into the model file's card")
     args = parser.parse_args(argv)
-    try:
-        if args.write_card:
-            if args.assignments or args.step != 1 or args.threshold != FaceConfig.score_threshold:
-                raise ConfigError("a card holds figures of whole sets with the defaults: leave out --set, --step and "
-                                  "--threshold")
-            check_place(resolve(args.model))
-        scores = driver_scores(args.model, args.landmarks, args.data, args.person, args.step, args.threshold,
-                               assigned(args.assignments))
-        print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
-        if args.write_card:
-            path = resolve(args.model)
-            figures = {name: scores[name] for name in ("recall_iou50", "mean_iou", "false_faces_per_image")}
-            record(path, f"driver_faces people {args.person}_*", figures,
-                   f"python3 -m training.detector.evaluate_faces {path.stem} --person {args.person} --data <data>")
-    except (DataError, ModelError, ConfigError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.write_card:
+        if args.assignments or args.step != 1 or args.threshold != FaceConfig.score_threshold:
+            raise ConfigError("a card holds figures of whole sets with the defaults: leave out --set, --step and "
+                              "--threshold")
+        check_place(resolve(args.model))
+    scores = driver_scores(args.model, args.landmarks, args.data, args.person, args.step, args.threshold,
+                           assigned(args.assignments))
+    print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
+    if args.write_card:
+        path = resolve(args.model)
+        figures = {name: scores[name] for name in ("recall_iou50", "mean_iou", "false_faces_per_image")}
+        record(path, f"driver_faces people {args.person}_*", figures,
+               f"python3 -m training.detector.evaluate_faces {path.stem} --person {args.person} --data <data>")
     return 0
 
 

@@ -19,10 +19,10 @@ from thermal_kd_ros.config import ConfigError
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.results import Detections
+from training.command import command
 from training.data.coco import CocoDetection, DataError
 from training.detector.evaluate import answers, detector_alone, shared_classes
 from training.detector.experiment import DEFAULT_DATA
-from training.interrupts import interruptible
 
 
 def counted(found: list[Detections]) -> dict[str, float]:
@@ -48,7 +48,7 @@ def false_alarms(model: str, root: Path, split: str = "val", step: int = 1, valu
     return counted(answers(perception, data, step)[1])
 
 
-@interruptible
+@command(DataError, ModelError, ConfigError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.false_alarms",
@@ -60,11 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=1, metavar="N", help="every N-th image only")
     add_assignments(parser)
     args = parser.parse_args(argv)
-    try:
-        scores = false_alarms(args.model, args.root / args.data, args.split, args.step, assigned(args.assignments))
-    except (DataError, ModelError, ConfigError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    scores = false_alarms(args.model, args.root / args.data, args.split, args.step, assigned(args.assignments))
     print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=1))
     return 0
 

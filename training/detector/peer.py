@@ -21,12 +21,12 @@ from thermal_kd_ros.evaluation.detection import average_precision, duplicates
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.output import written_aside
 from thermal_kd_ros.tone import contrast_in_card
+from training.command import command
 from training.data.coco import CocoDetection, DataError
 from training.detector.ablate import CLASSES, GRIDS
 from training.detector.evaluate import answers_of
 from training.detector.experiment import DEFAULT_DATA, Experiment
 from training.detector.train import begin_epoch, build_mixture
-from training.interrupts import interruptible
 
 
 def write_crops(experiment: Experiment, data: Path, output: Path) -> int:
@@ -96,7 +96,7 @@ def evaluate_peer(model: Path, data: Path, split: str = "val") -> dict[str, floa
     return average_precision(*found, CLASSES) | duplicates(*found, CLASSES)
 
 
-@interruptible
+@command(DataError, ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.detector.peer",
@@ -112,16 +112,12 @@ def main(argv: list[str] | None = None) -> int:
     evaluate.add_argument("--root", type=Path, default=DEFAULT_DATA, help="folder with the data sets")
     crops.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with the data sets")
     args = parser.parse_args(argv)
-    try:
-        if args.command == "crops":
-            base = dataclasses.replace(GRIDS[args.grid].base, seed=args.seed)
-            print(f"{write_crops(base, args.data, args.output)} crops in {args.output}")
-        else:
-            scores = evaluate_peer(args.model, args.root / args.data)
-            print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
-    except (DataError, ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.command == "crops":
+        base = dataclasses.replace(GRIDS[args.grid].base, seed=args.seed)
+        print(f"{write_crops(base, args.data, args.output)} crops in {args.output}")
+    else:
+        scores = evaluate_peer(args.model, args.root / args.data)
+        print(json.dumps({name: round(value, 4) for name, value in scores.items()}, indent=2))
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.detection import Truth, average_precision
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.results import Detections
+from training.command import command
 from training.data.coco import DataError
 from training.detector.experiment import DEFAULT_DATA
 from training.options import check_step
@@ -51,20 +51,17 @@ def every(step: int) -> str:
     return f", every {step}th image" if step > 1 else ""
 
 
+@command(DataError, ModelError, EngineError, ValueError, OSError)
 def publish(make: Callable[[], str], name: str, page: Path | None, step: int = 1) -> int:
     """Print what ``make`` returns, and put it into ``page`` as table ``name``; a user's mistake is told in one line.
 
     ``step`` is that of ``--step``, looked at before any work.
     """
-    try:
-        check_step(step)
-        if page is not None:
-            around(name, page)
-        table = make()
-        print(table)
-        if page is not None:
-            place(table, name, page)
-    except (DataError, ModelError, EngineError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_step(step)
+    if page is not None:
+        around(name, page)
+    table = make()
+    print(table)
+    if page is not None:
+        place(table, name, page)
     return 0

@@ -28,6 +28,7 @@ from thermal_kd_ros.models.checkpoint import read, resolve, write
 from thermal_kd_ros.models.detector import Backbone, Detector
 from thermal_kd_ros.tone import contrast_in_card
 from training.card import as_json
+from training.command import command
 from training.data.coco import DataError
 from training.data.digest import of_files, of_heads, of_layout, of_pairs
 from training.data.field_layouts import FieldPairs
@@ -40,7 +41,7 @@ from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
-from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
+from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.detection import Targets
 from training.options import check_number
 from training.provenance import Provenance, digest_of, of_models
@@ -315,6 +316,8 @@ def write_model(experiment: Experiment, model: Detector, path: Path, origin: Pro
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})
 
 
+@command(DataError, ModelError, ValueError, FloatingPointError, OSError,
+         interrupted="the same command goes on from the last state")
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     summary = (__doc__ or "").splitlines()[0]
@@ -333,21 +336,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare images")
     args = parser.parse_args(argv)
     changes = {key: value for key in ("epochs", "seed", "start", "lr") if (value := getattr(args, key)) is not None}
-    try:
-        use_threads(args.threads)
-        device = usable_device(args.device)
-        experiment = changed(load(args.experiment, changes), parse_changes(args.values))
-        with joined(device) as processes:
-            path = train(experiment, args.output, args.data, device, args.workers, processes)
-        if processes.first:
-            print(f"model: {path}")
-            show_figures(experiment, path, args.data)
-    except (DataError, ModelError, ValueError, FloatingPointError, OSError) as error:
-        print(f"error: {told(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from the last state in {args.output}", file=sys.stderr)
-        return 130
+    use_threads(args.threads)
+    device = usable_device(args.device)
+    experiment = changed(load(args.experiment, changes), parse_changes(args.values))
+    with joined(device) as processes:
+        path = train(experiment, args.output, args.data, device, args.workers, processes)
+    if processes.first:
+        print(f"model: {path}")
+        show_figures(experiment, path, args.data)
     return 0
 
 

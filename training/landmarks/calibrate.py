@@ -22,11 +22,11 @@ from thermal_kd_ros.layouts import LAYOUTS, Layout
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve, write
 from training.card import as_json, record
+from training.command import command
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.interrupts import interruptible
 from training.landmarks.evaluate import Predictions, load, predict_crops, summary
 from training.landmarks.reliability import sigma_scale
 from training.options import check_seed
@@ -91,7 +91,7 @@ def part(found: Predictions, first: int) -> Predictions:
     return Predictions(*(values[first::2] for values in (found.points, found.truth, found.sigma, found.side)))
 
 
-@interruptible
+@command(DataError, ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.calibrate",
@@ -101,11 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder with hit_uav for backgrounds")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args(argv)
-    try:
-        before, after = calibrate(args.model, args.heads, args.data, args.seed)
-    except (DataError, ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    before, after = calibrate(args.model, args.heads, args.data, args.seed)
     print(json.dumps({"before": as_json(before, 4), "after": as_json(after, 4)}, indent=1))
     return 0
 

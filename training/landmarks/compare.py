@@ -25,9 +25,9 @@ from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54, LAYOUTS
 from thermal_kd_ros.models.card import ModelError
 from training.card import as_json
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.interrupts import interruptible
 from training.landmarks.evaluate import load, predict
 
 MESH_TO_IBUG68 = (
@@ -125,7 +125,7 @@ def figures(errors: np.ndarray) -> dict[str, float]:
             "failure_rate_8_percent": 100 * float((all_errors.mean(axis=1) > 8).mean()), "faces": float(len(errors))}
 
 
-@interruptible
+@command(DataError, ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare",
@@ -139,25 +139,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--parts", action="store_true", help="also tell in which parts of the face they err")
     args = parser.parse_args(argv)
-    try:
-        frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
-        if not (args.landmarks or args.mesh or args.dlib):
-            raise DataError("nothing to measure: give --landmarks, --mesh or --dlib")
-        finders = {name: network(name) for name in args.landmarks}
-        for name, path, make in (("mesh", args.mesh, face_mesh), ("dlib", args.dlib, regression_trees)):
-            if path:
-                if not path.is_file():
-                    raise DataError(f"{path} is missing")
-                finders[name] = make(path)
-        results: dict[str, dict[str, Any]] = {}
-        for name, find in finders.items():
-            errors = errors_of(find, (frames[i] for i in range(len(frames))))
-            results[name] = as_json(figures(errors), 2)
-            if args.parts:
-                results[name]["parts"] = {part: as_json(values, 2) for part, values in by_part(errors).items()}
-    except (DataError, ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
+    if not (args.landmarks or args.mesh or args.dlib):
+        raise DataError("nothing to measure: give --landmarks, --mesh or --dlib")
+    finders = {name: network(name) for name in args.landmarks}
+    for name, path, make in (("mesh", args.mesh, face_mesh), ("dlib", args.dlib, regression_trees)):
+        if path:
+            if not path.is_file():
+                raise DataError(f"{path} is missing")
+            finders[name] = make(path)
+    results: dict[str, dict[str, Any]] = {}
+    for name, find in finders.items():
+        errors = errors_of(find, (frames[i] for i in range(len(frames))))
+        results[name] = as_json(figures(errors), 2)
+        if args.parts:
+            results[name]["parts"] = {part: as_json(values, 2) for part, values in by_part(errors).items()}
     print(json.dumps(results, indent=1))
     return 0
 

@@ -27,9 +27,9 @@ from thermal_kd_ros.models.confidence import TOLERANCE
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import as_json
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.interrupts import interruptible
 from training.landmarks.head_pose import landmarks_in, pipeline
 from training.options import check_number
 
@@ -69,7 +69,7 @@ def measure(perception: ThermalPerception, frames: list[FaceFrame]) -> dict[str,
             "within_tolerance": float(np.mean(right)), "confidence": float(np.mean(sure))}
 
 
-@interruptible
+@command(ConfigError, DataError, ModelError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.compare_cut",
@@ -82,19 +82,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--detector", default=FaceConfig.detector_model, help="face detector")
     parser.add_argument("--landmarks", default=FaceConfig.landmark_model, help="landmark model")
     args = parser.parse_args(argv)
-    try:
-        for part in args.parts:
-            check_number("--parts", part, 0, 0.9)
-        frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
-        whole = [frames[i] for i in range(len(frames))]
-        perception = pipeline(args.detector, args.landmarks)
-        results: dict[str, dict[str, dict[str, float]]] = {}
-        for side in tqdm(SIDES, desc="sides", disable=None):
-            results[side] = {f"{part:g}": measure(perception, [cut(frame, side, part) for frame in whole])
-                             for part in args.parts}
-    except (ConfigError, DataError, ModelError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    for part in args.parts:
+        check_number("--parts", part, 0, 0.9)
+    frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
+    whole = [frames[i] for i in range(len(frames))]
+    perception = pipeline(args.detector, args.landmarks)
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    for side in tqdm(SIDES, desc="sides", disable=None):
+        results[side] = {f"{part:g}": measure(perception, [cut(frame, side, part) for frame in whole])
+                         for part in args.parts}
     print(json.dumps({"frames": len(whole)}))
     for side, curve in results.items():
         print(json.dumps({side: {part: as_json(figures, 2) for part, figures in curve.items()}}))

@@ -38,10 +38,10 @@ from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import as_json, record
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
-from training.interrupts import interruptible
 from training.landmarks.fit import load_network
 from training.landmarks.matching import LAYOUT, check_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
@@ -250,7 +250,7 @@ def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
     return results
 
 
-@interruptible
+@command(DataError, ModelError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate",
@@ -267,51 +267,47 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--box-errors", type=Path, metavar="PICTURE",
                         help="measure how the error grows with wrong face boxes instead, and draw it")
     args = parser.parse_args(argv)
-    try:
-        check_number("--jitter", args.jitter, 0)
-        face = replace(FACES, second_look=not args.one_look)
-        if args.tfw:
-            if args.write_card or args.box_errors or args.jitter or args.step != 1 or args.one_look:
-                raise DataError("--tfw takes none of --write-card, --box-errors, --jitter, --step and --one-look")
-            print(json.dumps({on: as_json(values) for on, values in tfw_summary(args.model, args.tfw).items()},
-                             indent=1))
-            return 0
-        if args.write_card:
-            if args.step != 1 or args.jitter or args.box_errors or args.one_look:
-                raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "
-                                "--jitter, --box-errors and --one-look")
-            check_place(resolve(args.model))
-        if args.box_errors:
-            if args.jitter:
-                raise DataError("--box-errors draws a curve over errors of the boxes: leave out --jitter")
-            check_picture(args.box_errors)
-            from training.landmarks.box_errors import box_error_curve, plot_curve
+    check_number("--jitter", args.jitter, 0)
+    face = replace(FACES, second_look=not args.one_look)
+    if args.tfw:
+        if args.write_card or args.box_errors or args.jitter or args.step != 1 or args.one_look:
+            raise DataError("--tfw takes none of --write-card, --box-errors, --jitter, --step and --one-look")
+        print(json.dumps({on: as_json(values) for on, values in tfw_summary(args.model, args.tfw).items()},
+                         indent=1))
+        return 0
+    if args.write_card:
+        if args.step != 1 or args.jitter or args.box_errors or args.one_look:
+            raise DataError("a card holds figures of whole sets with the labelled boxes: leave out --step, "
+                            "--jitter, --box-errors and --one-look")
+        check_place(resolve(args.model))
+    if args.box_errors:
+        if args.jitter:
+            raise DataError("--box-errors draws a curve over errors of the boxes: leave out --jitter")
+        check_picture(args.box_errors)
+        from training.landmarks.box_errors import box_error_curve, plot_curve
 
-            curve = box_error_curve(args.model, args.data, args.person, args.step, face)
-            plot_curve(curve, args.box_errors)
-            print(json.dumps({name: as_json({f"{v:g}": e for v, e in points}, 2) for name, points in curve.items()}))
-            return 0
-        results = {f"driver_faces people {args.person}_*, labelled boxes":
-                   summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter, face))}
-        if (args.data / "sf_tl54_sample").is_dir():
-            results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data, face))
-        if not args.jitter:
-            results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
-                args.model, args.data, args.person, args.step, face)
-        card, network = load(args.model)
-        size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
-        print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
-        if args.write_card:
-            path = resolve(args.model)
-            command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
-            for on, values in results.items():
-                names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
-                         "risk_area_percent", "calibration_error")
-                record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values},
-                       command)
-    except (DataError, ModelError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        curve = box_error_curve(args.model, args.data, args.person, args.step, face)
+        plot_curve(curve, args.box_errors)
+        print(json.dumps({name: as_json({f"{v:g}": e for v, e in points}, 2) for name, points in curve.items()}))
+        return 0
+    results = {f"driver_faces people {args.person}_*, labelled boxes":
+               summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter, face))}
+    if (args.data / "sf_tl54_sample").is_dir():
+        results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data, face))
+    if not args.jitter:
+        results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
+            args.model, args.data, args.person, args.step, face)
+    card, network = load(args.model)
+    size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
+    print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
+    if args.write_card:
+        path = resolve(args.model)
+        command = f"python3 -m training.landmarks.evaluate {path.stem} --person {args.person} --data <data>"
+        for on, values in results.items():
+            names = ("nme_percent", "failure_rate_8_percent", "auc_8_percent", "confidence_error_correlation",
+                     "risk_area_percent", "calibration_error")
+            record(path, on, {name: values[name] for name in (*names, "missed_percent") if name in values},
+                   command)
     return 0
 
 

@@ -24,12 +24,12 @@ from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.checkpoint import read_card, resolve
 from training.card import as_json
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
 from training.data.face_sets import sample_faces
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.interrupts import interruptible
 from training.landmarks.evaluate import predict_crops, summary
 from training.options import check_folder, check_number
 
@@ -123,7 +123,7 @@ def evaluate(models: list[str], heads: list[Path], mean_of: list[Path], data: Pa
     return rows
 
 
-@interruptible
+@command(DataError, ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.evaluate_heads",
@@ -135,19 +135,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder with driver_faces and sf_tl54_sample, for the mean face")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames of driver_faces")
     args = parser.parse_args(argv)
-    try:
-        check_number("--step", args.step, 1)
-        if not (args.models or args.mean_of):
-            raise DataError("nothing to measure: give models, --mean-of or both")
-        if args.data and not args.mean_of:
-            raise DataError("--data is for the mean face: give --mean-of too, or measure models on recorded faces with "
-                            "training.landmarks.evaluate")
-        if args.data:
-            check_folder("--data", args.data)
-        rows = evaluate(args.models, args.heads, args.mean_of, args.data, args.step)
-    except (DataError, ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_number("--step", args.step, 1)
+    if not (args.models or args.mean_of):
+        raise DataError("nothing to measure: give models, --mean-of or both")
+    if args.data and not args.mean_of:
+        raise DataError("--data is for the mean face: give --mean-of too, or measure models on recorded faces with "
+                        "training.landmarks.evaluate")
+    if args.data:
+        check_folder("--data", args.data)
+    rows = evaluate(args.models, args.heads, args.mean_of, args.data, args.step)
     print(json.dumps({name: {on: as_json(figures) for on, figures in sets.items()} for name, sets in rows.items()},
                      indent=1))
     return 0

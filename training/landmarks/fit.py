@@ -9,7 +9,6 @@ import argparse
 import copy
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,12 +29,13 @@ from thermal_kd_ros.models.checkpoint import read, resolve, write
 from thermal_kd_ros.models.landmarker import Landmarker
 from thermal_kd_ros.models.onnx_file import weights_digest
 from thermal_kd_ros.models.specs import LandmarkerSpec
+from training.command import command
 from training.data.coco import DataError
 from training.data.digest import of_caches
 from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
-from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, told, update_ema
+from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
 from training.options import check_number, check_seed
 from training.provenance import Provenance, of_models
@@ -321,16 +321,11 @@ def chosen(args: argparse.Namespace) -> dict[str, object]:
             "loss": PointLoss(args.loss, args.loss_width, args.loss_curvature), "likelihood": args.likelihood}
 
 
+@command(DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError,
+         interrupted="the same command goes on from the last epoch")
 def run(stage: Callable[[], Path | None]) -> int:
-    """Run a stage, or a comparison of stages, for the command line; a user's mistake is told in one line."""
-    try:
-        path = stage()
-    except (DataError, ModelError, EngineError, FloatingPointError, ValueError, OSError) as error:
-        print(f"error: {told(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last epoch", file=sys.stderr)
-        return 130
+    """Run a stage, or a comparison of stages, for the command line."""
+    path = stage()
     if path is not None:
         print(f"model: {path}")
     return 0

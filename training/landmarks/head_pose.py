@@ -29,9 +29,9 @@ from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from thermal_kd_ros.results import Detections, FaceLandmarks
 from training.card import as_json
+from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.interrupts import interruptible
 from training.options import check_number
 
 _SIGNS, _ZERO = np.array([-1.0, -1.0, 1.0]), np.array([180.0, 0.0, 0.0])
@@ -193,7 +193,7 @@ def pipeline(detector: str = FaceConfig.detector_model, landmarks: str = FaceCon
         "engine.threads": 1}))
 
 
-@interruptible
+@command(ConfigError, DataError, ModelError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.head_pose",
@@ -205,19 +205,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--detector", default=FaceConfig.detector_model, help="face detector")
     parser.add_argument("--landmarks", default=FaceConfig.landmark_model, help="landmark model")
     args = parser.parse_args(argv)
-    try:
-        check_number("--focal", args.focal, 1)
-        perception = pipeline(args.detector, args.landmarks)
-        for name, finds, given in (("labelled points", None, True), ("landmarks in labelled boxes", perception, True),
-                                   ("the pipeline", perception, False)):
-            turns = driver_poses(args.data, args.person, args.focal, args.step, finds, given)
-            print(json.dumps({f"people {args.person}_*, {name}": {
-                "frames": len(turns.ours), "sequences": len(np.unique(turns.sequence)),
-                "one zero for all": {k: as_json(v, 2) for k, v in compare(turns.ours, turns.theirs).items()},
-                "each sequence its own": {k: as_json(v, 2) for k, v in compare_within(turns).items()}}}, indent=1))
-    except (ConfigError, DataError, ModelError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_number("--focal", args.focal, 1)
+    perception = pipeline(args.detector, args.landmarks)
+    for name, finds, given in (("labelled points", None, True), ("landmarks in labelled boxes", perception, True),
+                               ("the pipeline", perception, False)):
+        turns = driver_poses(args.data, args.person, args.focal, args.step, finds, given)
+        print(json.dumps({f"people {args.person}_*, {name}": {
+            "frames": len(turns.ours), "sequences": len(np.unique(turns.sequence)),
+            "one zero for all": {k: as_json(v, 2) for k, v in compare(turns.ours, turns.theirs).items()},
+            "each sequence its own": {k: as_json(v, 2) for k, v in compare_within(turns).items()}}}, indent=1))
     return 0
 
 

@@ -22,12 +22,12 @@ from thermal_kd_ros.geometry import FaceCrop
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.confidence import confidence
+from training.command import command
 from training.data.coco import DataError
 from training.data.compositing import load_backgrounds
 from training.data.driver_faces import DriverFaces
 from training.data.head_cache import HeadCache
 from training.data.rendered_faces import CropConfig, LandmarkCrops
-from training.interrupts import interruptible
 from training.landmarks.ablate import TURNED_DEG
 from training.landmarks.evaluate import Predictions, load, nme, predict
 from training.options import check_number
@@ -96,7 +96,7 @@ def sheet(ranked: Ranked, columns: int, margin: float) -> np.ndarray:
     return np.vstack(rows)
 
 
-@interruptible
+@command(DataError, ModelError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.sheet",
@@ -112,22 +112,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=400, help="most rendered heads to choose from")
     parser.add_argument("--columns", type=int, default=6, help="faces in a row")
     args = parser.parse_args(argv)
-    try:
-        check_number("--columns", args.columns, 1)
-        check_number("--most", args.most, 1)
-        check_picture(args.output)
-        card, network = load(args.model)
-        margin = float(card.normalisation["crop_margin"])
-        faces = (rendered(args.heads, args.data, card.input_width, margin, args.most) if args.heads
-                 else real(args.real, args.person, args.step))
-        if len(faces) < args.columns:
-            raise DataError(f"there are {len(faces)} faces, fewer than the {args.columns} of a row")
-        found = predict(network, card, faces)
-        picture = sheet(Ranked(faces, found, nme(found.points, found.truth)), args.columns, margin)
-        write_image(args.output, picture)
-    except (DataError, ModelError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_number("--columns", args.columns, 1)
+    check_number("--most", args.most, 1)
+    check_picture(args.output)
+    card, network = load(args.model)
+    margin = float(card.normalisation["crop_margin"])
+    faces = (rendered(args.heads, args.data, card.input_width, margin, args.most) if args.heads
+             else real(args.real, args.person, args.step))
+    if len(faces) < args.columns:
+        raise DataError(f"there are {len(faces)} faces, fewer than the {args.columns} of a row")
+    found = predict(network, card, faces)
+    picture = sheet(Ranked(faces, found, nme(found.points, found.truth)), args.columns, margin)
+    write_image(args.output, picture)
     return 0
 
 

@@ -40,9 +40,9 @@ from thermal_kd_ros.results import FaceLandmarks
 from thermal_kd_ros.simulation.camera import SimulatedCamera
 from thermal_kd_ros.simulation.config import SimulationConfig
 from thermal_kd_ros.smoothing import LandmarkSmoother
+from training.command import command
 from training.data.archives import read_clip
 from training.data.coco import DataError
-from training.interrupts import interruptible
 from training.options import check_number
 from training.outputs import check_picture
 
@@ -176,7 +176,7 @@ def without_truth(tracks: list[FaceTrack], config: SmoothingConfig) -> dict[str,
             "box_jitter_percent": float(np.average(boxes, weights=weights))}
 
 
-@interruptible
+@command(ConfigError, DataError, ModelError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.steadiness",
@@ -194,39 +194,35 @@ def main(argv: list[str] | None = None) -> int:
                         "its people are recognisable: not for publishing")
     args = parser.parse_args(argv)
     clips = args.data and args.data / "feverscreen"
-    try:
-        if args.sheet:
-            if not clips:
-                raise DataError("--sheet needs --data with the folder feverscreen")
-            check_picture(args.sheet)
-        if clips and not any(clips.glob("*.npz")):
-            raise DataError(f"{clips} has no clips *.npz; give the folder of feverscreen by --data"
-                            + ("" if args.sheet else ", or leave it out for simulated heads alone"))
-        check_number("--scenes", args.scenes, 1)
-        check_number("--rate", args.rate, 1)
-        check_number("--seconds", args.seconds, _SHORTEST / args.rate)
-        check_number("--fast", args.fast, 1)
-        # Nobody looks at objects here: the small face detector stands in for their detector.
-        perception = ThermalPerception(with_values(PerceptionConfig(), {
-            "detector.model": args.detector, "detector.score_threshold": 1.0, "face.detector_model": args.detector,
-            "face.landmark_model": args.landmarks, "smoothing.enabled": False, "engine.threads": 1}))
-        tried = {"off": SmoothingConfig(enabled=False)} | {
-            f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": with_values(PerceptionConfig(), {
-                "smoothing.min_cutoff_hz": cutoff, "smoothing.speed_gain": gain}).smoothing
-            for cutoff in args.min_cutoff for gain in args.speed_gain}
-        if args.sheet:
-            clip_sheet(perception, clips, args.sheet)
-            return 0
-        usual = simulated_tracks(perception, args.scenes, args.seconds, args.rate)
-        fast = simulated_tracks(perception, args.scenes, args.seconds, args.rate, args.fast)
-        for tracks, option in ((usual, ""), (fast, f" --fast {args.fast:g}")):
-            if not tracks:
-                raise DataError(f"--scenes {args.scenes} --seconds {args.seconds:g}{option}: no face was followed over "
-                                f"{_SHORTEST} frames; give more scenes or seconds")
-        video = video_tracks(perception, clips) if clips else []
-    except (ConfigError, DataError, ModelError, EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if args.sheet:
+        if not clips:
+            raise DataError("--sheet needs --data with the folder feverscreen")
+        check_picture(args.sheet)
+    if clips and not any(clips.glob("*.npz")):
+        raise DataError(f"{clips} has no clips *.npz; give the folder of feverscreen by --data"
+                        + ("" if args.sheet else ", or leave it out for simulated heads alone"))
+    check_number("--scenes", args.scenes, 1)
+    check_number("--rate", args.rate, 1)
+    check_number("--seconds", args.seconds, _SHORTEST / args.rate)
+    check_number("--fast", args.fast, 1)
+    # Nobody looks at objects here: the small face detector stands in for their detector.
+    perception = ThermalPerception(with_values(PerceptionConfig(), {
+        "detector.model": args.detector, "detector.score_threshold": 1.0, "face.detector_model": args.detector,
+        "face.landmark_model": args.landmarks, "smoothing.enabled": False, "engine.threads": 1}))
+    tried = {"off": SmoothingConfig(enabled=False)} | {
+        f"min_cutoff_hz {cutoff:g}, speed_gain {gain:g}": with_values(PerceptionConfig(), {
+            "smoothing.min_cutoff_hz": cutoff, "smoothing.speed_gain": gain}).smoothing
+        for cutoff in args.min_cutoff for gain in args.speed_gain}
+    if args.sheet:
+        clip_sheet(perception, clips, args.sheet)
+        return 0
+    usual = simulated_tracks(perception, args.scenes, args.seconds, args.rate)
+    fast = simulated_tracks(perception, args.scenes, args.seconds, args.rate, args.fast)
+    for tracks, option in ((usual, ""), (fast, f" --fast {args.fast:g}")):
+        if not tracks:
+            raise DataError(f"--scenes {args.scenes} --seconds {args.seconds:g}{option}: no face was followed over "
+                            f"{_SHORTEST} frames; give more scenes or seconds")
+    video = video_tracks(perception, clips) if clips else []
     for name, config in tried.items():
         figures = {"simulated": with_truth(usual, config), f"simulated, {args.fast:g} x": with_truth(fast, config)}
         if video:

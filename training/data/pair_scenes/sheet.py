@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
@@ -15,11 +14,11 @@ from tqdm import tqdm
 
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.simulation.camera import decode, encode
+from training.command import command
 from training.data.coco import DataError
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.sensors import RenderedPair
 from training.data.render_pairs import render_pair
-from training.interrupts import interruptible
 from training.outputs import check_picture
 
 _COLOURS = {"person": (90, 255, 90), "car": (255, 170, 60), "bicycle": (255, 90, 255), "dog": (40, 140, 255),
@@ -39,7 +38,7 @@ def tile(pair: RenderedPair) -> np.ndarray:
     return np.vstack([thermal, cv2.cvtColor(pair.visible, cv2.COLOR_RGB2BGR)])
 
 
-@interruptible
+@command(DataError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.pair_scenes.sheet",
@@ -50,17 +49,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if min(args.seed) < 0:
         parser.error("--seed takes numbers from 0 on")
-    try:
-        check_picture(args.output)
-        cast = Cast(args.assets)
-        tiles = [tile(render_pair(seed, cast, 0.4, (320, 256))) for seed in tqdm(args.seed, unit="pair")]
-        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
-        rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
-        sheet = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
-        write_image(args.output, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
-    except (DataError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    check_picture(args.output)
+    cast = Cast(args.assets)
+    tiles = [tile(render_pair(seed, cast, 0.4, (320, 256))) for seed in tqdm(args.seed, unit="pair")]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _COLUMNS)
+    rows = [np.hstack(tiles[i : i + _COLUMNS]) for i in range(0, len(tiles), _COLUMNS)]
+    sheet = cv2.resize(np.vstack(rows), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
+    write_image(args.output, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
     return 0
 
 

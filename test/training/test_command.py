@@ -6,18 +6,21 @@ import subprocess
 import sys
 import time
 
-from training.interrupts import interruptible
+import pytest
+
+from training.command import command
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from training.interrupts import interruptible, workers
+from training.command import command
+from training.workers import workers
 
 def work(path):
     path.touch()
     time.sleep(0.5)
 
-@interruptible
+@command()
 def main(argv=None):
     folder = Path(sys.argv[1])
     with workers(2) as pool:
@@ -30,12 +33,32 @@ if __name__ == "__main__":
 
 
 def test_a_command_that_is_interrupted_says_so_in_a_line(capsys):
-    @interruptible
+    @command()
     def main(argv=None):
         raise KeyboardInterrupt
 
     assert main([]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_command_that_can_go_on_says_so(capsys):
+    @command(interrupted="it goes on")
+    def main():
+        raise KeyboardInterrupt
+
+    assert main() == 130
+    assert capsys.readouterr().err == "interrupted; it goes on\n"
+
+
+def test_the_mistakes_of_a_command_are_told_and_no_others(capsys):
+    @command(OSError, FloatingPointError)
+    def main(error):
+        raise error
+
+    assert main(FileNotFoundError("no such folder")) == 1
+    assert capsys.readouterr().err == "error: no such folder\n"
+    with pytest.raises(ValueError, match="a fault of ours"):
+        main(ValueError("a fault of ours"))
 
 
 def test_what_waits_for_workers_is_dropped(tmp_path, repository):

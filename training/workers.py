@@ -1,31 +1,13 @@
-"""Commands that somebody stops with Ctrl-C, and the processes that work for them."""
+"""Processes that work for a command which somebody may stop with Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any, ParamSpec
-
-_P = ParamSpec("_P")
-
-
-def interruptible(main: Callable[_P, int]) -> Callable[_P, int]:
-    """A command that ends with one line and exit code 130 when it is interrupted, instead of a traceback."""
-
-    @functools.wraps(main)
-    def command(*args: _P.args, **kwargs: _P.kwargs) -> int:
-        try:
-            return main(*args, **kwargs)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-
-    return command
+from typing import Any
 
 
 @contextlib.contextmanager
