@@ -10,6 +10,9 @@ import numpy as np
 from thermal_kd_ros.simulation.mesh import Mesh, rotation
 from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, vertex_normals
 
+Region = tuple[int, int, int, int]
+"""x0, x1, y0, y1 of a window of pixels, half open."""
+
 NEAR = 0.12
 """Nothing closer than this (metres) is drawn."""
 
@@ -34,6 +37,23 @@ class View:
         x = self.k[0, 0] * camera_points[:, 0] / z + self.k[0, 2]
         y = self.k[1, 1] * camera_points[:, 1] / z + self.k[1, 2]
         return np.stack([x, y, _length(camera_points) + 0 * z], axis=1)
+
+    def extent(self, pixels: np.ndarray) -> tuple[Region, float] | None:
+        """The window of the image around projected vertices (N, 3), and the share of their extent that lies within it.
+
+        Vertices behind the camera count as outside. None if nothing of it lies in the image.
+        """
+        finite = np.isfinite(pixels[:, 0])
+        if not finite.any():
+            return None
+        low, high = pixels[finite, :2].min(0), pixels[finite, :2].max(0)
+        x0, y0 = np.maximum(np.floor(low).astype(int), 0).tolist()
+        x1, y1 = np.minimum(np.ceil(high).astype(int) + 1, (self.width, self.height)).tolist()
+        if x0 >= x1 or y0 >= y1:
+            return None
+        sides = np.maximum(high - low, 1e-3)
+        within = np.clip(high, 0, (self.width, self.height)) - np.clip(low, 0, (self.width, self.height))
+        return (x0, x1, y0, y1), min(float(np.prod(within / sides)), 1.0) * float(finite.mean())
 
     def rays(self) -> np.ndarray:
         """(H, W, 3) float32 ray of each pixel in the camera frame, with z = 1."""
@@ -84,13 +104,26 @@ def intrinsics(width: int, height: int, hfov_deg: float) -> np.ndarray:
 class Footprint:
     """What one object covered when it was drawn alone.
 
-    region: (x0, x1, y0, y1) pixel window, half open. pixels: pixels it would fill with nothing before it. inside: the
-    share of its extent that lies within the image.
+    region: the window that holds it. pixels: pixels it would fill with nothing before it. inside: the share of its
+    extent that lies within the image.
     """
 
-    region: tuple[int, int, int, int]
+    region: Region
     pixels: int
     inside: float
+
+    def seen(self, objects: np.ndarray, number: int) -> tuple[int, tuple[int, int, int, int]] | None:
+        """How many pixels of ``objects`` (H, W) show it, and the box x0, y0, x1, y1 around them.
+
+        None if there are fewer than four: that is nothing to label.
+        """
+        x0, x1, y0, y1 = self.region
+        mine = objects[y0:y1, x0:x1] == number
+        count = int(np.count_nonzero(mine))
+        if count < 4:
+            return None
+        columns, rows = np.flatnonzero(mine.any(axis=0)), np.flatnonzero(mine.any(axis=1))
+        return count, (x0 + int(columns[0]), y0 + int(rows[0]), x0 + int(columns[-1]) + 1, y0 + int(rows[-1]) + 1)
 
 
 class Canvas:
@@ -112,22 +145,18 @@ class Canvas:
         """
         camera = view.to_camera(mesh.vertices)
         pixels = view.project(camera)
-        finite = np.isfinite(pixels[:, 0])
-        if not finite.any():
+        extent = view.extent(pixels)
+        if extent is None:
             return None
-        x, y = pixels[finite, 0], pixels[finite, 1]
-        x_min, y_min, x_max, y_max = x.min(), y.min(), x.max(), y.max()
-        x0, y0 = max(int(np.floor(x_min)), 0), max(int(np.floor(y_min)), 0)
-        x1, y1 = min(int(np.ceil(x_max)) + 1, view.width), min(int(np.ceil(y_max)) + 1, view.height)
-        if x0 >= x1 or y0 >= y1:
-            return None
+        region, inside = extent
+        x0, x1, y0, y1 = region
         local = np.stack([pixels[:, 0] - x0, pixels[:, 1] - y0, pixels[:, 2]], axis=1)
         fragments = rasterize(
             local,
             mesh.faces,
             y1 - y0,
             x1 - x0,
-            inverse_depth=1.0 / np.where(finite, camera[:, 2], np.nan),
+            inverse_depth=1.0 / np.where(np.isfinite(pixels[:, 0]), camera[:, 2], np.nan),
             cull_backfaces=True,
         )
         heat = apparent_temperature(mesh, camera, surroundings)
@@ -137,11 +166,7 @@ class Canvas:
         np.copyto(self.celsius[window], interpolate(fragments, mesh.faces, heat), where=shown)
         np.copyto(self.distance[window], distance, where=shown)
         self.objects[window][shown] = number
-        # The share of the extent within the image; vertices behind the camera count as outside.
-        whole = max(x_max - x_min, 1e-3) * max(y_max - y_min, 1e-3)
-        clipped = max(min(x_max, view.width) - max(x_min, 0), 0) * max(min(y_max, view.height) - max(y_min, 0), 0)
-        inside = min(clipped / whole, 1.0) * float(finite.mean())
-        return Footprint((x0, x1, y0, y1), int(fragments.mask.sum()), inside)
+        return Footprint(region, int(fragments.mask.sum()), inside)
 
     def fragments(self) -> Fragments:
         """The canvas as a z-buffer of distances, for visibility tests of points."""

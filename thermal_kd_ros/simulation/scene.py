@@ -113,11 +113,12 @@ class Scene:
         turn = view.k @ view.rotation @ wide.rotation.T @ np.linalg.inv(wide.k)
         corners = turn @ np.array([[x0, x1, x0, x1], [y0, y0, y1, y1], [1, 1, 1, 1]], float)
         x, y = corners[:2] / corners[2]
+        # Empty, not counted from the other end, where the camera has turned away from it.
         region = (
             max(int(x.min()) - 2, 0),
-            min(int(x.max()) + 3, view.width),
+            max(min(int(x.max()) + 3, view.width), 0),
             max(int(y.min()) - 2, 0),
-            min(int(y.max()) + 3, view.height),
+            max(min(int(y.max()) + 3, view.height), 0),
         )
         return replace(footprint, region=region)
 
@@ -129,15 +130,10 @@ class Scene:
         numbers, boxes, labels, ignore, visible = [], [], [], [], []
         for number, footprint in sorted(footprints.items()):
             label = self.spec.actors[number - 1].label
-            x0, x1, y0, y1 = footprint.region
-            if label is None or x0 >= x1 or y0 >= y1:
+            seen = footprint.seen(canvas.objects, number)
+            if label is None or seen is None:
                 continue
-            mine = canvas.objects[y0:y1, x0:x1] == number
-            count = int(np.count_nonzero(mine))
-            if count < 4:
-                continue
-            columns, rows = np.flatnonzero(mine.any(axis=0)), np.flatnonzero(mine.any(axis=1))
-            box = (x0 + columns[0], y0 + rows[0], x0 + columns[-1] + 1, y0 + rows[-1] + 1)
+            count, box = seen
             share = min(count / max(footprint.pixels, 1) * footprint.inside, 1.0)
             numbers.append(number)
             boxes.append(box)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from thermal_kd_ros.output import written_aside
+
 IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
 """Category names that mark regions without a judgement: neither a target nor background."""
 
@@ -125,6 +127,24 @@ class CocoDetection:
     def __getitem__(self, i: int) -> Sample:
         values = read_raster(self.folder / self.images[i]["file_name"], cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
         return Sample(values, *self._boxes[i], self.labelled)
+
+
+def write_listing(path: Path, entries: Iterable[tuple[dict[str, Any], Iterable[Mapping[str, Any]]]],
+                  categories: Sequence[str]) -> None:
+    """Write the json of a COCO set: its images, each with its annotations, which are numbered here.
+
+    ``category_id`` 1 is the first of ``categories``. An image has ``id``, ``file_name``, ``width`` and ``height``.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image, rows in entries:
+        images.append(image)
+        annotations += [{"id": number, "image_id": image["id"], **row}
+                        for number, row in enumerate(rows, len(annotations) + 1)]
+    content = {"images": images, "annotations": annotations,
+               "categories": [{"id": number, "name": name} for number, name in enumerate(categories, 1)]}
+    with written_aside(path) as aside:
+        aside.write_text(json.dumps(content))
 
 
 def fields(path: Path, kind: str, entries: Any, *names: str) -> list[tuple[Any, ...]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import shutil
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tqdm import tqdm
 
 from thermal_kd_ros.output import written_aside
 from training.command import command
-from training.data.coco import DataError
+from training.data.coco import DataError, write_listing
 
 CLASSES = {1: "person", 2: "bicycle", 3: "car", 17: "dog", 18: "dog"}
 """FLIR's class numbers; those not named here become ignore regions."""
@@ -174,17 +173,13 @@ def prepare(roadscene: Path, lists: list[Path], output: Path) -> dict[str, int]:
 
 def _write(split: str, entries: list[tuple[str, int, int, list[dict[str, object]]]], crops: Path, visible: Path,
            output: Path) -> None:
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
+    listing = []
     for i, (name, width, height, rows) in enumerate(entries, start=1):
         for source, folder in ((crops, output / split), (visible, output / f"{split}_visible")):
             with written_aside(folder / name) as path:
                 shutil.copyfile(source / name, path)
-        images.append({"id": i, "file_name": name, "width": width, "height": height})
-        annotations += [{"id": len(annotations) + k + 1, "image_id": i, **row} for k, row in enumerate(rows)]
-    with written_aside(output / f"{split}.json") as path:
-        path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [
-            {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
+        listing.append(({"id": i, "file_name": name, "width": width, "height": height}, rows))
+    write_listing(output / f"{split}.json", listing, CATEGORIES)
 
 
 @command(DataError, OSError)

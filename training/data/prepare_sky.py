@@ -21,9 +21,8 @@ import numpy as np
 from tqdm import tqdm
 
 from thermal_kd_ros.images import write_image
-from thermal_kd_ros.output import written_aside
 from training.command import command
-from training.data.coco import DataError
+from training.data.coco import DataError, write_listing
 from training.options import check_number
 
 CATEGORIES = ("airplane", "bird", "drone", "helicopter")
@@ -89,23 +88,17 @@ def prepare(clips: Path, output: Path, step: int) -> dict[str, int]:
     """
     files, shown, rows = read_listing(clips)
     splits = splits_of(files, shown)
-    images: dict[str, list[dict[str, Any]]] = {"train": [], "val": []}
-    annotations: dict[str, list[dict[str, Any]]] = {"train": [], "val": []}
+    listings: dict[str, list[tuple[dict[str, Any], list[dict[str, Any]]]]] = {"train": [], "val": []}
     for video, name in tqdm(sorted(files.items(), key=lambda entry: entry[1]), unit="clip"):
-        split = splits[video]
+        folder, listing = output / splits[video], listings[splits[video]]
         for number, image in frames(clips / name, step):
             file = f"{Path(name).stem}_{number:05d}.png"
-            write_image(output / split / file, image)
-            images[split].append({"id": len(images[split]) + 1, "file_name": file, "width": image.shape[1],
-                                  "height": image.shape[0]})
-            annotations[split] += [{"id": len(annotations[split]) + i + 1, "image_id": len(images[split]), **row}
-                                   for i, row in enumerate(rows.get((video, number), []))]
-    for split, entries in images.items():
-        with written_aside(output / f"{split}.json") as path:
-            path.write_text(json.dumps({
-                "images": entries, "annotations": annotations[split],
-                "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
-    return {split: len(entries) for split, entries in images.items()}
+            write_image(folder / file, image)
+            listing.append(({"id": len(listing) + 1, "file_name": file, "width": image.shape[1],
+                             "height": image.shape[0]}, rows.get((video, number), [])))
+    for split, entries in listings.items():
+        write_listing(output / f"{split}.json", entries, CATEGORIES)
+    return {split: len(entries) for split, entries in listings.items()}
 
 
 @command(DataError, OSError)

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from thermal_kd_ros.images import write_image
 from thermal_kd_ros.output import written_aside
 from training.command import command
-from training.data.coco import DataError
+from training.data.coco import DataError, write_listing
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.sensors import RenderedPair, photograph
@@ -84,20 +84,15 @@ def complete(output: Path, split: str, name: str) -> bool:
 
 def list_pairs(output: Path, split: str) -> None:
     """Write a split's json: every pair that is complete in the folder, by its seed, whichever run rendered it."""
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
+    entries = []
     for sidecar in sorted((output / split).glob("*.json"), key=lambda path: (len(path.stem), path.stem)):
         name = sidecar.stem
         if not (name.isdecimal() and complete(output, split, name)):
             continue
         content = json.loads(sidecar.read_text())
-        images.append({"id": int(name), "file_name": f"{name}.png", "width": content["width"],
-                       "height": content["height"]})
-        annotations += [{"id": len(annotations) + i + 1, "image_id": int(name), **row}
-                        for i, row in enumerate(content["annotations"])]
-    with written_aside(output / f"{split}.json") as path:
-        path.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [
-            {"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}))
+        entries.append(({"id": int(name), "file_name": f"{name}.png", "width": content["width"],
+                         "height": content["height"]}, content["annotations"]))
+    write_listing(output / f"{split}.json", entries, CATEGORIES)
 
 
 def agree(output: Path, settings: dict[str, object]) -> None:

@@ -23,7 +23,7 @@ from thermal_kd_ros.simulation.config import KINDS
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
 from thermal_kd_ros.simulation.truth import SimulatedFrame
 from training.command import command
-from training.data.coco import DataError
+from training.data.coco import DataError, write_listing
 from training.options import check_rendering
 from training.outputs import check_place
 from training.workers import workers
@@ -79,8 +79,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args(argv)
     folder, listing = args.output / args.split, args.output / f"{args.split}.json"
-    images: list[dict[str, object]] = []
-    annotations: list[dict[str, object]] = []
     check_rendering(args.count, args.seed, args.processes, last_seed=_ELSEWHERE // 2)
     if args.split in ("", ".", "..") or Path(args.split).name != args.split:
         raise DataError(f"--split {args.split}: give the name of a folder in --output, such as train or val")
@@ -89,13 +87,9 @@ def main(argv: list[str] | None = None) -> int:
     first = args.seed + (0 if args.split == "train" else _ELSEWHERE)
     jobs = [(first + i, folder) for i in range(args.count)]
     with workers(args.processes) as pool:
-        for seed, width, height, rows in tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene"):
-            images.append({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height})
-            annotations += [{"id": len(annotations) + i + 1, "image_id": seed, **row} for i, row in enumerate(rows)]
-    content = {"images": images, "annotations": annotations,
-               "categories": [{"id": i + 1, "name": name} for i, name in enumerate(CATEGORIES)]}
-    with written_aside(listing) as path:
-        path.write_text(json.dumps(content))
+        done = tqdm(pool.map(render, jobs, chunksize=4), total=len(jobs), unit="scene")
+        write_listing(listing, (({"id": seed, "file_name": f"{seed:06d}.png", "width": width, "height": height}, rows)
+                                for seed, width, height, rows in done), CATEGORIES)
     return 0
 
 

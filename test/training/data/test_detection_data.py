@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.config import ContrastConfig  # noqa: E402
 from training.data.augment import AugmentConfig, affine, detail_enhanced, random_matrix, sensor  # noqa: E402
-from training.data.coco import CocoDetection, DataError, Sample  # noqa: E402
+from training.data.coco import CocoDetection, DataError, Sample, write_listing  # noqa: E402
 from training.data.mixture import Mixture, Part, collate  # noqa: E402
 
 CLASSES = ("person", "bicycle", "car")
@@ -49,6 +49,22 @@ def test_coco_maps_names_clips_boxes_and_keeps_empty_images(tree):
     np.testing.assert_allclose(sample.boxes, [[5, 6, 15, 18], [30, 6, 40, 18], [50, 30, 60, 40], [1, 1, 10, 10]])
     # A class that the model lacks is an object all the same: it must not be learnt as background.
     assert sample.labels.tolist() == [2, -1, 0, -1]
+
+
+def test_what_is_listed_is_read_again(tmp_path):
+    (tmp_path / "val").mkdir()
+    entries = []
+    for number, boxes in ((4, [[5, 6, 10, 12]]), (2, []), (9, [[1, 2, 3, 4], [0, 0, 8, 8]])):
+        cv2.imwrite(str(tmp_path / "val" / f"{number}.png"), np.zeros((40, 60), np.uint8))
+        entries.append(({"id": number, "file_name": f"{number}.png", "width": 60, "height": 40},
+                        [{"category_id": 1 + k, "bbox": box} for k, box in enumerate(boxes)]))
+    write_listing(tmp_path / "val.json", entries, ("car", "person"))
+    numbers = [row["id"] for row in json.loads((tmp_path / "val.json").read_text())["annotations"]]
+    assert numbers == [1, 2, 3]
+    data = CocoDetection(tmp_path, "val", CLASSES)
+    assert [entry["id"] for entry in data.images] == [4, 2, 9]
+    assert [data.boxes(i)[1].tolist() for i in range(3)] == [[2], [], [2, 0]]
+    np.testing.assert_array_equal(data.boxes(2)[0], [[1, 2, 4, 6], [0, 0, 8, 8]])
 
 
 def test_changed_boxes_are_counted_once(tree, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 
 from thermal_kd_ros.simulation.noise import value_noise
 from thermal_kd_ros.simulation.raster import rasterize
-from thermal_kd_ros.simulation.render import View
+from thermal_kd_ros.simulation.render import Footprint, View
 from training.data.pair_scenes.ambience import Ambience
 from training.data.pair_scenes.materials import GLOSS, GRAIN, MIRROR, THIN, Look
 from training.data.pair_scenes.model import Model
@@ -27,19 +27,6 @@ class Light:
     sun_rgb: np.ndarray
     sky_rgb: np.ndarray
     lamps: list[tuple[np.ndarray, np.ndarray, float]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What an object covered when it was drawn alone.
-
-    region: (x0, x1, y0, y1) window of pixels. pixels: how many it would fill with nothing before it. inside: share of
-    its extent that lies within the image.
-    """
-
-    region: tuple[int, int, int, int]
-    pixels: int
-    inside: float
 
 
 class Canvas:
@@ -95,18 +82,14 @@ class Canvas:
             self._cast(model, world, light.sun)
         camera = view.to_camera(world)
         pixels = view.project(camera)
-        finite = np.isfinite(pixels[:, 0])
-        if not finite.any():
+        extent = view.extent(pixels)
+        if extent is None:
             return None
-        x, y = pixels[finite, 0], pixels[finite, 1]
-        low, high = (float(x.min()), float(y.min())), (float(x.max()), float(y.max()))
-        x0, y0 = max(int(np.floor(low[0])), 0), max(int(np.floor(low[1])), 0)
-        x1, y1 = min(int(np.ceil(high[0])) + 1, view.width), min(int(np.ceil(high[1])) + 1, view.height)
-        if x0 >= x1 or y0 >= y1:
-            return None
+        region, inside = extent
+        x0, x1, y0, y1 = region
         corners = np.stack([pixels[:, 0] - x0, pixels[:, 1] - y0, pixels[:, 2]], axis=1)
         fragments = rasterize(corners, model.faces, y1 - y0, x1 - x0,
-                              inverse_depth=1.0 / np.where(finite, camera[:, 2], np.nan))
+                              inverse_depth=1.0 / np.where(np.isfinite(pixels[:, 0]), camera[:, 2], np.nan))
         window = (slice(y0, y1), slice(x0, x1))
         distance = fragments.depth * self._stretch[window]
         shown = distance < self.distance[window]
@@ -126,9 +109,7 @@ class Canvas:
             self.distance[rows, columns] = distance
             self.objects[rows, columns] = number
             self.ground[rows, columns] = False
-        extent = np.clip(high, 0, (view.width, view.height)) - np.clip(low, 0, (view.width, view.height))
-        share = float(np.prod(extent) / max(np.prod(np.subtract(high, low)), 1e-6)) * float(finite.mean())
-        return Footprint((x0, x1, y0, y1), int(np.count_nonzero(fragments.mask)), min(share, 1.0))
+        return Footprint(region, int(np.count_nonzero(fragments.mask)), inside)
 
     def _shade_in(self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, material: np.ndarray, look: Look,
                   ambience: Ambience) -> None:

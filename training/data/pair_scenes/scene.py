@@ -8,9 +8,8 @@ import numpy as np
 
 from thermal_kd_ros.simulation.mesh import rotation
 from thermal_kd_ros.simulation.noise import value_noise
-from thermal_kd_ros.simulation.render import looking
+from thermal_kd_ros.simulation.render import Footprint, looking
 from training.data.pair_scenes import things
-from training.data.pair_scenes.canvas import Footprint
 from training.data.pair_scenes.casting import SHARES, Cast
 from training.data.pair_scenes.materials import Look, animal_look, person_look
 from training.data.pair_scenes.model import Model
@@ -292,13 +291,10 @@ def _finished(rng: np.random.Generator, stage: Stage, director: _Director) -> Pa
         _wire_fence(rng, celsius, radiance, climate.air, stage.light.sky_rgb)
     numbers, labels, boxes, ignore = [], [], [], []
     for number, (label, footprint) in director.seen.items():
-        x0, x1, y0, y1 = footprint.region
-        mine = canvas.objects[y0:y1, x0:x1] == number
-        count = int(np.count_nonzero(mine))
-        if count < 4:
+        seen = footprint.seen(canvas.objects, number)
+        if seen is None:
             continue
-        columns, rows = np.flatnonzero(mine.any(axis=0)), np.flatnonzero(mine.any(axis=1))
-        box = (x0 + columns[0], y0 + rows[0], x0 + columns[-1] + 1, y0 + rows[-1] + 1)
+        count, box = seen
         numbers.append(number)
         labels.append(label)
         boxes.append(box)
