@@ -258,7 +258,7 @@ CROPS = (
 _GROUND_FRAME = dataclasses.replace(_GROUND_CROP, scale=(0.6, 1.6), large_shrink=1.2)
 FRAMES = (
     _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 4.0, _GROUND_FRAME), _with(CHEETAH, 3.0, _GROUND_FRAME),
-    _with(SCENES, 0.6, _GROUND_FRAME), _with(PAIRS, 0.5, _GROUND_FRAME), _with(SKY, 2.0, _GROUND_FRAME),
+    _with(SCENES, 0.6, _GROUND_FRAME), _with(PAIRS, 0.75, _GROUND_FRAME), _with(SKY, 2.0, _GROUND_FRAME),
 )
 
 # Smaller canvases, the same size of objects on them.
