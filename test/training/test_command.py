@@ -11,7 +11,7 @@ import pytest
 from training.command import command
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from training.command import command
 from training.workers import workers
@@ -28,6 +28,8 @@ def main(argv=None):
     return 0
 
 if __name__ == "__main__":
+    # Shells let what they start in the background ignore Ctrl-C, these tests among it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
 """
 
@@ -73,6 +75,9 @@ def test_what_waits_for_workers_is_dropped(tmp_path, repository):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130 and said == "interrupted\n"
     assert len(list((tmp_path / "out").iterdir())) < 100
