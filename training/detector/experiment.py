@@ -290,7 +290,7 @@ FACE_PARTS = (
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    # The nano detector is trained in four runs, each started from the one before: cheap crops of the real sets, then
+    # The nano detector is trained in five runs, each started from the one before: cheap crops of the real sets, then
     # rendered scenes with them, last whole frames with little augmentation.
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
