@@ -254,7 +254,7 @@ CROPS = (
     _with(SCENES, 1.0, _GROUND_CROP), _with(PAIRS, 0.75, _GROUND_CROP), _with(SKY, 1.5, _GROUND_CROP),
 )
 
-# Canvases as large as the robot's input: what fills it is larger than anything on a crop.
+# Canvases as large as the robot's input.
 _GROUND_FRAME = dataclasses.replace(_GROUND_CROP, scale=(0.6, 1.6), large_shrink=1.2)
 FRAMES = (
     _with(HIT_UAV, 1.0, _AERIAL_CROP), _with(DOGS_PEOPLE, 4.0, _GROUND_FRAME), _with(CHEETAH, 3.0, _GROUND_FRAME),
@@ -299,7 +299,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     # Then on crops, cheaper than whole frames, with as many views from the ground as from above.
     "nano_ground": Experiment(start="detector_nano", parts=CROPS, train_size=(384, 480), batch=8, epochs=15, lr=8e-4,
                               warmup_steps=50),
-    # And on whole frames again, because people right before the lens were not found whole without these.
+    # And on whole frames again: what fills these is larger than anything on a crop.
     "nano_frames": Experiment(start="detector_nano", parts=FRAMES, train_size=(512, 640), batch=8, epochs=3, lr=5e-4,
                               warmup_steps=50),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
