@@ -87,6 +87,6 @@ def test_cars_are_unlike_one_another_and_the_same_for_the_same_seed():
 def test_without_an_archive_there_are_cars_and_bicycles():
     cast, rng = Cast(None, 4), np.random.default_rng(0)
     assert {cast.vehicle(rng).label for _ in range(20)} == {"car"}
-    assert {cast.vehicle(rng, ridden=True).label for _ in range(5)} == {"bicycle"}
+    assert {cast.cycle(rng).label for _ in range(5)} == {"bicycle"}
     first, second = (Cast(None, 4).vehicle(np.random.default_rng(7)).model for _ in range(2))
     np.testing.assert_array_equal(first.vertices, second.vertices)

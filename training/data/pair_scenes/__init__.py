@@ -3,7 +3,8 @@
 model, materials           triangle meshes with a material on every face; what materials are like in one scene
 assets, bodies, vehicles   people and vehicles out of the mesh archives
 coachbuilding, coachwork   cars that no archive has; what makes one differ from the next
-animals, stand_ins         quadrupeds; simple people and a bicycle where there are no archives
+two_wheelers               bicycles, scooters and motorcycles
+animals, stand_ins         quadrupeds; simple people where there are no archives
 canvas                     light and drawing into temperature, albedo, depth and object numbers
 ground, things, rooms      what surrounds people outdoors and indoors
 casting, scene             random scenes and their truth

@@ -28,6 +28,8 @@ _VISTA_TALLEST = 0.45
 """Down a street nobody is placed so near as to show higher than this part of the picture; rows of cars are nearer."""
 _FACING_SHARE = 0.2
 """How often somebody stands or sits right before the lens, as people do who talk to a robot or sit at a wheel."""
+_CYCLISTS, _PARKED_CYCLES = 0.35, 0.2
+"""How often people ride along a street, and a row of two-wheelers stands outdoors."""
 _SIZES = {"person": 1.7, "car": 1.5, "animal": 0.6}
 
 
@@ -63,11 +65,12 @@ class _Director:
         self._taken: list[tuple[float, float, float]] = []
         self._next = 1
 
-    def draw(self, model: Model, look: Look, label: str, position: np.ndarray, heading: float) -> None:
-        """Draw a labelled model."""
-        stage = self.stage
-        footprint = stage.canvas.draw(model, look, rotation(heading), position, self._next, stage.ambience,
-                                      stage.light, bool(self.rng.random() < 0.5))
+    def draw(self, model: Model, look: Look, label: str, position: np.ndarray, heading: float, lean: float = 0.0
+             ) -> None:
+        """Draw a labelled model, which may lean to one side (radians)."""
+        stage, turn = self.stage, rotation(heading) @ rotation(0, 0, lean)
+        footprint = stage.canvas.draw(model, look, turn, position, self._next, stage.ambience, stage.light,
+                                      bool(self.rng.random() < 0.5))
         if footprint is not None:
             self.seen[self._next] = (label, footprint)
         self._next += 1
@@ -149,30 +152,72 @@ class _Director:
             self.draw(model, person_look(rng, climate.air, climate.sun), "person", at, turn)
 
     def rider(self, pixels: float) -> None:
-        """Someone on a bicycle or motorcycle; or the vehicle alone."""
+        """Someone on a two-wheeler or pushing it; or the two-wheeler alone."""
         rng, climate = self.rng, self.stage.climate
         place = self.place(pixels, _SIZES["person"], 0.8)
-        if place is None:
-            return
-        vehicle = self.cast.vehicle(rng, ridden=True)
-        heading = rng.uniform(0, 2 * np.pi)
-        ridden = rng.random() < 0.65
-        self.drive(vehicle, ridden, place, heading)
+        if place is not None:
+            heading, act = rng.uniform(0, 2 * np.pi), rng.random()
+            self.cycle(self.cast.cycle(rng), place, heading, bool(act < 0.6))
+            if act > 0.85:
+                beside = rotation(heading) @ (rng.choice([-1, 1]) * rng.uniform(0.35, 0.6), 0, rng.uniform(-0.3, 0.5))
+                self.draw(self.cast.person(rng, "walk"), person_look(rng, climate.air, climate.sun), "person",
+                          place + beside, heading)
+
+    def cycle(self, vehicle: Vehicle, place: np.ndarray, heading: float, ridden: bool) -> None:
+        """Draw a two-wheeler with its rider, or leaning on its stand."""
+        rng, climate = self.rng, self.stage.climate
+        lean = float(np.clip(rng.normal(0, 0.03 if ridden else 0.12), -0.25, 0.25))
+        self.draw(vehicle.model, vehicle_look(rng, climate, ridden), vehicle.label, place, heading, lean)
         if ridden and vehicle.saddle is not None:
             body = self.cast.person(rng, "cycle")
             seat = np.zeros(3) if body.seat is None else body.seat
-            shift = rotation(heading) @ (vehicle.saddle - seat * (0, 1, 0))
-            self.draw(body, person_look(rng, climate.air, climate.sun), "person", place + shift, heading)
+            shift = rotation(heading) @ rotation(0, 0, lean) @ (vehicle.saddle - seat * (0, 1, 0))
+            self.draw(body, person_look(rng, climate.air, climate.sun), "person", place + shift, heading, lean)
+
+    def cyclists(self, road: Road) -> None:
+        """Riders along a street, near its kerbs or side by side, most of them on the side where they should be."""
+        rng = self.rng
+        right, z = rng.choice([-1, 1], p=[0.3, 0.7]), float(np.exp(rng.uniform(np.log(2.5), np.log(14))))
+        for _ in range(int(rng.choice([1, 2, 3, 4, 5], p=[0.45, 0.25, 0.15, 0.1, 0.05]))):
+            side = rng.choice([-1, 1])
+            across = side * (road.half - rng.uniform(0.2, 2.5))
+            facing = road.angle + (np.pi if (across * right > 0) == (rng.random() < 0.85) else 0.0)
+            place = road.at(across, z)
+            if place[2] > 1.5:
+                self._taken.append((float(place[0]), float(place[2]), 0.8))
+                self.cycle(self.cast.cycle(rng), place, facing + rng.normal(0, 0.12), True)
+            z += rng.exponential(5.0)
+
+    def parked_cycles(self, road: Road | None) -> None:
+        """A row of two-wheelers on their stands: along the kerb of a street, or anywhere."""
+        rng = self.rng
+        z = float(np.exp(rng.uniform(np.log(2.5), np.log(25))))
+        half = 0.5 * self.stage.canvas.view.width / self.stage.canvas.view.k[0, 0]
+        start, along = np.array([rng.uniform(-half, half) * z, 0.0, z]), rng.uniform(0, 2 * np.pi)
+        if road is not None and rng.random() < 0.8:
+            along = road.angle
+            start = road.at(rng.choice([-1, 1]) * (road.half + rng.uniform(0.3, 2.5)), z)
+        crosswise = rng.random() < 0.7
+        step = rng.uniform(0.35, 0.9) if crosswise else rng.uniform(1.9, 2.6)
+        heading = along + (np.pi / 2 if crosswise else 0.0) + (np.pi if rng.random() < 0.5 else 0.0)
+        fleet = self.cast.cycle(rng) if rng.random() < 0.25 else None
+        for k in range(int(rng.integers(1, 9))):
+            place = start + rotation(along) @ (rng.normal(0, 0.1), 0, step * k + rng.normal(0, 0.05))
+            if rng.random() < 0.8 and place[2] > 1.2:
+                self._taken.append((float(place[0]), float(place[2]), 0.7))
+                self.cycle(fleet or self.cast.cycle(rng), place, heading + rng.normal(0, 0.12), False)
 
     def drive(self, vehicle: Vehicle, running: bool, place: np.ndarray, heading: float) -> None:
-        """Draw a vehicle and what it does to the ground below it: engines heat it, bodies keep sun and sky from it."""
+        """Draw a vehicle of four wheels or more and what it does to the ground below it.
+
+        Engines heat it, bodies keep sun and sky from it.
+        """
         rng, climate = self.rng, self.stage.climate
-        if vehicle.saddle is None:
-            # A parked one keeps the ground from losing heat to a clear sky, as it keeps the sun from it.
-            sheltered = 0.15 * (climate.air - climate.sky) * rng.random() - climate.sun * rng.uniform(1, 9)
-            kelvin = rng.uniform(0, 7) if running else sheltered
-            size = np.ptp(vehicle.model.vertices, axis=0)
-            self.stage.canvas.heat_ground(place, (0.45 * size[0], 0.48 * size[2]), heading, float(kelvin))
+        # A parked one keeps the ground from losing heat to a clear sky, as it keeps the sun from it.
+        sheltered = 0.15 * (climate.air - climate.sky) * rng.random() - climate.sun * rng.uniform(1, 9)
+        kelvin = rng.uniform(0, 7) if running else sheltered
+        size = np.ptp(vehicle.model.vertices, axis=0)
+        self.stage.canvas.heat_ground(place, (0.45 * size[0], 0.48 * size[2]), heading, float(kelvin))
         self.draw(vehicle.model, vehicle_look(rng, climate, running), vehicle.label, place, heading)
 
     def vehicle(self, pixels: float) -> None:
@@ -253,6 +298,10 @@ def random_scene(seed: int, width: int, height: int, cast: Cast, kind: str | Non
         director.facing(facing, posture, far)
     if stage.road is not None and rng.random() < (0.85 if vista else 0.5):
         director.traffic(stage.road)
+    if stage.road is not None and rng.random() < _CYCLISTS:
+        director.cyclists(stage.road)
+    if kind != "indoor" and rng.random() < _PARKED_CYCLES:
+        director.parked_cycles(stage.road)
     empty = facing is None and rng.random() < 0.06
     if not empty:
         if facing is None and rng.random() < 0.75:

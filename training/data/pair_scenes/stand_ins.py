@@ -1,16 +1,13 @@
-"""Simple people and a bicycle for where the mesh archives are not at hand: right in size and heat, plain in shape."""
+"""Simple people for where the mesh archives are not at hand: right in size and heat, plain in shape."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from thermal_kd_ros.simulation.climate import Climate
 from thermal_kd_ros.simulation.mesh import ellipsoid, rotation, tube
 from thermal_kd_ros.simulation.noise import point_noise
-from thermal_kd_ros.simulation.vehicles import two_wheeler
 from training.data.pair_scenes.materials import Material
 from training.data.pair_scenes.model import Model, joined, part
-from training.data.pair_scenes.vehicles import Vehicle
 
 
 def simple_body(rng: np.random.Generator, posture: str) -> Model:
@@ -59,11 +56,3 @@ def simple_body(rng: np.random.Generator, posture: str) -> Model:
     folds = point_noise(rng, vertices, 0.22) + 0.7 * point_noise(rng, vertices, 0.07)
     seat = np.array([0, hip * s + 0.10, 0.0], np.float32)
     return Model(vertices.astype(np.float32), body.faces, body.material, (0.06 * folds).astype(np.float32), seat)
-
-
-def simple_bicycle() -> Vehicle:
-    """A bicycle out of the simulated camera's own vehicles."""
-    bike = two_wheeler(np.random.default_rng(0), Climate(0, 0, 0, 0, 0, 0, 0, 0, 0), False, "bicycle")
-    model = part(bike, Material.PAINT)
-    model.warmth = np.zeros(len(bike.vertices), np.float32)
-    return Vehicle(model, "bicycle", np.array([0, -0.95, 0.20], np.float32))

@@ -112,7 +112,8 @@ def vehicle_look(rng: np.random.Generator, climate: Climate, running: bool) -> L
     look.set(Material.HOOD, paint + 0.3 * sunlit, rgb, 0.9 * heat)
     look.set(Material.GLASS, climate.air + 0.2 * sunlit - rng.uniform(0.8, 1.6) * loss + (2.0 if running else 0.0),
              linear(0.10, 0.12, 0.14), heat)
-    look.set(Material.TYRE, climate.air + 0.3 * sunlit + rolling, linear(0.12, 0.12, 0.12), 0.5 * heat)
+    rubber = climate.air + rng.uniform(0.2, 0.8) * sunlit + rolling
+    look.set(Material.TYRE, rubber, linear(0.12, 0.12, 0.12), 0.5 * heat)
     look.set(Material.BUMPER, paint + rng.uniform(-0.1, 0.4) * sunlit + rng.uniform(0, 0.5) * loss, rgb, 0.3 * heat)
     look.set(Material.LAMP, climate.air + 0.4 * sunlit + (rng.uniform(0, 6) if running else 0.0),
              linear(0.5, 0.2, 0.2) if rng.random() < 0.5 else linear(0.7, 0.7, 0.7), heat)
