@@ -202,8 +202,7 @@ def _bicycle(cycle: Cycle) -> list[Model]:
 
 def _engine(middle: Vector, radii: Vector) -> Model:
     """A block with warmth 1.2; the hood's heat is an engine's."""
-    mesh = ellipsoid(middle, radii, 1.2, 10, 7)
-    return part(mesh, Material.HOOD)
+    return part(ellipsoid(middle, radii, 1.2, 10, 7), Material.HOOD)
 
 
 def _motorised(cycle: Cycle) -> list[Model]:
@@ -229,12 +228,12 @@ def _motorised(cycle: Cycle) -> list[Model]:
                   part(ellipsoid((0, -saddle - 0.06, -0.22 * half), (0.15, 0.14, 0.28), 0.25, 12, 8), Material.PAINT),
                   _engine((0, -0.42, -0.12 * half), (0.19, 0.21, 0.24))]
         parts += [_bar((x, -w, half), (x, -0.36, 0.25 * half), r=0.022, material=Material.METAL) for x in (-0.1, 0.1)]
+        if "panniers" in cycle.luggage:
+            parts += [part(box((x - 0.09, -saddle + 0.02, half - 0.30), (x + 0.09, -saddle + 0.36, half + 0.16), 0.0),
+                           Material.PAINT) for x in (-0.28, 0.28)]
         if "basket" in cycle.luggage:  # a fairing with a screen
             parts += [part(ellipsoid(head + (0, 0.06, -0.10), (0.24, 0.26, 0.20), 0.0, 12, 8), Material.PAINT),
                       part(ellipsoid(head + (0, -0.24, -0.02), (0.17, 0.20, 0.06), 0.0, 10, 7), Material.GLASS)]
-    for side in (-1.0, 1.0) if "panniers" in cycle.luggage and cycle.kind == "motorcycle" else ():
-        parts.append(part(box((side * 0.28 - 0.09, -saddle + 0.02, half - 0.30),
-                              (side * 0.28 + 0.09, -saddle + 0.36, half + 0.16), 0.0), Material.PAINT))
     if "parcel" in cycle.luggage:
         parts.append(part(box((-0.20, -saddle - 0.34, half - 0.08), (0.20, -saddle + 0.07, half + 0.30), 0.0),
                           Material.BUMPER))
