@@ -12,6 +12,7 @@ from training.data.pair_scenes import scene as scenes
 from training.data.pair_scenes.casting import Cast
 from training.data.pair_scenes.materials import Material
 from training.data.pair_scenes.scene import random_scene
+from training.data.pair_scenes.stage import Road
 from training.data.pair_scenes.two_wheelers import KINDS, built_cycle, random_cycle
 
 CYCLES = [random_cycle(np.random.default_rng(seed)) for seed in range(40)]
@@ -120,6 +121,14 @@ def test_riders_sit_on_their_saddles_and_ride_along_the_road(monkeypatch):
             off = (heading - road.angle + np.pi / 2) % np.pi - np.pi / 2
             rows += abs(off) < 0.5
     assert rows >= 6
+
+
+def test_one_drives_away_on_the_right_and_comes_towards_the_camera_on_the_left():
+    road = Road(0.3, 1.0, 4.0)
+    for across in (-3.0, 3.0):
+        front = rotation(road.facing(across)) @ (0, 0, -1)
+        ahead = road.at(across, 11.0) - road.at(across, 10.0)
+        np.testing.assert_allclose(front, np.sign(across) * ahead, atol=1e-6)
 
 
 def test_rows_of_parked_ones_stand_apart_and_lean(monkeypatch):

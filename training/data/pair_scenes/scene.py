@@ -177,11 +177,10 @@ class _Director:
     def cyclists(self, road: Road) -> None:
         """Riders along a street, near its kerbs or side by side, most of them on the side where they should be."""
         rng = self.rng
-        right, z = rng.choice([-1, 1], p=[0.3, 0.7]), float(np.exp(rng.uniform(np.log(2.5), np.log(14))))
+        z = float(np.exp(rng.uniform(np.log(2.5), np.log(14))))
         for _ in range(int(rng.choice([1, 2, 3, 4, 5], p=[0.45, 0.25, 0.15, 0.1, 0.05]))):
-            side = rng.choice([-1, 1])
-            across = side * (road.half - rng.uniform(0.2, 2.5))
-            facing = road.angle + (np.pi if (across * right > 0) == (rng.random() < 0.85) else 0.0)
+            across = rng.choice([-1, 1]) * (road.half - rng.uniform(0.2, 2.5))
+            facing = road.facing(across if rng.random() < 0.85 else -across)
             place = road.at(across, z)
             if place[2] > 1.5:
                 self._taken.append((float(place[0]), float(place[2]), 0.8))
@@ -249,7 +248,7 @@ class _Director:
                 if rng.random() < taken:
                     place = road.at(lane + rng.normal(0, 0.15), z + length / 2)
                     self._taken.append((float(place[0]), float(place[2]), 0.35 * length))
-                    facing = road.angle + (np.pi if lane > 0 else 0.0) + rng.normal(0, 0.04)
+                    facing = road.facing(lane) + rng.normal(0, 0.04)
                     self.drive(vehicle, bool(rng.random() < running), place, facing)
                 z += length + rng.uniform(0.6, 2.5)
 

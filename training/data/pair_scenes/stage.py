@@ -36,6 +36,10 @@ class Road:
         """The place (3,) so many metres to the right of the road's middle, and along it."""
         return np.asarray(rotation(self.angle) @ np.array([self.middle + across, 0.0, along]), np.float64)
 
+    def facing(self, across: float) -> float:
+        """The heading of who drives on the right, so many metres to the right of the road's middle."""
+        return self.angle + (np.pi if across > 0 else 0.0)
+
     def beside(self, place: np.ndarray, clear: float) -> np.ndarray:
         """``place`` (3,), or where it lies within ``clear`` metres of the road, the next place that does not."""
         across, _, along = rotation(self.angle).T @ place
