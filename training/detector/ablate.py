@@ -24,7 +24,7 @@ from thermal_kd_ros.output import written_aside
 from training.command import command
 from training.data.augment import AugmentConfig
 from training.data.coco import DataError
-from training.detector.ablation_report import Figures, plot, table
+from training.detector.ablation_report import LOOSE, LOOSE_DUPLICATES, Figures, plot, table
 from training.detector.evaluate import evaluate_network, shared_classes
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.train import identity, train
@@ -153,13 +153,21 @@ class Comparison:
             raise DataError(f"{folder} holds a run of another experiment, on other data, or with another start or "
                             "teacher; delete it or give another --output")
         train(experiment, folder, self.data, self.device, 0)
-        part = experiment.parts[0]
-        scores = evaluate_network(path, self.data / part.root, part.validation_split, CLASSES, str(self.device),
-                                  part.kind)
+        scores = self.scores(path, experiment)
         with written_aside(done) as file:
             file.write_text(json.dumps({"run": run_of, "scores": scores}, indent=1))
         (folder / "state.pt").unlink(missing_ok=True)
         return path, scores
+
+    def scores(self, model: Path, experiment: Experiment) -> dict[str, float]:
+        """Figures of a model file, with the pipeline's suppression; of a student also what a loose one leaves."""
+        part = experiment.parts[0]
+        what = (self.data / part.root, part.validation_split, CLASSES, str(self.device), part.kind)
+        scores = evaluate_network(model, *what)
+        if experiment.architecture != "teacher":
+            loose = evaluate_network(model, *what, {"detector.nms_iou": LOOSE})
+            scores[LOOSE_DUPLICATES] = loose["duplicate_rate"]
+        return scores
 
     def check(self, rows: list[str]) -> None:
         """Raise DataError if what these rows train could not be measured afterwards."""

@@ -51,7 +51,9 @@ def test_a_comparison_goes_on_and_writes_its_table_and_plot(tmp_path, monkeypatc
     text = page.read_text()
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text
     scores = json.loads((tmp_path / "runs" / "tiny" / "base" / "0" / "scores.json").read_text())["scores"]
-    assert {"map50", "map", "ap_small", "duplicate_rate"} <= set(scores)
+    assert {"map50", "map", "ap_small", "duplicate_rate", "duplicate_rate_loose"} <= set(scores)
+    teacher = json.loads((tmp_path / "runs" / "tiny" / "teacher_thermal" / "scores.json").read_text())["scores"]
+    assert "duplicate_rate" in teacher and "duplicate_rate_loose" not in teacher
     assert "| base | 0 1 |" in text and '--seeds 0 1 --rows "contrast"' in text
     assert "| pkd, thermal | 0 |" in text and "*thermal teacher itself*" in text  # a row alone leaves the others there
     assert (tmp_path / "ablation_tiny.png").stat().st_size > 5000
@@ -75,14 +77,16 @@ def test_a_comparison_goes_on_and_writes_its_table_and_plot(tmp_path, monkeypatc
 
 
 def figures():
-    return [Figures(row, seed, {"map50": value, "map": value / 2, "ap_small": 0.1, "duplicate_rate": 0.02 * seed})
+    return [Figures(row, seed, {"map50": value, "map": value / 2, "ap_small": 0.1, "duplicate_rate": 0.02 * seed,
+                                "duplicate_rate_loose": 0.2})
             for row, values in {"base": (0.50, 0.54, 0.52), "contrast": (0.53, 0.55, 0.56)}.items()
             for seed, value in enumerate(values)]
 
 
 def test_tables_hold_means_spreads_and_paired_differences():
     np.testing.assert_allclose(differences(figures(), "contrast", "map50"), [0.03, 0.01, 0.04])
-    lines = table("grid", "Title", figures(), {"visible": figures()[0].scores}).splitlines()
+    teacher = {name: score for name, score in figures()[0].scores.items() if name != "duplicate_rate_loose"}
+    lines = table("grid", "Title", figures(), {"visible": teacher}).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| base", "| contrast", "| *visible teacher itself*"]
     assert "0.520 ± 0.020" in lines[2] and "0.020 ± 0.020" in lines[2]
     assert "0.547 ± 0.015" in lines[3] and "+0.027 ± 0.015" in lines[3]
