@@ -57,7 +57,8 @@ def table(name: str, title: str, figures: list[Figures], teachers: dict[str, dic
 
 def plot(path: Path, title: str, figures: list[Figures]) -> None:
     """mAP50 of every row, and duplicates under loose suppression: a dot per seed, a bar for the mean, a line where the
-    base is."""
+    base is.
+    """
     from matplotlib.figure import Figure
 
     rows = list(dict.fromkeys(entry.row for entry in figures))[::-1]
