@@ -8,9 +8,12 @@ import pytest
 
 from thermal_kd_ros.simulation.mesh import rotation
 from thermal_kd_ros.simulation.raster import rasterize
+from thermal_kd_ros.simulation.render import View, intrinsics, looking
 from training.data.pair_scenes import scene as scenes
+from training.data.pair_scenes.ambience import Ambience
+from training.data.pair_scenes.canvas import Canvas, Light
 from training.data.pair_scenes.casting import Cast
-from training.data.pair_scenes.materials import Material
+from training.data.pair_scenes.materials import Look, Material
 from training.data.pair_scenes.scene import random_scene
 from training.data.pair_scenes.stage import Road
 from training.data.pair_scenes.two_wheelers import KINDS, built_cycle, random_cycle
@@ -51,6 +54,30 @@ def test_it_is_in_one_piece_whatever_it_carries(cycle):
         near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8))
         count, pieces = cv2.connectedComponents(near)
         assert np.bincount(pieces.ravel())[1:].max() > 0.97 * near.sum(), (count, luggage)
+
+
+@pytest.mark.parametrize("cycle", ONE_OF_EACH, ids=list(KINDS))
+def test_its_shadow_has_every_tube(cycle):
+    own = View(intrinsics(240, 192, 50.0), looking(0.0, 0.5), np.array([0.0, -3.0, 0.0]), 240, 192)
+    canvas = Canvas(own, 10.0, np.random.default_rng(0))
+    canvas.ground[:] = True
+    sun, place = np.array([0.6, -0.8, 0.0]), np.array([0.0, 0.0, 5.0])
+    model = built_cycle(cycle).model
+    canvas.draw(model, Look(), rotation(0.4), place, 1, Ambience(0.0, 0.0, 0.0), Light(sun, np.ones(3), np.zeros(3)))
+    canvas.drop_shadows()
+    # Where the rays of the sun through its vertices meet the ground, seen by a pinhole; triangles filled eight times
+    # as fine, of which the middle of each pixel counts.
+    world = model.vertices @ rotation(0.4).T + place
+    flat = world + np.outer(-world[:, 1] / sun[1], sun)
+    camera = (flat - own.position) @ own.rotation.T
+    x, y = (8 * (own.k[i, i] * camera[:, i] / camera[:, 2] + own.k[i, 2] + 0.5) - 0.5 for i in (0, 1))
+    fine = np.zeros((8 * 192, 8 * 240), np.uint8)
+    for corners in np.column_stack([x, y])[model.faces]:
+        cv2.fillConvexPoly(fine, np.round(corners).astype(np.int32), 1)
+    expected = (fine[4::8, 4::8] > 0) & canvas.ground
+    found = canvas.shade > 0.5
+    assert expected.sum() > 150 and (found & expected).sum() > 0.85 * expected.sum()
+    assert (found & ~expected).sum() < 0.15 * expected.sum()
 
 
 @pytest.mark.parametrize("cycle", ONE_OF_EACH, ids=list(KINDS))

@@ -140,8 +140,8 @@ class Canvas:
         """Keep the model's outline on the ground for :meth:`drop_shadows`."""
         if sun[1] > -0.12:
             return
-        if len(model.faces) > 1500:
-            small = model.coarse(0.06 if len(model.faces) > _DETAILED else 0.12)
+        if len(model.faces) > _DETAILED:  # people and archived cars; tubes of bicycles would vanish
+            small = model.coarse(0.06)
             # The coarse model goes where the fine one went.
             move, *_ = np.linalg.lstsq(np.column_stack([model.vertices, np.ones(len(world))])[::7], world[::7], None)
             world, model = np.column_stack([small.vertices, np.ones(len(small.vertices))]) @ move, small
