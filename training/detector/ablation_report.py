@@ -73,6 +73,7 @@ def plot(path: Path, title: str, figures: list[Figures]) -> None:
         low, high = min(map(min, values)), max(map(max, values))
         if score == "map50" and high > low:
             axes.set_xlim(max(0.0, low - 0.5 * (high - low)), high + 0.1 * (high - low))
+        axes.locator_params(axis="x", nbins=6)
         axes.set_xlabel(SCORES[score])
     figure.suptitle(title)
     with written_aside(path) as file:
