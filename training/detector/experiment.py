@@ -309,6 +309,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     # And on whole frames again: what fills these is larger than anything on a crop.
     "nano_frames": Experiment(start="detector_nano", parts=FRAMES, train_size=(512, 640), batch=8, epochs=3, lr=5e-4,
                               warmup_steps=50),
+    # Compared, not shipped: what steps on views from above give, and what they cost (RESULTS.md).
     "nano_above": Experiment(start="detector_nano", parts=ABOVE, train_size=(384, 480), batch=8, epochs=10, lr=8e-4,
                              warmup_steps=50),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
