@@ -140,7 +140,7 @@ class Canvas:
         """Keep the model's outline on the ground for :meth:`drop_shadows`."""
         if sun[1] > -0.12:
             return
-        if len(model.faces) > _DETAILED:  # people and archived cars; tubes of bicycles would vanish
+        if len(model.faces) > _DETAILED:  # people and built cars; a bicycle's tubes would vanish
             small = model.coarse(0.06)
             # The coarse model goes where the fine one went.
             move, *_ = np.linalg.lstsq(np.column_stack([model.vertices, np.ones(len(world))])[::7], world[::7], None)
