@@ -31,6 +31,8 @@ class AugmentConfig:
     rotate_deg: float = 5.0
     focus: float = 0.8
     """How often a crop is placed on an object rather than anywhere."""
+    close: float = 0.0
+    """How often an object is brought right before the lens, its upper end in view, where the source shows it well."""
     fill: float = 0.85
     """How often the crop is kept inside the source."""
     mosaic: float = 0.3
@@ -54,6 +56,12 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] < math.inf:
             raise ValueError(f"scale {list(self.scale)}: give the least and the largest zoom, above 0")
+
+
+CLOSE_WIDTH = (0.4, 1.1)
+"""Widths of an object right before the lens, as parts of the canvas width."""
+MOST_MAGNIFIED = 4.0
+"""Pixels on the canvas for one of the source, at most, for an object to be brought before the lens."""
 
 
 def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, height: int, width: int,
@@ -82,19 +90,11 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
                   config: AugmentConfig) -> np.ndarray:
     """A random 2x3 zoom, flip, rotation and shift of a (height, width) source onto a (height, width) canvas.
 
-    With probability ``focus`` some object lands inside the canvas; small canvases then still see objects.
+    With probability ``focus`` some object lands inside the canvas; small canvases then still see objects. With
+    probability ``close`` one fills much of it.
     """
-    zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
-    if config.fit:
-        zoom *= min(canvas[0] / source[0], canvas[1] / source[1])
-    focus = None
-    if len(boxes) and rng.random() < config.focus:
-        box = boxes[rng.integers(len(boxes))]
-        focus = (box[:2] + box[2:]) / 2
-        longest = float((box[2:] - box[:2]).max()) * zoom / min(canvas)
-        if longest > config.large_shrink:
-            # Objects that would fill the canvas are shown at every size down to a tenth of it as well.
-            zoom *= float(np.exp(rng.uniform(np.log(0.1), np.log(0.95)))) / longest
+    near = _close_up(rng, canvas, boxes) if config.close and rng.random() < config.close else None
+    zoom, focus = near or _anywhere(rng, source, canvas, boxes, config)
     angle = np.deg2rad(rng.uniform(-config.rotate_deg, config.rotate_deg))
     linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < config.flip:
@@ -103,7 +103,9 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
         linear = linear @ np.diag([1.0, -1.0])
     height, width = canvas
     if focus is not None:
-        goal = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height])
+        # Of what is close and higher than the canvas the upper end is seen: of people the head and shoulders.
+        (left, right), (top, bottom) = ((0.3, 0.7), (0.0, 0.3)) if near else ((0.1, 0.9), (0.1, 0.9))
+        goal = np.array([rng.uniform(left, right) * width, rng.uniform(top, bottom) * height])
         shift = goal - linear @ focus
     else:
         centre = np.array([rng.uniform(0, source[1]), rng.uniform(0, source[0])])
@@ -115,6 +117,34 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
         covers = high - low >= goal
         shift = np.where(covers, shift - np.maximum(low, 0.0) + np.maximum(goal - high, 0.0), shift)
     return np.column_stack([linear, shift])
+
+
+def _close_up(rng: np.random.Generator, canvas: tuple[int, int], boxes: np.ndarray
+              ) -> tuple[float, np.ndarray] | None:
+    """A zoom that brings an object before the lens, and the middle (2,) of its upper side; None if all are small."""
+    widths = boxes[:, 2] - boxes[:, 0]
+    able = np.flatnonzero(widths * MOST_MAGNIFIED >= CLOSE_WIDTH[0] * canvas[1])
+    if not len(able):
+        return None
+    i = able[rng.integers(len(able))]
+    box, zoom = boxes[i], float(rng.uniform(*CLOSE_WIDTH) * canvas[1] / widths[i])
+    return min(zoom, MOST_MAGNIFIED), np.array([(box[0] + box[2]) / 2, box[1]])
+
+
+def _anywhere(rng: np.random.Generator, source: tuple[int, int], canvas: tuple[int, int], boxes: np.ndarray,
+              config: AugmentConfig) -> tuple[float, np.ndarray | None]:
+    """A zoom of the configured range, and with probability ``focus`` the middle (2,) of an object to look at."""
+    zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
+    if config.fit:
+        zoom *= min(canvas[0] / source[0], canvas[1] / source[1])
+    if not len(boxes) or rng.random() >= config.focus:
+        return zoom, None
+    box = boxes[rng.integers(len(boxes))]
+    longest = float((box[2:] - box[:2]).max()) * zoom / min(canvas)
+    if longest > config.large_shrink:
+        # Objects that would fill the canvas are shown at every size down to a tenth of it as well.
+        zoom *= float(np.exp(rng.uniform(np.log(0.1), np.log(0.95)))) / longest
+    return zoom, (box[:2] + box[2:]) / 2
 
 
 def sensor(image: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:

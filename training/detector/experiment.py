@@ -268,6 +268,14 @@ ABOVE = (
     _with(SKY, 1.5, _GROUND_CROP),
 )
 
+# Both: canvases as large as the input, half of them seen from above; on some others something is close to the lens.
+_GROUND_NEAR = dataclasses.replace(_GROUND_FRAME, close=0.2, min_visible=0.2)
+VIEWS = (
+    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, focus=0.6)), _with(DOGS_PEOPLE, 4.0, _GROUND_NEAR),
+    _with(CHEETAH, 3.0, _GROUND_NEAR), _with(SCENES, 0.7, _GROUND_NEAR), _with(PAIRS, 0.4, _GROUND_NEAR),
+    _with(SKY, 2.0, _GROUND_NEAR),
+)
+
 # Smaller canvases, the same size of objects on them.
 _GROUND_CLOSE = dataclasses.replace(_GROUND_CROP, scale=(1.0, 3.0))
 CLOSE = (
@@ -312,6 +320,9 @@ EXPERIMENTS: dict[str, Experiment] = {
     # Compared, not shipped: what steps on views from above give, and what they cost (RESULTS.md).
     "nano_above": Experiment(start="detector_nano", parts=ABOVE, train_size=(384, 480), batch=8, epochs=10, lr=8e-4,
                              warmup_steps=50),
+    # Views from above and from the ground together, for long, with contrast.
+    "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=(512, 640), batch=16, epochs=10, lr=1e-3,
+                             warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
                              train_size=(256, 320), batch=16, epochs=150, lr=2e-3),

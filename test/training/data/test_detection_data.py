@@ -9,7 +9,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.config import ContrastConfig  # noqa: E402
-from training.data.augment import AugmentConfig, affine, detail_enhanced, random_matrix, sensor  # noqa: E402
+from training.data.augment import (  # noqa: E402
+    CLOSE_WIDTH,
+    MOST_MAGNIFIED,
+    AugmentConfig,
+    affine,
+    detail_enhanced,
+    random_matrix,
+    sensor,
+)
 from training.data.coco import CocoDetection, DataError, Sample, write_listing  # noqa: E402
 from training.data.mixture import Mixture, Part, collate  # noqa: E402
 
@@ -330,3 +338,24 @@ def test_zoom_one_of_a_fitted_crop_is_the_letterbox():
         matrix = random_matrix(np.random.default_rng(0), source, (96, 120), np.zeros((0, 4), np.float32), config)
         scale = min(96 / source[0], 120 / source[1])
         np.testing.assert_allclose(matrix[:, :2], np.eye(2) * scale)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_comes_close_fills_much_of_the_canvas_and_keeps_its_upper_end(seed):
+    person, far = [300, 100, 360, 300], [10, 10, 14, 22]
+    config = AugmentConfig(close=1.0, fill=0.0, rotate_deg=0.0)
+    boxes = np.array([far, person], np.float32)
+    matrix = random_matrix(np.random.default_rng(seed), (480, 640), (256, 320), boxes, config)
+    (left, top), (right, bottom) = sorted((matrix @ np.array([[300, 360], [100, 300], [1, 1]])).T.tolist())
+    assert 320 * CLOSE_WIDTH[0] <= right - left <= 60 * MOST_MAGNIFIED
+    assert right - left <= 320 * CLOSE_WIDTH[1]
+    assert 0 <= min(top, bottom) <= 0.3 * 256 < max(top, bottom)
+    assert 0.3 * 320 <= (left + right) / 2 <= 0.7 * 320
+
+
+def test_what_the_source_hardly_shows_is_not_brought_close():
+    boxes = np.array([[10, 10, 10 + 0.99 * CLOSE_WIDTH[0] * 320 / MOST_MAGNIFIED, 90]], np.float32)
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    other.random()  # whether to come close
+    matrix = random_matrix(rng, (480, 640), (256, 320), boxes, AugmentConfig(close=1.0))
+    np.testing.assert_array_equal(matrix, random_matrix(other, (480, 640), (256, 320), boxes, AugmentConfig()))
