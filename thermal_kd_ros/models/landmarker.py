@@ -20,22 +20,19 @@ from .specs import LANDMARKER_STRIDE, LandmarkerSpec
 class Landmarker(nn.Module):
     """An encoder to stride 16, and a head: one step back up to stride 8, heat maps at stride 4.
 
-    Encoder and head are separate calls because distillation feeds one network's features to another one's head.
+    Encoder and head are separate calls because distillation feeds one network's features to another one's head. Other
+    ``stages`` than the spec's own are three modules that give features of the same form, at strides 4, 8 and 16.
     """
 
     grid: torch.Tensor
 
-    def __init__(self, spec: LandmarkerSpec) -> None:
+    def __init__(self, spec: LandmarkerSpec, stages: Sequence[nn.Module] | None = None) -> None:
         super().__init__()
         if spec.size % LANDMARKER_STRIDE:
             raise ValueError(f"the input size {spec.size} is not a multiple of {LANDMARKER_STRIDE}")
         self.spec = spec
-        fine, middle, coarse = spec.widths
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16 * spec.channels, fine),
-                                  CrossStage(fine, fine, spec.depths[0]))
-        self.stage8 = nn.Sequential(ConvBlock(fine, middle, 3, 2), CrossStage(middle, middle, spec.depths[1]))
-        self.stage16 = nn.Sequential(ConvBlock(middle, coarse, 3, 2), CrossStage(coarse, coarse, spec.depths[2]),
-                                     PyramidPooling(coarse))
+        _, middle, coarse = spec.widths
+        self.stem, self.stage8, self.stage16 = _stages(spec) if stages is None else stages
         self.lateral = ConvBlock(coarse, middle, 1)
         self.fuse = CrossStage(2 * middle, middle, 1)
         self.heat = nn.Sequential(nn.Conv2d(middle, 4 * spec.points, 1), nn.PixelShuffle(2))
@@ -73,6 +70,15 @@ class Landmarker(nn.Module):
         The centre of the top-left pixel is (0.5, 0.5). Sigma is the standard deviation of the error along each axis.
         """
         return self.predict(self.encode(crops))
+
+
+def _stages(spec: LandmarkerSpec) -> tuple[nn.Module, nn.Module, nn.Module]:
+    fine, middle, coarse = spec.widths
+    return (nn.Sequential(nn.PixelUnshuffle(4), ConvBlock(16 * spec.channels, fine),
+                          CrossStage(fine, fine, spec.depths[0])),
+            nn.Sequential(ConvBlock(fine, middle, 3, 2), CrossStage(middle, middle, spec.depths[1])),
+            nn.Sequential(ConvBlock(middle, coarse, 3, 2), CrossStage(coarse, coarse, spec.depths[2]),
+                          PyramidPooling(coarse)))
 
 
 def decode_heat(heat: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:

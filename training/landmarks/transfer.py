@@ -22,6 +22,7 @@ from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops
 from training.device import usable_device
+from training.landmarks.backbone import architecture, backbone_of
 from training.landmarks.fit import (
     Settings,
     Sources,
@@ -38,7 +39,7 @@ from training.landmarks.fit import (
     task_loss,
 )
 from training.landmarks.matching import check_network
-from training.landmarks.stage_options import add_decay, add_pairs, decay_of, pairs_of, widths_of
+from training.landmarks.stage_options import add_decay, add_network, add_pairs, decay_of, network_of, pairs_of
 from training.losses.dikd import INJECTIONS, feature_distillation, forward_injection, freeze, reverse_injection
 from training.losses.schedules import DecaySchedule
 from training.options import check_number
@@ -84,6 +85,8 @@ class TransferSettings(Settings):
             raise ValueError(f"injection '{self.injection}' is none of {', '.join(INJECTIONS)}")
         check_number("--keep", self.keep, 0, 1)
         check_number("--gain", self.gain, 0)
+        if self.imagenet and self.from_teacher:
+            raise ValueError("--imagenet and --from-teacher are two starts: leave one out")
 
 
 class Transfer:
@@ -147,10 +150,12 @@ def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmar
     """The teacher; raises DataError if its features do not fit a network of the settings' architecture."""
     card, teacher = load_network(name)
     check_network(name, card, teacher.spec, "transfer", channels=3, size=settings.spec.size)
-    if teacher.spec != replace(settings.spec, channels=3):
-        raise DataError(f"{name} is a network of {teacher.spec}, and the thermal one would be {settings.spec}: "
-                        "features cannot go between them; give "
-                        + (f"--widths {' '.join(map(str, teacher.spec.widths))}"
+    backbone = backbone_of(card)
+    if (teacher.spec, backbone) != (replace(settings.spec, channels=3), settings.backbone):
+        raise DataError(f"{name} is a network of {architecture(teacher.spec, backbone)}, and the thermal one would be "
+                        f"{architecture(settings.spec, settings.backbone)}: features cannot go between them; give "
+                        + (f"--backbone {backbone}" if backbone and backbone != settings.backbone
+                           else f"--widths {' '.join(map(str, teacher.spec.widths))}"
                            if teacher.spec.widths != settings.spec.widths else "another --teacher"))
     return teacher.to(device).to(memory_format=torch.channels_last)
 
@@ -177,8 +182,7 @@ def main(argv: list[str] | None = None) -> int:
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pairs", type=Path, nargs="+", required=True, help="caches of face_renderer --visible")
     parser.add_argument("--teacher", required=True, help="model file of the teacher stage")
-    parser.add_argument("--widths", type=int, nargs=3, default=defaults.spec.widths,
-                        help="channels at strides 4, 8 and 16, as the teacher has")
+    add_network(parser, "as the teacher has")
     for name, what in (("forward", "forward injection"), ("reverse", "reverse injection"),
                        ("features", "feature distillation"), ("predictions", "prediction distillation")):
         parser.add_argument(f"--{name}", type=float, default=getattr(defaults, name), help=f"weight of {what}")
@@ -198,7 +202,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def stage() -> Path:
         settings = TransferSettings(
-            spec=replace(defaults.spec, widths=widths_of(args)), forward=args.forward, reverse=args.reverse,
+            **network_of(args, defaults.spec), forward=args.forward, reverse=args.reverse,
             features=args.features, predictions=args.predictions, target=args.target, injection=args.injection,
             keep=args.keep, gain=args.gain, bridge=args.bridge, bridge_forward=args.bridge_forward,
             from_teacher=args.from_teacher, decay=decay_of(args), crops=pairs_of(args, defaults.crops),
