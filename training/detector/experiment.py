@@ -305,7 +305,7 @@ FACE_PARTS = (
 )
 
 EXPERIMENTS: dict[str, Experiment] = {
-    # The nano detector is trained in five runs, each started from the one before: cheap crops of the real sets, then
+    # The nano detector is trained in six runs, each started from the one before: cheap crops of the real sets, then
     # rendered scenes with them, last whole frames with little augmentation.
     "nano_crops": Experiment(name="detector_nano_crops", parts=REAL),
     "nano_mixed": Experiment(name="detector_nano_mixed", parts=MIXED, epochs=18, lr=1e-3, warmup_steps=100,
@@ -317,10 +317,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     # And on whole frames again: what fills these is larger than anything on a crop.
     "nano_frames": Experiment(start="detector_nano", parts=FRAMES, train_size=(512, 640), batch=8, epochs=3, lr=5e-4,
                               warmup_steps=50),
-    # Compared, not shipped: what steps on views from above give, and what they cost (RESULTS.md).
+    # What steps on views from above give, and what they cost (RESULTS.md): of the shipped nano, a part of the start.
     "nano_above": Experiment(start="detector_nano", parts=ABOVE, train_size=(384, 480), batch=8, epochs=10, lr=8e-4,
                              warmup_steps=50),
-    # Views from above and from the ground together, for long, with contrast.
+    # Last, views from above and from the ground together, for long, with contrast.
     "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=(512, 640), batch=16, epochs=10, lr=1e-3,
                              warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.

@@ -30,12 +30,16 @@ def map50(truths: list[Truth], found: list[Detections], classes: tuple[str, ...]
 
 
 def cell(scores: np.ndarray, reference: np.ndarray | None) -> str:
-    """A score, with its difference to a reference and the standard error of that by the parts; (1 + N,) each."""
+    """A score, with its difference to a reference and the standard error of that by the parts; (1 + N,) each.
+
+    Parts without a true object, whose scores are NaN, tell nothing of the error.
+    """
     if reference is None:
         return f"{scores[0]:.3f}"
     apart = scores[1:] - reference[1:]
-    error = float(apart.std(ddof=1) / np.sqrt(len(apart))) if len(apart) > 1 else float("nan")
-    return f"{scores[0]:.3f} ({scores[0] - reference[0]:+.3f} ± {error:.3f})"
+    apart = apart[np.isfinite(apart)]
+    error = f" ± {apart.std(ddof=1) / np.sqrt(len(apart)):.3f}" if len(apart) > 1 else ""
+    return f"{scores[0]:.3f} ({scores[0] - reference[0]:+.3f}{error})"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -244,3 +244,9 @@ def test_the_correction_table_has_every_case(model: str, data: Path, tmp_path: P
     # What an untrained network finds is no better or worse for it, but not the same.
     others = [rows[name] for name in rows if name.startswith(("with", "the same, `bad", "the same, `stripes"))]
     assert len({cells[1].split()[0] for cells in [rows["as recorded"], *others]}) >= 4
+
+
+def test_parts_without_a_true_object_tell_nothing_of_the_error():
+    nan = float("nan")
+    assert cell(np.array([0.4, nan, 0.4, 0.5]), np.array([0.5, nan, 0.5, 0.5])) == "0.400 (-0.100 ± 0.050)"
+    assert cell(np.array([0.4, nan, 0.4]), np.array([0.5, nan, 0.5])) == "0.400 (-0.100)"
