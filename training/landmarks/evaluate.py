@@ -41,6 +41,7 @@ from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
 from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
+from training.landmarks.backbone import backbone_of
 from training.landmarks.fit import load_network
 from training.landmarks.matching import LAYOUT, check_network
 from training.landmarks.reliability import calibration_error, relative_risk_area, risk_area
@@ -290,14 +291,15 @@ def main(argv: list[str] | None = None) -> int:
         plot_curve(curve, args.box_errors)
         print(json.dumps({name: as_json({f"{v:g}": e for v, e in points}, 2) for name, points in curve.items()}))
         return 0
+    card, network = load(args.model)
     results = {f"driver_faces people {args.person}_*, labelled boxes":
                summary(driver_predictions(args.model, args.data, args.person, args.step, args.jitter, face))}
     if (args.data / "sf_tl54_sample").is_dir():
         results["sf_tl54_sample, 2 frames"] = summary(sample_predictions(args.model, args.data, face))
-    if not args.jitter:
+    # No robot's pipeline, which finds the boxes itself, runs a network with a backbone.
+    if not args.jitter and not backbone_of(card):
         results[f"driver_faces people {args.person}_*, detected boxes"] = detected_summary(
             args.model, args.data, args.person, args.step, face)
-    card, network = load(args.model)
     size = {"network": {"parameters": float(card.parameters), "mflops": mega_flops(network)}}
     print(json.dumps({on: as_json(values) for on, values in (size | results).items()}, indent=1))
     if args.write_card:

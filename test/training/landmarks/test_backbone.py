@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import json
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training import imagenet  # noqa: E402
 from training.data.paired_crops import PairConfig  # noqa: E402
 from training.data.rendered_faces import CropConfig  # noqa: E402
-from training.landmarks import compress, teacher, transfer  # noqa: E402
+from training.landmarks import compress, evaluate, teacher, transfer  # noqa: E402
 from training.landmarks.backbone import network_of, with_backbone  # noqa: E402
 from training.landmarks.evaluate import load, mega_flops  # noqa: E402
 from training.losses.dikd import forward_injection, freeze, reverse_injection  # noqa: E402
@@ -86,7 +88,20 @@ def test_injection_reaches_the_same_parts_as_with_the_own_encoder():
     assert all(p.grad is None for p in teaching.parameters())
 
 
-def test_the_stages_go_from_imagenet_to_a_light_student(cache, weights, tmp_path):
+def drivers(folder):
+    """Two labelled frames of people 1_*."""
+    sequence = folder / "driver_faces" / "1_Man_NoGlasses_Normal"
+    rng = np.random.default_rng(2)
+    for name in ("Jpg", "labels"):
+        (sequence / name).mkdir(parents=True)
+    for i in range(2):
+        cv2.imwrite(str(sequence / "Jpg" / f"{i}.jpg"), rng.integers(0, 255, (64, 80), np.uint8))
+        points = np.column_stack([rng.uniform(0.3, 0.7, (54, 2)), np.ones(54)])
+        (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
+    return folder
+
+
+def test_the_stages_go_from_imagenet_to_a_light_student(cache, weights, tmp_path, capsys):
     few = {"epochs": 1, "batch": 5, "warmup_steps": 1}
     taught = teacher.train(teacher.TeacherSettings(spec=VISIBLE, backbone=imagenet.BACKBONE, imagenet=str(weights),
                                                    crops=PairConfig(size=32), **few),
@@ -104,7 +119,11 @@ def test_the_stages_go_from_imagenet_to_a_light_student(cache, weights, tmp_path
     card, network = load(str(thermal))
     assert imagenet.IMAGENET_LICENCE in card.data, "what the teacher saw is handed on"
     assert card.parameters == sum(p.numel() for p in transfer.build(from_scratch, CPU).parameters())
-    assert mega_flops(network) > 0
+    capsys.readouterr()
+    assert evaluate.main([str(thermal), "--data", str(drivers(tmp_path)), "--person", "1"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["network", "driver_faces people 1_*, labelled boxes"]
+    assert told["network"] == {"parameters": card.parameters, "mflops": pytest.approx(mega_flops(network), abs=0.01)}
     student = compress.train(compress.CompressSettings(spec=LandmarkerSpec(size=32), crops=CropConfig(size=32), **few),
                              [cache], str(thermal), tmp_path / "light", None, CPU, 0)
     card, _ = read(student)
