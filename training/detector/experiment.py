@@ -337,6 +337,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small_frames": Experiment(name="detector_small", architecture="small", start="detector_small", parts=FRAMES,
                                train_size=(512, 640), batch=8, epochs=2, lr=5e-4, warmup_steps=50,
                                distill=DistillConfig(lambda_rcs=0.2)),
+    # Compared, not shipped: as the nano's last run, an epoch of it.
+    "small_views": Experiment(name="detector_small", architecture="small", start="detector_small", parts=VIEWS,
+                              train_size=(512, 640), batch=16, epochs=1, lr=6e-4, warmup_steps=30, mosaic_off=0,
+                              distill=DistillConfig(lambda_rcs=0.2)),
     # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
     # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
     "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
