@@ -29,7 +29,7 @@ from training.data.paired_crops import PairConfig, PairedCrops, PhotographCrops,
 from training.device import usable_device, use_threads
 from training.imagenet import BACKBONE
 from training.landmarks.ablation_report import name_of, write_report
-from training.landmarks.backbone import network_of, with_backbone
+from training.landmarks.backbone import make_network, with_backbone
 from training.landmarks.bench import Bench, Effort, Pool, claim, identities, make_pool
 from training.landmarks.compress import Adapters, Compression, CompressSettings
 from training.landmarks.evaluate import mega_flops, predict_crops, summary
@@ -208,7 +208,7 @@ def ablate(pairs: list[Path], held_out: Path, photographs: Path, real: Path, out
         "teacher_nme": on_photographs["nme_percent"],
         "mean_faces": mean_face_rows(seen_by_rows.mean(axis=0) / SIZE, points, SIZE, real, budget.every),
         "networks": {name: {"parameters": sum(p.numel() for p in network.parameters()), "mflops": mega_flops(network)}
-                     for name, network in (("thermal", network_of(**budget.big)), ("student", Landmarker(SMALL)))},
+                     for name, network in (("thermal", make_network(**budget.big)), ("student", Landmarker(SMALL)))},
     }
 
     def row(stage: str, method: str, seed: int, run: Callable[[], Path]) -> None:

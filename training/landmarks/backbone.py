@@ -26,7 +26,7 @@ def with_backbone(spec: LandmarkerSpec, backbone: str) -> LandmarkerSpec:
     return replace(spec, widths=_WIDTHS, depths=()) if backbone else spec
 
 
-def network_of(spec: LandmarkerSpec, backbone: str = "", imagenet: Path | None = None) -> Landmarker:
+def make_network(spec: LandmarkerSpec, backbone: str = "", imagenet: Path | None = None) -> Landmarker:
     """A network with random weights, or with those of ImageNet in its backbone (imagenet.mobilenet_layers).
 
     Raises ModelError for a backbone that there is not, or another spec than it has (``with_backbone``).
@@ -53,4 +53,4 @@ def backbone_of(card: ModelCard) -> str:
 def described_by(card: ModelCard) -> Landmarker:
     """The network that a card describes, with random weights. Raises ModelError."""
     values = {key: value for key, value in card.architecture.items() if key != "backbone"}
-    return network_of(LandmarkerSpec.from_dict(values), backbone_of(card))
+    return make_network(LandmarkerSpec.from_dict(values), backbone_of(card))

@@ -36,7 +36,7 @@ from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
 from training.imagenet import IMAGENET_LICENCE
-from training.landmarks.backbone import architecture, backbone_of, described_by, network_of
+from training.landmarks.backbone import architecture, backbone_of, described_by, make_network
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
 from training.options import check_number, check_seed
@@ -187,7 +187,7 @@ def build(settings: Settings, device: torch.device) -> Landmarker:
     """
     torch.manual_seed(settings.seed)
     imagenet = Path(settings.imagenet).expanduser() if settings.imagenet else None
-    model = network_of(settings.spec, settings.backbone, imagenet).to(device).to(memory_format=torch.channels_last)
+    model = make_network(settings.spec, settings.backbone, imagenet).to(device).to(memory_format=torch.channels_last)
     if settings.start:
         card, started = load_network(settings.start)
         alike = replace(started.spec, channels=settings.spec.channels) == settings.spec

@@ -37,3 +37,20 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
              visible=np.ones((10, 54), bool), axes=np.tile(np.array([[5, 0], [0, -5], [0, 0]], np.float32), (10, 1, 1)),
              pose=np.zeros((10, 3), np.float32), ambient=np.full(10, 22.0, np.float32))
     return path
+
+
+@pytest.fixture(scope="session")
+def drivers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder driver_faces with four labelled frames of noise, of people 1_*."""
+    import cv2
+
+    sequence = tmp_path_factory.mktemp("recorded") / "driver_faces" / "1_Man_NoGlasses_Normal"
+    rng = np.random.default_rng(2)
+    for folder in ("Jpg", "labels"):
+        (sequence / folder).mkdir(parents=True)
+    for i in range(4):
+        cv2.imwrite(str(sequence / "Jpg" / f"{i}.jpg"), rng.integers(0, 255, (64, 80), np.uint8))
+        points = np.column_stack([rng.uniform(0.3, 0.7, (54, 2)), np.ones(54)])
+        points[[8, 27], :2] = (0.5, 0.7), (0.5, 0.4)
+        (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
+    return sequence.parent

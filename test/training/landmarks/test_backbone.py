@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 
-import cv2
 import numpy as np
 import pytest
 
@@ -20,7 +19,7 @@ from training import imagenet  # noqa: E402
 from training.data.paired_crops import PairConfig  # noqa: E402
 from training.data.rendered_faces import CropConfig  # noqa: E402
 from training.landmarks import compress, evaluate, teacher, transfer  # noqa: E402
-from training.landmarks.backbone import network_of, with_backbone  # noqa: E402
+from training.landmarks.backbone import make_network, with_backbone  # noqa: E402
 from training.landmarks.evaluate import load, mega_flops  # noqa: E402
 from training.losses.dikd import forward_injection, freeze, reverse_injection  # noqa: E402
 
@@ -56,7 +55,7 @@ def test_features_are_torchvisions_with_its_weights(original, weights, tmp_path)
         [0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     with torch.inference_mode():
         for path in (weights, wheel):
-            middle, coarse = network_of(VISIBLE, imagenet.BACKBONE, path).eval().encode(images)
+            middle, coarse = make_network(VISIBLE, imagenet.BACKBONE, path).eval().encode(images)
             torch.testing.assert_close(middle, original.features[:7](normed))
             torch.testing.assert_close(coarse, original.features[:14](normed))
             assert (middle.shape, coarse.shape) == ((2, 32, 4, 4), (2, 96, 2, 2))
@@ -64,7 +63,7 @@ def test_features_are_torchvisions_with_its_weights(original, weights, tmp_path)
 
 def test_the_thermal_network_sees_an_image_as_the_visible_one_sees_it_in_grey():
     torch.manual_seed(0)
-    visible, thermal = (network_of(spec, imagenet.BACKBONE).eval() for spec in (VISIBLE, THERMAL))
+    visible, thermal = (make_network(spec, imagenet.BACKBONE).eval() for spec in (VISIBLE, THERMAL))
     thermal.load_state_dict(visible.state_dict())
     grey = torch.rand(2, 1, 32, 32)
     with torch.inference_mode():
@@ -73,7 +72,7 @@ def test_the_thermal_network_sees_an_image_as_the_visible_one_sees_it_in_grey():
 
 
 def test_injection_reaches_the_same_parts_as_with_the_own_encoder():
-    own, teaching = network_of(THERMAL, imagenet.BACKBONE).train(), network_of(VISIBLE, imagenet.BACKBONE)
+    own, teaching = make_network(THERMAL, imagenet.BACKBONE).train(), make_network(VISIBLE, imagenet.BACKBONE)
     freeze(teaching)
     thermal, visible = own.encode(torch.rand(2, 1, 32, 32)), teaching.encode(torch.rand(2, 3, 32, 32))
 
@@ -88,20 +87,7 @@ def test_injection_reaches_the_same_parts_as_with_the_own_encoder():
     assert all(p.grad is None for p in teaching.parameters())
 
 
-def drivers(folder):
-    """Two labelled frames of people 1_*."""
-    sequence = folder / "driver_faces" / "1_Man_NoGlasses_Normal"
-    rng = np.random.default_rng(2)
-    for name in ("Jpg", "labels"):
-        (sequence / name).mkdir(parents=True)
-    for i in range(2):
-        cv2.imwrite(str(sequence / "Jpg" / f"{i}.jpg"), rng.integers(0, 255, (64, 80), np.uint8))
-        points = np.column_stack([rng.uniform(0.3, 0.7, (54, 2)), np.ones(54)])
-        (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
-    return folder
-
-
-def test_the_stages_go_from_imagenet_to_a_light_student(cache, weights, tmp_path, capsys):
+def test_the_stages_go_from_imagenet_to_a_light_student(cache, drivers, weights, tmp_path, capsys):
     few = {"epochs": 1, "batch": 5, "warmup_steps": 1}
     taught = teacher.train(teacher.TeacherSettings(spec=VISIBLE, backbone=imagenet.BACKBONE, imagenet=str(weights),
                                                    crops=PairConfig(size=32), **few),
@@ -120,7 +106,7 @@ def test_the_stages_go_from_imagenet_to_a_light_student(cache, weights, tmp_path
     assert imagenet.IMAGENET_LICENCE in card.data, "what the teacher saw is handed on"
     assert card.parameters == sum(p.numel() for p in transfer.build(from_scratch, CPU).parameters())
     capsys.readouterr()
-    assert evaluate.main([str(thermal), "--data", str(drivers(tmp_path)), "--person", "1"]) == 0
+    assert evaluate.main([str(thermal), "--data", str(drivers.parent), "--person", "1"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told) == ["network", "driver_faces people 1_*, labelled boxes"]
     assert told["network"] == {"parameters": card.parameters, "mflops": pytest.approx(mega_flops(network), abs=0.01)}
@@ -157,6 +143,6 @@ def test_options_of_the_encoder_that_cannot_be_are_told(kind, options, said, cac
 
 def test_there_is_no_other_backbone():
     with pytest.raises(ModelError, match="'resnet'"):
-        network_of(THERMAL, "resnet")
+        make_network(THERMAL, "resnet")
     with pytest.raises(ModelError, match="mobilenet_v2"):
-        network_of(LandmarkerSpec(), imagenet.BACKBONE)
+        make_network(LandmarkerSpec(), imagenet.BACKBONE)

@@ -195,21 +195,6 @@ def test_a_full_disk_is_said_in_one_line(cache, tmp_path, capsys, little_room):
     assert f"error: [Errno 27] File too large: '{tmp_path}" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def drivers(tmp_path_factory):
-    """Four labelled frames of people 1_*."""
-    sequence = tmp_path_factory.mktemp("drivers") / "1_Man_NoGlasses_Normal"
-    rng = np.random.default_rng(2)
-    for folder in ("Jpg", "labels"):
-        (sequence / folder).mkdir(parents=True)
-    for i in range(4):
-        cv2.imwrite(str(sequence / "Jpg" / f"{i}.jpg"), rng.integers(0, 255, (64, 80), np.uint8))
-        points = np.column_stack([rng.uniform(0.3, 0.7, (54, 2)), np.ones(54)])
-        points[[8, 27], :2] = (0.5, 0.7), (0.5, 0.4)
-        (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
-    return sequence.parent
-
-
 def command(kind, cache, output, *more):
     """A stage by its command line, as small as it can be had there."""
     heads = "--pairs" if kind in (teacher, transfer) else "--heads"
