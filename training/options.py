@@ -21,6 +21,12 @@ def check_folder(option: str, folder: Path) -> None:
         raise DataError(f"{option} {folder}: there is no such folder")
 
 
+def check_file(option: str, file: str) -> None:
+    """Raise DataError if an option names a file that is not there; an empty name is none given."""
+    if file and not Path(file).expanduser().is_file():
+        raise DataError(f"{option} {file}: there is no such file")
+
+
 def check_seed(seed: int) -> None:
     """Raise DataError if no random numbers can be drawn from a seed."""
     check_number("--seed", seed, 0, 2**32 - 1)

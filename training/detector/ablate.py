@@ -29,6 +29,7 @@ from training.detector.evaluate import evaluate_network, shared_classes
 from training.detector.experiment import DEFAULT_DATA, HIT_UAV, DataPart, Experiment, changed, parse_changes
 from training.detector.train import identity, train
 from training.device import usable_device, use_threads
+from training.options import check_file
 from training.pages import around, place
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -241,8 +242,7 @@ def main(argv: list[str] | None = None) -> int:
     page = args.results or (None if args.values else RESULTS)
     use_threads(args.threads)
     changes = parse_changes(args.values)
-    if args.imagenet and not Path(args.imagenet).is_file():
-        raise DataError(f"--imagenet {args.imagenet}: there is no such file")
+    check_file("--imagenet", args.imagenet)
     own = {*OWN, *(name for row in grid.rows.values() for name in row)}
     # A dictionary for a whole part, such as distill={...}, would set what is in it too.
     if given := sorted(name for name in changes if name in own or any(one.startswith(f"{name}.") for one in own)):

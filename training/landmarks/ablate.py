@@ -49,7 +49,7 @@ from training.landmarks.fit import (
 from training.landmarks.teacher import PHOTOGRAPHS_LICENCE
 from training.landmarks.transfer import Transfer, TransferSettings
 from training.losses.schedules import DecaySchedule
-from training.options import check_folder, check_number
+from training.options import check_file, check_folder, check_number
 from training.pages import around
 from training.provenance import Provenance, of_models
 
@@ -95,8 +95,7 @@ class Budget(Effort):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number("--teacher-epochs", self.teacher_epochs, 1)
-        if self.imagenet and not Path(self.imagenet).is_file():
-            raise DataError(f"--imagenet {self.imagenet}: there is no such file")
+        check_file("--imagenet", self.imagenet)
 
 
 def train_teacher(bench: Bench, budget: Budget, photographs: list[tuple[np.ndarray, ...]]) -> Path:

@@ -7,7 +7,6 @@ networks that learn from such teachers before compression; no robot runs them.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from torch import nn
 
@@ -26,7 +25,7 @@ def with_backbone(spec: LandmarkerSpec, backbone: str) -> LandmarkerSpec:
     return replace(spec, widths=_WIDTHS, depths=()) if backbone else spec
 
 
-def make_network(spec: LandmarkerSpec, backbone: str = "", imagenet: Path | None = None) -> Landmarker:
+def make_network(spec: LandmarkerSpec, backbone: str = "", imagenet: str = "") -> Landmarker:
     """A network with random weights, or with those of ImageNet in its backbone (imagenet.mobilenet_layers).
 
     Raises ModelError for a backbone that there is not, or another spec than it has (``with_backbone``).

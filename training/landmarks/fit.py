@@ -36,7 +36,7 @@ from training.data.head_cache import OFFSETS_SOURCE
 from training.data.rendered_faces import CropConfig
 from training.device import use_threads
 from training.imagenet import IMAGENET_LICENCE
-from training.landmarks.backbone import architecture, backbone_of, described_by, make_network
+from training.landmarks.backbone import architecture, described_by, make_network
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
 from training.options import check_number, check_seed
@@ -106,6 +106,8 @@ def heads_before(photos: Sequence[np.ndarray]) -> Provenance:
 def described(settings: Settings, sources: Sources) -> str:
     """A run's settings and sources as JSON, the same for the same run from wherever it is started."""
     values: dict[str, object] = dataclasses.asdict(settings)
+    # There is one such file, wherever it lies.
+    values["imagenet"] = bool(settings.imagenet)
     for option, given in sources.inputs.items():
         if given is not None and not isinstance(given, str):
             paths = [given] if isinstance(given, Path) else given
@@ -186,12 +188,11 @@ def build(settings: Settings, device: torch.device) -> Landmarker:
     Raises ModelError, or DataError for a start of another architecture; the kind of light alone may differ.
     """
     torch.manual_seed(settings.seed)
-    imagenet = Path(settings.imagenet).expanduser() if settings.imagenet else None
-    model = make_network(settings.spec, settings.backbone, imagenet).to(device).to(memory_format=torch.channels_last)
+    model = make_network(settings.spec, settings.backbone, settings.imagenet)
+    model = model.to(device).to(memory_format=torch.channels_last)
     if settings.start:
-        card, started = load_network(settings.start)
-        alike = replace(started.spec, channels=settings.spec.channels) == settings.spec
-        if not alike or backbone_of(card) != settings.backbone:
+        started = load_network(settings.start)[1]
+        if replace(started.spec, channels=settings.spec.channels) != settings.spec:
             raise DataError(f"{settings.start} is a network of {started.spec}, the run is for {settings.spec}: it "
                             "cannot start from those weights")
         started_from(model, started)

@@ -22,7 +22,7 @@ from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.paired_crops import PairConfig, PairedCrops
 from training.device import usable_device
-from training.landmarks.backbone import architecture, backbone_of
+from training.landmarks.backbone import backbone_of
 from training.landmarks.fit import (
     Settings,
     Sources,
@@ -150,10 +150,10 @@ def load_teacher(settings: Settings, name: str, device: torch.device) -> Landmar
     """The teacher; raises DataError if its features do not fit a network of the settings' architecture."""
     card, teacher = load_network(name)
     check_network(name, card, teacher.spec, "transfer", channels=3, size=settings.spec.size)
-    backbone = backbone_of(card)
-    if (teacher.spec, backbone) != (replace(settings.spec, channels=3), settings.backbone):
-        raise DataError(f"{name} is a network of {architecture(teacher.spec, backbone)}, and the thermal one would be "
-                        f"{architecture(settings.spec, settings.backbone)}: features cannot go between them; give "
+    if teacher.spec != replace(settings.spec, channels=3):
+        backbone = backbone_of(card)
+        raise DataError(f"{name} is a network of {teacher.spec}, and the thermal one would be {settings.spec}: "
+                        "features cannot go between them; give "
                         + (f"--backbone {backbone}" if backbone and backbone != settings.backbone
                            else f"--widths {' '.join(map(str, teacher.spec.widths))}"
                            if teacher.spec.widths != settings.spec.widths else "another --teacher"))

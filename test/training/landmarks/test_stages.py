@@ -30,21 +30,6 @@ CPU = torch.device("cpu")
 TINY = LandmarkerSpec(size=32, widths=(8, 8, 8), depths=(1, 1, 1))
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory):
-    """Six grey pictures with made-up points."""
-    folder = tmp_path_factory.mktemp("photographs")
-    rng = np.random.default_rng(1)
-    index = {}
-    for i in range(6):
-        cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (64, 64, 3)).astype(np.uint8))
-        places = 32 + 20 * rng.uniform(-1, 1, (68, 2))
-        places[[36, 45, 8, 27]] = (20, 25), (44, 25), (32, 60), (32, 25)
-        index[f"{i}.png"] = places.tolist()
-    (folder / "landmarks68.json").write_text(json.dumps(index))
-    return folder
-
-
 def settings(kind, crops, **values):
     return kind(spec=TINY, crops=crops(size=32), epochs=2, batch=5, warmup_steps=1, **values)
 
@@ -296,7 +281,7 @@ def test_the_ablation_tells_a_wrong_device_or_budget_before_the_work(tmp_path, c
     arguments = [part for name in ("pairs", "held-out", "photographs", "real", "output", "report")
                  for part in (f"--{name}", str(tmp_path / name))]
     for wrong, said in ((["--device", "gpu"], "--device gpu"), (["--epochs", "0"], "epochs 0"),
-                        (["--seeds", "0"], "seeds 0")):
+                        (["--seeds", "0"], "seeds 0"), (["--imagenet", "none.whl"], "none.whl: there is no such file")):
         assert ablate.main([*arguments, *wrong]) == 1
         assert said in capsys.readouterr().err
     assert not (tmp_path / "output").exists()
