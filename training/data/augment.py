@@ -87,14 +87,16 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
 
 
 def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tuple[int, int], boxes: np.ndarray,
-                  config: AugmentConfig) -> np.ndarray:
+                  labels: np.ndarray, config: AugmentConfig) -> np.ndarray:
     """A random 2x3 zoom, flip, rotation and shift of a (height, width) source onto a (height, width) canvas.
 
     With probability ``focus`` some object lands inside the canvas; small canvases then still see objects. With
-    probability ``close`` one fills much of it.
+    probability ``close`` one fills much of it. Ignore regions, ``labels`` (N,) of -1, are not looked for, and the
+    classes of an image are looked for alike, however many objects each has in it.
     """
-    near = _close_up(rng, canvas, boxes) if config.close and rng.random() < config.close else None
-    zoom, focus = near or _anywhere(rng, source, canvas, boxes, config)
+    boxes, labels = boxes[labels >= 0], labels[labels >= 0]
+    near = _close_up(rng, canvas, boxes, labels) if config.close and rng.random() < config.close else None
+    zoom, focus = near or _anywhere(rng, source, canvas, boxes, labels, config)
     angle = np.deg2rad(rng.uniform(-config.rotate_deg, config.rotate_deg))
     linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < config.flip:
@@ -119,27 +121,33 @@ def random_matrix(rng: np.random.Generator, source: tuple[int, int], canvas: tup
     return np.column_stack([linear, shift])
 
 
-def _close_up(rng: np.random.Generator, canvas: tuple[int, int], boxes: np.ndarray
+def _one_of(rng: np.random.Generator, labels: np.ndarray) -> int:
+    """An object of one of the classes, of whichever: where cars fill a street, its bicycle is seen as often."""
+    classes = np.unique(labels)
+    return int(rng.choice(np.flatnonzero(labels == classes[rng.integers(len(classes))])))
+
+
+def _close_up(rng: np.random.Generator, canvas: tuple[int, int], boxes: np.ndarray, labels: np.ndarray
               ) -> tuple[float, np.ndarray] | None:
     """A zoom that brings an object before the lens, and the middle (2,) of its upper side; None if all are small."""
     widths = boxes[:, 2] - boxes[:, 0]
     able = np.flatnonzero(widths * MOST_MAGNIFIED >= CLOSE_WIDTH[0] * canvas[1])
     if not len(able):
         return None
-    i = able[rng.integers(len(able))]
+    i = able[_one_of(rng, labels[able])]
     box, zoom = boxes[i], float(rng.uniform(*CLOSE_WIDTH) * canvas[1] / widths[i])
     return min(zoom, MOST_MAGNIFIED), np.array([(box[0] + box[2]) / 2, box[1]])
 
 
 def _anywhere(rng: np.random.Generator, source: tuple[int, int], canvas: tuple[int, int], boxes: np.ndarray,
-              config: AugmentConfig) -> tuple[float, np.ndarray | None]:
+              labels: np.ndarray, config: AugmentConfig) -> tuple[float, np.ndarray | None]:
     """A zoom of the configured range, and with probability ``focus`` the middle (2,) of an object to look at."""
     zoom = float(np.exp(rng.uniform(*np.log(config.scale))))
     if config.fit:
         zoom *= min(canvas[0] / source[0], canvas[1] / source[1])
     if not len(boxes) or rng.random() >= config.focus:
         return zoom, None
-    box = boxes[rng.integers(len(boxes))]
+    box = boxes[_one_of(rng, labels)]
     longest = float((box[2:] - box[:2]).max()) * zoom / min(canvas)
     if longest > config.large_shrink:
         # Objects that would fill the canvas are shown at every size down to a tenth of it as well.

@@ -130,7 +130,7 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
         sample = part.data[i]
         frame = ThermalFrame.from_array(thermal_values(sample), ThermalConfig())
         image = TemporalTone(self.contrast).update(frame).apply(frame.values)
-        matrix = random_matrix(rng, image.shape, size, sample.boxes, part.augment)
+        matrix = random_matrix(rng, image.shape, size, sample.boxes, sample.labels, part.augment)
         if self.visible:
             if not isinstance(sample, PairedSample):
                 raise DataError(f"part {p} of the experiment has thermal images alone; visible light takes pairs")

@@ -135,6 +135,8 @@ class Experiment:
     seed: int = 0
     start: str = ""
     """Model file whose weights the run starts from; layers of other shapes start anew."""
+    anew: tuple[str, ...] = ()
+    """Beginnings of the names of layers that start anew all the same, such as ``heads.2.``."""
     balance: float = 0.0
     """Classes in less than this part of a set's images are drawn oftener (training/data/sampling.py); 0: all alike.
     For coco sets and pairs, which tell their labels without making an image."""
@@ -209,6 +211,8 @@ HIT_UAV = DataPart(
 DOGS_PEOPLE = DataPart(
     "coco", "dogs_people", 2.0, ("cheetah",), _GROUND, "Roboflow Thermal Dogs and People, public domain"
 )
+DOGS_GREY = dataclasses.replace(DOGS_PEOPLE, root="dogs_people_grey")
+"""The same with its palette undone (training/data/prepare_dogs_people.py)."""
 CHEETAH = DataPart(
     "coco", "cheetah", 2.0, ("dog", "bicycle", "car", "other_vehicle"), _GROUND,
     "Roboflow Thermal Cheetah, CC BY 4.0, citing Roboflow",
@@ -216,6 +220,7 @@ CHEETAH = DataPart(
 SCENES = DataPart(
     "coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
     "scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
+    background=("face",),
 )
 SKY = DataPart(
     "coco", "sky", 1.0, CLASSES, _GROUND,
@@ -271,9 +276,9 @@ ABOVE = (
 # Both: canvases as large as the input, half of them seen from above; on some others something is close to the lens.
 _GROUND_NEAR = dataclasses.replace(_GROUND_FRAME, close=0.2, min_visible=0.2)
 VIEWS = (
-    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, focus=0.6)), _with(DOGS_PEOPLE, 4.0, _GROUND_NEAR),
-    _with(CHEETAH, 3.0, _GROUND_NEAR), _with(SCENES, 0.7, _GROUND_NEAR), _with(PAIRS, 0.4, _GROUND_NEAR),
-    _with(SKY, 2.0, _GROUND_NEAR),
+    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, focus=0.6)), _with(DOGS_PEOPLE, 2.0, _GROUND_NEAR),
+    _with(DOGS_GREY, 4.0, _GROUND_NEAR), _with(CHEETAH, 3.0, _GROUND_NEAR), _with(SCENES, 0.7, _GROUND_NEAR),
+    _with(PAIRS, 0.4, _GROUND_NEAR), _with(SKY, 2.0, _GROUND_NEAR),
 )
 
 # Smaller canvases, the same size of objects on them.
@@ -322,7 +327,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                              warmup_steps=50),
     # Last, views from above and from the ground together, for long, with contrast.
     "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=(512, 640), batch=16, epochs=10, lr=1e-3,
-                             warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
+                             anew=("heads.2.",), warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
                              train_size=(256, 320), batch=16, epochs=150, lr=2e-3),

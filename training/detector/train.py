@@ -107,7 +107,14 @@ def build_network(experiment: Experiment) -> Detector:
     else:
         network = Detector(experiment.spec(), teachers.MobileNetFeatures(experiment.imagenet))
     if experiment.start:
-        print(f"started from {experiment.start}: {start_from(network, experiment.start, experiment.classes)}")
+        fresh = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(experiment.anew)}
+        for name in experiment.anew:
+            if not any(key.startswith(name) for key in fresh):
+                raise ValueError(f"anew: no layer's name begins with '{name}'; there are, for example, "
+                                 f"{', '.join(sorted({key.rpartition('.')[0] for key in network.state_dict()})[:3])}")
+        how = start_from(network, experiment.start, experiment.classes)
+        network.load_state_dict(fresh, strict=False)
+        print(f"started from {experiment.start}: {how}" + (f", {len(fresh)} of them anew" if fresh else ""))
     return network
 
 

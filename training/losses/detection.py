@@ -22,6 +22,10 @@ FOCAL_WEIGHTS = ("quality", "varifocal")
 """Known ways to weigh the classification of cells."""
 
 
+_SPARE = 1.0
+"""Bins beyond the furthest side that a cell is given: a distribution needs some on either side of its mean."""
+
+
 @dataclass(frozen=True)
 class DetectionLossConfig:
     """Weights and assignment constants."""
@@ -107,13 +111,16 @@ def box_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 @torch.no_grad()
 def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, strides: torch.Tensor,
-           true_boxes: torch.Tensor, true_labels: torch.Tensor, config: DetectionLossConfig
+           true_boxes: torch.Tensor, true_labels: torch.Tensor, config: DetectionLossConfig, reach: float = math.inf
            ) -> tuple[torch.Tensor, torch.Tensor]:
     """Task-aligned assignment of one image.
 
     ``scores`` (N, C) in [0, 1], ``boxes`` (N, 4) decoded, ``centres`` (N, 2), ``strides`` (N, 1), truths (M, 4) and
     (M,) with labels >= 0. Returns for every cell the index of its truth, or -1 (N,), and its quality in [0, 1] (N,).
     A truth smaller than a cell still gets cells: those whose centre is nearer than a stride to its middle.
+
+    A cell from which a side of the truth is further than ``reach`` strides cannot say where that side is, and leaves
+    the truth to coarser cells; the coarsest take whatever is left.
     """
     n, m = len(centres), len(true_boxes)
     owner = torch.full((n,), -1, dtype=torch.long, device=centres.device)
@@ -123,6 +130,11 @@ def assign(scores: torch.Tensor, boxes: torch.Tensor, centres: torch.Tensor, str
     middle = (true_boxes[:, :2] + true_boxes[:, 2:]) / 2
     half = torch.maximum((true_boxes[:, 2:] - true_boxes[:, :2])[None] / 2, strides[:, None, :].expand(-1, m, 2))
     candidate = ((centres[:, None] - middle[None]).abs() < half).all(-1)
+    # Without this the finer level, once it has learnt large objects as well as it can, outranks the coarser one for
+    # good: that one's boxes never get a target, so they never become better.
+    furthest = torch.maximum((centres[:, None] - true_boxes[None, :, :2]).amax(-1),
+                             (true_boxes[None, :, 2:] - centres[:, None]).amax(-1))
+    candidate &= (furthest <= reach * strides) | (strides == strides.max())
     cell = candidate.any(1).nonzero()[:, 0]
     if not len(cell):
         return owner, quality
@@ -170,11 +182,14 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
         for b in range(batch):
             known = targets.labels[b] >= 0
             true_boxes, true_labels = targets.boxes[b][known], targets.labels[b][known]
-            owner, quality = assign(scores[b], boxes[b], centres, strides, true_boxes, true_labels, config)
+            owner, quality = assign(scores[b], boxes[b], centres, strides, true_boxes, true_labels, config,
+                                    sides.shape[-1] - 1 - _SPARE)
             positive = owner >= 0
             target[b, positive, true_labels[owner[positive]]] = quality[positive]
             for region in targets.boxes[b][targets.labels[b] == -1]:
-                inside = ((centres >= region[:2]) & (centres <= region[2:])).all(-1) & ~positive
+                # A region without a cell's centre in it still lies in some cell on each level.
+                half = torch.maximum((region[2:] - region[:2]) / 2, strides / 2)
+                inside = ((centres - (region[:2] + region[2:]) / 2).abs() <= half).all(-1) & ~positive
                 weight[b, inside] = 0.0
             owners.append(owner)
             qualities.append(quality)

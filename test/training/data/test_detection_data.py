@@ -218,7 +218,7 @@ def test_boxes_follow_the_pixels(seed):
     for x1, y1, x2, y2 in boxes.astype(int):
         image[y1:y2, x1:x2] = 1.0
     config = AugmentConfig(rotate_deg=0.0, vertical_flip=0.5, fill=0.0)
-    matrix = random_matrix(rng, image.shape, (96, 96), boxes, config)
+    matrix = random_matrix(rng, image.shape, (96, 96), boxes, np.array([0, 1]), config)
     for k in range(2):
         alone = np.zeros_like(image)
         x1, y1, x2, y2 = boxes[k].astype(int)
@@ -335,7 +335,8 @@ def test_collate_pads_and_keeps_what_is_labelled():
 def test_zoom_one_of_a_fitted_crop_is_the_letterbox():
     config = AugmentConfig(scale=(1.0, 1.0), fit=True, rotate_deg=0.0, flip=0.0)
     for source in ((40, 60), (300, 100)):
-        matrix = random_matrix(np.random.default_rng(0), source, (96, 120), np.zeros((0, 4), np.float32), config)
+        matrix = random_matrix(np.random.default_rng(0), source, (96, 120), np.zeros((0, 4), np.float32),
+                               np.zeros(0, int), config)
         scale = min(96 / source[0], 120 / source[1])
         np.testing.assert_allclose(matrix[:, :2], np.eye(2) * scale)
 
@@ -345,7 +346,7 @@ def test_what_comes_close_fills_much_of_the_canvas_and_keeps_its_upper_end(seed)
     person, far = [300, 100, 360, 300], [10, 10, 14, 22]
     config = AugmentConfig(close=1.0, fill=0.0, rotate_deg=0.0)
     boxes = np.array([far, person], np.float32)
-    matrix = random_matrix(np.random.default_rng(seed), (480, 640), (256, 320), boxes, config)
+    matrix = random_matrix(np.random.default_rng(seed), (480, 640), (256, 320), boxes, np.array([0, 1]), config)
     (left, top), (right, bottom) = sorted((matrix @ np.array([[300, 360], [100, 300], [1, 1]])).T.tolist())
     assert 320 * CLOSE_WIDTH[0] <= right - left <= 60 * MOST_MAGNIFIED
     assert right - left <= 320 * CLOSE_WIDTH[1]
@@ -355,7 +356,23 @@ def test_what_comes_close_fills_much_of_the_canvas_and_keeps_its_upper_end(seed)
 
 def test_what_the_source_hardly_shows_is_not_brought_close():
     boxes = np.array([[10, 10, 10 + 0.99 * CLOSE_WIDTH[0] * 320 / MOST_MAGNIFIED, 90]], np.float32)
-    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    label, rng, other = np.array([0]), np.random.default_rng(0), np.random.default_rng(0)
     other.random()  # whether to come close
-    matrix = random_matrix(rng, (480, 640), (256, 320), boxes, AugmentConfig(close=1.0))
-    np.testing.assert_array_equal(matrix, random_matrix(other, (480, 640), (256, 320), boxes, AugmentConfig()))
+    matrix = random_matrix(rng, (480, 640), (256, 320), boxes, label, AugmentConfig(close=1.0))
+    np.testing.assert_array_equal(matrix, random_matrix(other, (480, 640), (256, 320), boxes, label, AugmentConfig()))
+
+
+@pytest.mark.parametrize("config", [AugmentConfig(focus=1.0, fill=0.0), AugmentConfig(close=1.0, fill=0.0)])
+def test_a_crop_looks_for_each_class_alike_and_for_no_ignored_region(config):
+    # Nine cars at the left, one bicycle on the right, and between them what is ignored.
+    boxes = np.array([[10, 10 * i, 90, 10 * i + 60] for i in range(9)] + [[560, 20, 640, 80], [300, 200, 380, 260]],
+                     np.float32)
+    labels, rng = np.array([2] * 9 + [1, -1]), np.random.default_rng(0)
+    seen = []
+    for _ in range(300):
+        matrix = random_matrix(rng, (480, 640), (256, 320), boxes, labels, config)
+        middle = np.linalg.solve(matrix[:, :2], np.array([160, 128]) - matrix[:, 2])
+        seen.append(int(np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - middle).sum(1).argmin()))
+    share = np.bincount(np.append(labels, 0)[seen] + 1, minlength=4) / len(seen)
+    assert share[2] == pytest.approx(0.5, abs=0.1)  # one of ten boxes
+    assert share[0] < 0.2  # seen in passing

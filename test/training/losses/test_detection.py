@@ -47,7 +47,7 @@ def test_overlaps_equal_loops():
         assert math.isclose(float(value), overlap - (hull - union) / hull, abs_tol=1e-9)
 
 
-def slow_assign(scores, boxes, centres, strides, truths, labels, config):
+def slow_assign(scores, boxes, centres, strides, truths, labels, config, reach=math.inf):
     """The same rule, one cell and one truth at a time."""
     n, m = len(centres), len(truths)
     overlap = np.array([[slow_iou(boxes[i], truths[j]) for j in range(m)] for i in range(n)])
@@ -58,7 +58,9 @@ def slow_assign(scores, boxes, centres, strides, truths, labels, config):
         ranking = []
         for i in range(n):
             half = np.maximum((truths[j, 2:] - truths[j, :2]) / 2, strides[i])
-            if (np.abs(centres[i] - middle) < half).all():
+            sides = [*(centres[i] - truths[j, :2]), *(truths[j, 2:] - centres[i])]
+            reached = all(side <= reach * strides[i].item() for side in sides) or strides[i] == strides.max()
+            if (np.abs(centres[i] - middle) < half).all() and reached:
                 metric[i, j] = scores[i, labels[j]] ** config.alpha * overlap[i, j] ** config.beta
                 ranking.append((metric[i, j] - 1e-6 * min(100, np.linalg.norm((centres[i] - middle) / strides[i])), i))
         for _, i in sorted(ranking, reverse=True)[: config.topk]:
@@ -76,18 +78,20 @@ def slow_assign(scores, boxes, centres, strides, truths, labels, config):
     return owner, quality
 
 
+@pytest.mark.parametrize("reach", [math.inf, 3.0, 1.0])
 @pytest.mark.parametrize("seed", range(4))
-def test_assignment_equals_a_loop(seed):
+def test_assignment_equals_a_loop(seed, reach):
     rng = np.random.default_rng(seed)
     centres, strides = cells(*SIZE, STRIDES)
     centres, strides = centres.double(), strides.double()
     scores = rng.random((len(centres), 3))
-    reach = rng.uniform(2, 20, (len(centres), 4))
-    boxes = np.concatenate([centres.numpy() - reach[:, :2], centres.numpy() + reach[:, 2:]], 1)
+    sides = rng.uniform(2, 20, (len(centres), 4))
+    boxes = np.concatenate([centres.numpy() - sides[:, :2], centres.numpy() + sides[:, 2:]], 1)
     truths, labels = random_boxes(rng, 5), rng.integers(0, 3, 5)
     owner, quality = assign(torch.from_numpy(scores), torch.from_numpy(boxes), centres, strides,
-                            torch.from_numpy(truths), torch.from_numpy(labels), CONFIG)
-    slow_owner, slow_quality = slow_assign(scores, boxes, centres.numpy(), strides.numpy(), truths, labels, CONFIG)
+                            torch.from_numpy(truths), torch.from_numpy(labels), CONFIG, reach)
+    slow_owner, slow_quality = slow_assign(scores, boxes, centres.numpy(), strides.numpy(), truths, labels, CONFIG,
+                                           reach)
     np.testing.assert_array_equal(owner, slow_owner)
     np.testing.assert_allclose(quality, slow_quality, atol=1e-5)
     assert set(owner[owner >= 0].tolist()) <= set(range(5))
@@ -99,6 +103,36 @@ def test_a_truth_smaller_than_a_cell_still_gets_cells():
     owner, _ = assign(torch.full((len(centres), 1), 0.01), boxes, centres, strides,
                       torch.tensor([[41.0, 33.0, 43.0, 36.0]]), torch.tensor([0]), CONFIG)
     assert (owner == 0).sum() >= 1
+
+
+@pytest.mark.parametrize(("box", "stride"), [([20, 20, 620, 500], 32), ([200, 150, 440, 370], 16)])
+def test_an_object_goes_to_a_level_that_can_say_where_its_sides_are(box, stride):
+    # However sure the finer level is: 16 bins reach 15 strides to either side.
+    centres, strides = cells(512, 640, (8, 16, 32))
+    sides = torch.zeros(1, len(centres), 4, 16)
+    logits = torch.where(strides == 32, -8.0, 0.0)[None]
+    targets = Targets(torch.tensor([[box]], dtype=torch.float32), torch.tensor([[0]]), torch.tensor([[True]]))
+    sides.requires_grad_()
+    exact = torch.cat([centres - torch.tensor(box[:2]), torch.tensor(box[2:]) - centres], 1) / strides
+    with torch.no_grad():  # each cell says what comes nearest
+        sides.scatter_(3, exact.clamp(0, 15).round().long()[None, ..., None], 20.0)
+    detection_loss(logits, sides, centres, strides, targets, CONFIG)["dfl"].backward()
+    moved = sides.grad[0].abs().sum((1, 2)) > 0
+    assert set(strides[moved, 0].tolist()) == {stride}
+
+
+def test_background_is_not_taught_where_a_tiny_region_is_ignored():
+    centres, strides = cells(*SIZE, STRIDES)
+    logits = torch.zeros(1, len(centres), 1, requires_grad=True)
+    region = [41.0, 33.0, 43.0, 35.0]
+    assert not ((centres >= torch.tensor(region[:2])) & (centres <= torch.tensor(region[2:]))).all(1).any()
+    targets = batch([[region]], [[-1]], [[True]])
+    run(logits, torch.zeros(1, len(centres), 4, 16), targets)["total"].backward()
+    spared = logits.grad[0, :, 0] == 0
+    # The cell of each level in which the region lies, and no other.
+    holds = ((centres - torch.tensor([42.0, 34.0])).abs() <= strides / 2).all(1)
+    torch.testing.assert_close(spared, holds)
+    assert [int(holds[strides[:, 0] == stride].sum()) for stride in STRIDES] == [1] * len(STRIDES)
 
 
 def batch(boxes, labels, labelled):
