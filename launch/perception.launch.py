@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -24,7 +25,7 @@ ARGUMENTS = {
     "model": ("", "Detector: a shipped model's name or a .safetensors or .onnx file; empty takes it from params_file."),
     "use_sim_time": ("", "true takes the time from /clock, for simulators and recordings; empty takes it from "
                      "params_file."),
-    "rviz": ("false", "Start RViz too; it shows the first of the argument cameras."),
+    "rviz": ("false", "Start RViz too; it shows the first of several cameras."),
     "frame": ("", "Frame of the images' headers, in which RViz shows; empty takes it from config/perception.rviz."),
     "log_level": ("info", "debug, info, warn or error."),
 }
@@ -42,21 +43,42 @@ def switch(name: str, value: str) -> bool:
     raise RuntimeError(f"{name}:={value}: give true or false")
 
 
+def clock(use_sim_time: str) -> dict[str, object]:
+    """The parameter of every node that the argument asks for; empty for an empty one."""
+    return {"use_sim_time": switch("use_sim_time", use_sim_time)} if use_sim_time else {}
+
+
 def camera_names(cameras: str) -> list[str]:
     return [name.strip() for name in cameras.split(",") if name.strip()]
+
+
+def cameras_in(params_file: str) -> list[str]:
+    """The names of cameras that a file gives to the node, if any; the node says what is wrong with the file."""
+    try:
+        content = yaml.safe_load(Path(params_file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    levels = [("", content)]
+    for name, level in levels:
+        if not isinstance(level, dict):
+            continue
+        if name.rpartition("/")[2] in ("**", "perception_node") and isinstance(level.get("ros__parameters"), dict):
+            cameras = level["ros__parameters"].get("cameras")
+            if isinstance(cameras, list) and cameras:
+                return [str(camera) for camera in cameras if camera]
+        levels += level.items()
+    return []
 
 
 def perception(context: LaunchContext) -> list[Node]:
     """The node; a function, because an empty argument must leave the parameter file's value alone."""
     value = given(context)
-    overrides = {}
-    if value["use_sim_time"]:
-        overrides["use_sim_time"] = switch("use_sim_time", value["use_sim_time"])
+    overrides = clock(value["use_sim_time"])
     if value["model"]:
         overrides["detector.model"] = value["model"]
-    cameras = camera_names(value["cameras"])
-    if cameras:
-        overrides["cameras"] = cameras
+    if value["cameras"]:
+        overrides["cameras"] = camera_names(value["cameras"])
+    cameras = camera_names(value["cameras"]) or cameras_in(value["params_file"])
     return [Node(
         package=PACKAGE, executable="perception_node", name="perception_node", namespace=value["namespace"],
         parameters=[value["params_file"], *([overrides] if overrides else [])],
@@ -69,6 +91,10 @@ def perception(context: LaunchContext) -> list[Node]:
 def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
     """From the node's topics to the cameras', which {camera} tells apart; the unchanged default is left as it is."""
     if not cameras:
+        for name, topic in (("image", image), ("camera_info", camera_info)):
+            if "{camera}" in topic:
+                raise RuntimeError(f"{name}:={topic} stands for the topics of several cameras, and none is named: give "
+                                   "cameras:=front,rear, or the parameter cameras in params_file")
         return [("image", image), ("camera_info", camera_info)]
     found = []
     for name, topic in (("image", image), ("camera_info", camera_info)):
@@ -87,7 +113,9 @@ def rviz(context: LaunchContext) -> list[Node]:
     return [Node(
         package="rviz2", executable="rviz2", name="rviz", namespace=value["namespace"],
         arguments=["-d", str(SHARE / "config" / "perception.rviz"), *fixed_frame],
-        remappings=shown(camera_names(value["cameras"])),
+        # An empty dictionary would become a file.
+        parameters=[clock(value["use_sim_time"])] if value["use_sim_time"] else [],
+        remappings=shown(camera_names(value["cameras"]) or cameras_in(value["params_file"])),
         additional_env=dds_environment(os.environ), condition=IfCondition(value["rviz"]),
     )]
 

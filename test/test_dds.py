@@ -25,6 +25,12 @@ def test_what_the_user_chose_is_left_alone(name: str) -> None:
     assert dds_environment({name: ""})
 
 
+def test_who_keeps_humble_to_one_machine_gets_no_profile_that_reaches_the_network() -> None:
+    assert dds_environment({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "1"}) == {}
+    assert dds_environment({"ROS_DISTRO": "humble", "ROS_LOCALHOST_ONLY": "0"})
+    assert dds_environment({"ROS_DISTRO": "jazzy", "ROS_LOCALHOST_ONLY": "1"})
+
+
 def test_the_profile_holds_large_images(repository: Path) -> None:
     path = profile({})
     assert path == repository / "config" / "fastdds.xml"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from .cli import benchmark, demo, detect, export, inspect, models, node
+from .packages import not_installed
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output, such as head, has what it wanted.
         sys.stderr.close()
         return 0
+    except ImportError as error:
+        print(f"error: {not_installed(error)}", file=sys.stderr)
+        return 1
     return code
 
 

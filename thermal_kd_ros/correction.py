@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .config import ConfigError, CorrectionConfig
-from .contrast import regular_sample
+from .contrast import LARGEST, regular_sample
 from .frames import FrameError, ThermalFrame
 from .images import read_array, read_image
 
@@ -26,8 +26,6 @@ _OUTLYING = 6.0
 _ALONE = 0.3
 """No neighbour of a bad pixel stands out by more than this part of it; optics blur whatever is in the scene."""
 _RING = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x])
-_LARGEST = 1e30
-"""Values beyond this cannot be meant, and their differences would overflow."""
 _LEARNING = 1.0 / 30.0
 """Weight of a frame in the memory of how often a pixel stood out."""
 _BECOMES_BAD, _BECOMES_GOOD = 0.8, 0.4
@@ -102,7 +100,7 @@ def _like(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def outliers(values: np.ndarray) -> np.ndarray:
     """(H, W) bool: single pixels far from their surroundings, whose neighbours are not; the border is left out."""
-    image = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0).clip(-_LARGEST, _LARGEST)
+    image = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0).clip(-LARGEST, LARGEST)
     away = np.abs(image - cv2.medianBlur(image, 5))
     noise = _SIGMA * float(np.median(regular_sample(away))) or float(away.mean())
     ring = np.ones((3, 3), np.uint8)
@@ -128,7 +126,7 @@ def stripe_offsets(values: np.ndarray, axis: int) -> np.ndarray:
     sample = image[step // 2 :: step].astype(np.float32)
     known = np.isfinite(sample)
     sample = np.where(known, sample, np.float32(np.median(sample[known]) if known.any() else 0.0))
-    sample = sample.clip(-_LARGEST, _LARGEST)
+    sample = sample.clip(-LARGEST, LARGEST)
     around = sliding_window_view(np.pad(sample, ((0, 0), (reach, reach)), mode="reflect"), 2 * reach + 1, axis=1)
     # A tenth of the time of numpy.median, and the same for an odd number.
     apart = np.where(known, sample - np.partition(around, reach, axis=2)[..., reach], 0.0)

@@ -16,6 +16,7 @@ PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES
 
 _CHOICES_OF_THE_USER = (*PROFILE_VARIABLES, "FASTDDS_BUILTIN_TRANSPORTS")
 _OLD_DISTRIBUTIONS = ("humble", "iron", "jazzy")
+_BY_WHITELIST = ("humble", "iron")
 _PACKAGE = "thermal_kd_ros"
 
 
@@ -43,6 +44,9 @@ def profile_variable(environ: Mapping[str, str]) -> str:
 def dds_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Variables to add to a process's environment for large images; empty where the user has chosen a transport."""
     if any(environ.get(name) for name in _CHOICES_OF_THE_USER):
+        return {}
+    if environ.get("ROS_DISTRO", "") in _BY_WHITELIST and environ.get("ROS_LOCALHOST_ONLY", "") == "1":
+        # There it adds a transport of its own to those of a profile, whose UDP would still reach the network.
         return {}
     path = profile(environ)
     return {profile_variable(environ): str(path)} if path else {}

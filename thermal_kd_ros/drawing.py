@@ -69,14 +69,16 @@ def annotate(result: PerceptionResult, config: ContrastConfig, scale: int = 1) -
     return draw(tone.apply(frame.values), result, celsius, scale)
 
 
-def caption(name: str, score: float, track: int = -1, celsius: float = float("nan"), **more: float) -> str:
+def caption(name: str, score: float, track: int = -1, celsius: float = float("nan"), degree: str = _DEGREE,
+            **more: float) -> str:
     """What stands beside a box, e.g. ``person #3 0.91 36.2°C``; unknown parts are left out.
 
-    ``more`` are named temperatures, e.g. ``mean=31.0``, which come after it.
+    ``more`` are named temperatures, e.g. ``mean=31.0``, which come after it. ``degree`` is the sign between a number
+    and its C, for whoever cannot draw this one.
     """
     parts = [name, f"#{track}" if track >= 0 else "", f"{score:.2f}" if np.isfinite(score) else "",
-             f"{celsius:.1f}{_DEGREE}C" if np.isfinite(celsius) else "",
-             *(f"{what} {value:.1f}{_DEGREE}C" for what, value in more.items() if np.isfinite(value))]
+             f"{celsius:.1f}{degree}C" if np.isfinite(celsius) else "",
+             *(f"{what} {value:.1f}{degree}C" for what, value in more.items() if np.isfinite(value))]
     return " ".join(part for part in parts if part)
 
 

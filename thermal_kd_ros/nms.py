@@ -60,8 +60,12 @@ def voted(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, keep: np.nd
     return ((weight @ boxes) / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+CANDIDATES = 1000
+"""So many boxes, at most, go into suppression and voting."""
+
+
 def select(boxes: np.ndarray, scores: np.ndarray, thresholds: np.ndarray, iou: float, limit: int,
-           candidates: int = 1000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+           candidates: int = CANDIDATES) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """From a network's dense output to final boxes (K, 4), scores (K,), labels (K,), best first.
 
     ``boxes`` (N, 4) and ``scores`` (N, C); ``thresholds`` (C,) per class. A cell may give several classes. Only the

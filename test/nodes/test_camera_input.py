@@ -83,6 +83,27 @@ def test_raw_images_that_cannot_come_take_no_place(node_with: Callable[..., Any]
     driver.destroy_node()
 
 
+@pytest.mark.parametrize(("rule", "kind", "said"), [
+    ("image:=/cam/image/compressed", CompressedImage, "remap to /cam/image,"),
+    ("image:=/cam/info", CameraInfo, "remap to a topic of images"),
+])
+def test_a_topic_of_another_type_is_told(node_with: Callable[..., Any], own_node: Callable[..., Any],
+                                         eventually: Callable[..., Any], rule: str, kind: type, said: str) -> None:
+    node = node_with(rule)
+    topic = rule.partition(":=")[2]
+    camera = CameraInput(node, NodeConfig(), lambda message: None)
+    assert camera.check(0.0, NodeConfig()) is None
+    own_node("driver").create_publisher(kind, topic, 1)
+    complaint = eventually(lambda: camera.check(0.0, NodeConfig()), "a complaint")
+    assert complaint.kind == "foreign" and complaint.nothing_came
+    assert complaint.text.startswith(f"{topic} carries sensor_msgs/msg/{kind.__name__}, not sensor_msgs/msg/Image")
+    assert said in complaint.text
+    # With images beside it nothing is wrong.
+    own_node("camera").create_publisher(Image, topic, 1)
+    eventually(lambda: camera.check(0.0, NodeConfig()) is None, "no complaint")
+    camera.destroy()
+
+
 def test_what_cannot_be_opened_leaves_nothing_open(node_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
                                                    ) -> None:
     node = node_with()

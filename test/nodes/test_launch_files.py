@@ -79,16 +79,19 @@ def test_rviz_shows_the_first_camera(repository: Path) -> None:
 
 def test_rviz_is_given_the_frame_that_was_asked_for(repository: Path) -> None:
     names, shown = function_of(repository, "camera_names"), function_of(repository, "shown")
+    clock = function_of(repository, "clock", switch=function_of(repository, "switch"))
 
-    def started(frame: str) -> dict[str, Any]:
-        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "rviz": "true"}
+    def started(frame: str, use_sim_time: str = "") -> dict[str, Any]:
+        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "rviz": "true",
+                 "use_sim_time": use_sim_time}
         (node,) = function_of(
-            repository, "rviz", given=lambda context: given, camera_names=names, shown=shown, Node=dict,
+            repository, "rviz", given=lambda context: given, camera_names=names, shown=shown, clock=clock, Node=dict,
             SHARE=Path("s"), IfCondition=str, dds_environment=dict, os=os, LaunchContext=object)(None)
         return node
 
     plain = started("")
     assert plain["arguments"] == ["-d", str(Path("s/config/perception.rviz"))] and plain["namespace"] == "robot"
+    assert plain["parameters"] == [] and started("", "true")["parameters"] == [{"use_sim_time": True}]
     assert plain["condition"] == "true" and plain["remappings"] == shown(["front", "rear"])
     assert started("lens")["arguments"] == [*plain["arguments"], "-f", "lens"]
 
@@ -100,6 +103,24 @@ def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
     assert remappings(["a", "b"], "/{camera}/raw", "camera_info") == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
     with pytest.raises(RuntimeError, match="image:=/cam/image is one topic for all of a, b"):
         remappings(["a", "b"], "/cam/image", "camera_info")
+    with pytest.raises(RuntimeError, match="image:=/{camera}/raw stands for .* none is named: give cameras:="):
+        remappings([], "/{camera}/raw", "camera_info")
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("/**:\n  ros__parameters:\n    cameras: [front, rear]\n", ["front", "rear"]),
+    ("robot:\n  perception_node:\n    ros__parameters: {cameras: [a]}\n", ["a"]),
+    ("/perception_node: {ros__parameters: {cameras: ['']}}\n", []),
+    ("other_node: {ros__parameters: {cameras: [a]}}\n", []),
+    ("perception_node: {ros__parameters: 3}\n", []), ("[1]", []), ("a: [", []), (None, [])])
+def test_cameras_that_a_file_names_are_known_to_the_launch_file(repository: Path, tmp_path: Path, text: str | None,
+                                                                found: list[str]) -> None:
+    import yaml
+
+    path = tmp_path / "p.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert function_of(repository, "cameras_in", yaml=yaml, Path=Path)(str(path)) == found
 
 
 def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> None:
@@ -113,7 +134,9 @@ def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> Non
 def test_no_file_of_parameters_is_given_without_any(repository: Path) -> None:
     values = dict.fromkeys(("model", "cameras", "namespace", "use_sim_time"), "") | {
         "params_file": "p.yaml", "image": "image", "camera_info": "camera_info", "log_level": "info"}
-    parts = {name: function_of(repository, name) for name in ("camera_names", "remappings", "switch")}
+    parts = {name: function_of(repository, name) for name in ("camera_names", "remappings")}
+    parts["clock"] = function_of(repository, "clock", switch=function_of(repository, "switch"))
+    parts["cameras_in"] = lambda path: ["a", "b"] if path == "several.yaml" else []
 
     def started(**given: str) -> dict[str, Any]:
         (node,) = function_of(repository, "perception", given=lambda context: values | given, **parts, Node=dict,
@@ -122,6 +145,9 @@ def test_no_file_of_parameters_is_given_without_any(repository: Path) -> None:
 
     assert started()["parameters"] == ["p.yaml"]
     assert started(use_sim_time="on")["parameters"] == ["p.yaml", {"use_sim_time": True}]
+    several = started(params_file="several.yaml", image="/{camera}/raw")
+    assert several["parameters"] == ["several.yaml"]
+    assert several["remappings"] == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
 
 
 TABLES = {"perception.launch.py": ("ARGUMENTS",), "demo.launch.py": ("CAMERA", "FORWARDED")}

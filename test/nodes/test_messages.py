@@ -141,13 +141,19 @@ def test_markers_tell_the_temperatures_of_boxes_and_eye_corners(header: Header) 
         return [marker.text for marker in message.markers if marker.type == Marker.TEXT_VIEW_FACING]
 
     found = texts(ThermalFrame.from_array(celsius, ThermalConfig()), faces)
-    degree = "\N{DEGREE SIGN}C"
-    assert found[0] == f"car #4 0.90 20.0{degree} mean 20.0{degree}"
-    assert found[2] == f"face #7 0.80 33.9{degree} mean 32.0{degree} canthus 35.5{degree}"
-    assert found[3] == f"face 0.70 20.0{degree} mean 20.0{degree}"
+    assert found[0] == "car #4 0.90 20.0 C mean 20.0 C"  # RViz has no degree sign
+    assert found[2] == "face #7 0.80 33.9 C mean 32.0 C canthus 35.5 C"
+    assert found[3] == "face 0.70 20.0 C mean 20.0 C"
     blind = dataclasses.replace(faces, canthus_temperature=np.full(2, np.nan, np.float32))
     display = ThermalFrame.from_array(celsius.astype(np.uint8), ThermalConfig())
     assert texts(display, blind) == ["car #4 0.90", "person 0.40", "face #7 0.80", "face 0.70"]
+
+
+def test_markers_of_a_camera_that_has_gone_vanish(header: Header) -> None:
+    result = PerceptionResult(objects(), two_faces(), {}, ThermalFrame.from_array(np.zeros((512, 640), np.uint8),
+                                                                                  ThermalConfig()))
+    drawn = [marker for marker in markers_message(header, result).markers if marker.action == Marker.ADD]
+    assert drawn and all(marker.lifetime.sec > 0 for marker in drawn)
 
 
 def test_labels_are_numbered(header: Header) -> None:

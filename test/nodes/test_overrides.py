@@ -31,7 +31,12 @@ def test_what_the_node_takes_is_not_complained_about(told, repository: Path) -> 
     shipped = str(repository / "config" / "perception.yaml")
     assert told() == [] and told("--params-file", shipped) == []
     assert told("-p", "face.enabled:=false", "-p", "use_sim_time:=true",
-                "-p", "qos_overrides./image.subscription.reliability:=reliable") == []
+                "-p", "qos_overrides./clock.subscription.depth:=3") == []
+
+
+def test_who_overrides_a_quality_of_service_is_told_how_it_is_set(told) -> None:
+    (complaint,) = told("-p", "qos_overrides./image.subscription.reliability:=reliable")
+    assert "changes nothing: reliable_input" in complaint
 
 
 def test_an_empty_list_of_parameters_is_none_too_few(told, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thermal_kd_ros.nodes.statistics import DROP_REASONS, RateLimit, StreamStatistics, Throttle
-from thermal_kd_ros.nodes.watchdog import InputWatch, StaleWatch
+from thermal_kd_ros.nodes.watchdog import ClockWatch, InputWatch
 
 
 class Clock:
@@ -101,14 +101,25 @@ def test_fewer_frames_than_expected_are_noticed() -> None:
 
 
 def test_only_a_run_of_stale_frames_points_to_the_clock() -> None:
-    judge = StaleWatch()
+    judge = ClockWatch()
     for _ in range(14):
-        judge.stale("/image", 3.0, 0.5)
-    judge.fresh()
+        assert judge.check("/image", 3.0, 0.5) == "stale"
+    assert judge.check("/image", 0.1, 0.5) == ""
     for _ in range(14):
-        judge.stale("/image", 3.0, 0.5)
+        judge.check("/image", 3.0, 0.5)
     assert judge.complaint is None
-    judge.stale("/image", 3.25, 0.5)
+    judge.check("/image", 3.25, 0.5)
     assert judge.complaint is not None and "max_age_s" in judge.complaint.text and "3.2 s" in judge.complaint.text
-    judge.fresh()
+    assert judge.check("/image", None, 0.5) == "" and judge.complaint is None
+
+
+def test_frames_from_the_future_point_to_the_clock_too_and_are_not_mixed_with_old_ones() -> None:
+    judge = ClockWatch()
+    for age in [3.0] * 14 + [-2.0] * 14:
+        judge.check("/image", age, 0.5)
     assert judge.complaint is None
+    assert judge.check("/image", -2.25, 0.0) == "ahead"
+    assert judge.complaint is not None and judge.complaint.kind == "ahead" and not judge.complaint.nothing_came
+    assert "later than now" in judge.complaint.text and "2.2 s" in judge.complaint.text
+    # Clocks that are kept together differ a little.
+    assert judge.check("/image", -0.02, 0.5) == "" and judge.complaint is None

@@ -18,7 +18,6 @@ from .options import (
     check_folder,
     chosen_parameters,
     cleaned_up_on_sigterm,
-    not_installed,
     positive_number,
 )
 
@@ -91,9 +90,6 @@ def run(args: argparse.Namespace) -> int:
                     _write(result, args.out)
     except (ConfigError, ModelError, EngineError, BenchmarkError, DemoError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ImportError as error:
-        print(not_installed(error), file=sys.stderr)
         return 1
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",

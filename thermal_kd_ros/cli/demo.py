@@ -14,7 +14,6 @@ from .options import (
     add_model_options,
     chosen_parameters,
     cleaned_up_on_sigterm,
-    not_installed,
     number_between,
     positive_number,
 )
@@ -92,8 +91,6 @@ def run(args: argparse.Namespace) -> int:
             return run_demo(settings)
     except (DemoError, BagError, ConfigError, FrameError, ModelError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
-    except ImportError as error:
-        print(not_installed(error), file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or args.out}: {error.strerror}; is the disk full, or the folder read-only?",
               file=sys.stderr)

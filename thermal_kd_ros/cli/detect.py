@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import INPUT_MODES, ConfigError
-from .options import add_model_options, check_outputs, chosen_parameters, cleaned_up_on_sigterm, not_installed
+from .options import add_model_options, check_outputs, chosen_parameters, cleaned_up_on_sigterm
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,9 +94,6 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except (EngineError, ResultError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ImportError as error:
-        print(not_installed(error), file=sys.stderr)
         return 1
     failures += job.failures
     if failures:

@@ -18,7 +18,6 @@ from .options import (
     check_outputs,
     chosen_parameters,
     cleaned_up_on_sigterm,
-    not_installed,
     positive_number,
 )
 
@@ -74,9 +73,6 @@ def run(args: argparse.Namespace) -> int:
         return 1
     except ConfigError as error:
         print(f"error: {config.detector.model}: {error}", file=sys.stderr)
-        return 1
-    except ImportError as error:
-        print(not_installed(error), file=sys.stderr)
         return 1
     return 0 if args.output is None else _draw(frame, config, args.output)
 
@@ -164,9 +160,6 @@ def _draw(frame: ThermalFrame, config: PerceptionConfig, output: Path) -> int:
     try:
         with cleaned_up_on_sigterm():
             draw_methods(frame, config, output)
-    except ImportError as error:
-        print(not_installed(error), file=sys.stderr)
-        return 1
     except OSError as error:
         print(f"error: {output}: cannot be written ({error.strerror or error}); choose another place", file=sys.stderr)
         return 1

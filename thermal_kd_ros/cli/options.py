@@ -53,12 +53,6 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
     return number
 
 
-def not_installed(error: ImportError) -> str:
-    """What to do where a package that only some commands need cannot be imported."""
-    package = (error.name or "").partition(".")[0]
-    return f"error: {package} is not installed; install it with: python3 -m pip install {package}"
-
-
 @contextlib.contextmanager
 def cleaned_up_on_sigterm() -> Iterator[None]:
     """A command that is asked to end by SIGTERM removes its temporary files first, and ends what it has started."""

@@ -54,7 +54,7 @@ def run_demo(settings: Settings) -> int:
     for model in config.models()[: 3 if config.face.enabled else 1]:
         resolve(model)
     # Before anything of ROS starts in this process or the node's: large images must get through, and a demo has no
-    # business on the network of a robot.
+    # business on the network of a robot (Humble does not know this variable).
     os.environ.update(dds_environment(os.environ))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..output import written_aside
+from ..packages import not_installed
 from .card import CONTENT, ModelCard, ModelError
 from .onnx_file import CARD, DIGEST, read_metadata, weights_digest
 
@@ -59,30 +61,38 @@ def read_card(path: Path) -> ModelCard:
     return ModelCard.from_json(metadata[CARD], path)
 
 
+def _safetensors() -> ModuleType:
+    """The package, which no ROS distribution brings; raises ModelError where it is missing."""
+    try:
+        import safetensors
+        import safetensors.numpy
+    except ImportError as error:
+        raise ModelError(f"models cannot be read: {not_installed(error)}") from None
+    return safetensors
+
+
 def _metadata(path: Path) -> dict[str, str]:
     if path.suffix == ONNX:
         try:
             return read_metadata(path)
         except (ValueError, OSError) as error:
             raise ModelError(f"{path}: not a readable ONNX file ({error}); fetch or export it again") from None
-    from safetensors import SafetensorError, safe_open
+    safetensors = _safetensors()
 
     try:
-        with safe_open(str(path), framework="numpy") as content:
+        with safetensors.safe_open(str(path), framework="numpy") as content:
             return content.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (safetensors.SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a readable safetensors file ({error}); fetch it again") from None
 
 
 def read(path: Path) -> tuple[ModelCard, dict[str, np.ndarray]]:
     """Card and weights by name of a .safetensors file; raises ModelError, also if it is damaged."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
+    safetensors = _safetensors()
     card = read_card(path)
     try:
-        weights = load_file(str(path))
-    except (SafetensorError, OSError, ValueError) as error:
+        weights = safetensors.numpy.load_file(str(path))
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path}: its weights cannot be read ({error}); fetch it again") from None
     values = json.loads(_metadata(path)[CARD])
     written = values.get(CONTENT)
@@ -99,12 +109,12 @@ def read(path: Path) -> tuple[ModelCard, dict[str, np.ndarray]]:
 
 def write(path: Path, card: ModelCard, weights: dict[str, np.ndarray]) -> None:
     """Write a model file beside its place and rename it: never half a file."""
-    from safetensors.numpy import save
-
+    safetensors = _safetensors()
     weights = {name: np.asarray(value, order="C") for name, value in weights.items()}
     values = json.loads(card.to_json())
     # With the card, as several entries would be written in any order: the same model is the same file.
-    data = save(weights, {CARD: json.dumps({**values, CONTENT: _digest(values, weights)}, sort_keys=True)})
+    header = {CARD: json.dumps({**values, CONTENT: _digest(values, weights)}, sort_keys=True)}
+    data = safetensors.numpy.save(weights, header)
     with written_aside(path) as aside:
         aside.write_bytes(data)
 

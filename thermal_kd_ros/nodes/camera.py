@@ -20,7 +20,7 @@ from .camera_input import CameraInput, InputImage, read_frame
 from .diagnostics import Report
 from .outputs import Outputs
 from .statistics import RateLimit, StreamStatistics, Throttle
-from .watchdog import Complaint, StaleWatch
+from .watchdog import ClockWatch, Complaint
 
 _REPEAT_S = 5.0
 """A complaint about frames is logged at most so often."""
@@ -65,7 +65,7 @@ class Camera:
         self._reader = FrameReader(config.thermal, name, self._say, options.frozen_frames, self._warn)
         self._rate = RateLimit()
         self._throttle = Throttle(_REPEAT_S)
-        self._stale = StaleWatch()
+        self._clock = ClockWatch()
         self._complaint: Complaint | None = None
         self._failure = ""
         self._bad = ""
@@ -92,7 +92,7 @@ class Camera:
         """No frame is answered for a while: what is wrong with the latest ones is over."""
         self._reader.restart()
         self._input.restart()
-        self._stale.fresh()
+        self._clock.restart()
         self._failure = self._bad = ""
 
     # Frames ----------------------------------------------------------------------------------------------------------
@@ -120,10 +120,8 @@ class Camera:
     def _read(self, arrival: Arrival, options: NodeConfig, config: PerceptionConfig) -> Job | str:
         """The frame to answer, or the reason why it is dropped; raises FrameError."""
         age = self._age(arrival.message)
-        if age is not None and 0.0 < options.max_age_s < age:
-            self._stale.stale(self.topic, age, options.max_age_s)
+        if self._clock.check(self.topic, age, options.max_age_s) == "stale":
             return "stale"
-        self._stale.fresh()
         if not self._rate.allows(arrival.time, options.max_rate_hz):
             return "rate"
         began = time.perf_counter()
@@ -148,7 +146,7 @@ class Camera:
         times = {"decode": job.decode_ms, **result.stage_ms, "publish": 1e3 * (time.perf_counter() - began),
                  "total": 1e3 * (time.monotonic() - arrived)}
         age = self._age(message)
-        if age is not None:
+        if age is not None and age >= 0.0:  # what is stamped later than now tells nothing of time spent
             times |= {"age": 1e3 * age, "overhead": 1e3 * age - sum(result.stage_ms.values())}
         self.statistics.publish(times)
         self._failure = self._bad = ""
@@ -197,7 +195,7 @@ class Camera:
         if active:
             complaint = self._input.check(time.monotonic(), options)
             if complaint is None or not complaint.nothing_came:
-                complaint = self._stale.complaint or complaint
+                complaint = self._clock.complaint or complaint
         if complaint is not None and (self._complaint is None or self._complaint.kind != complaint.kind):
             self._node.get_logger().warning(complaint.text)
         elif complaint is None and self._complaint is not None and active:

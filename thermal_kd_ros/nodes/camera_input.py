@@ -21,7 +21,7 @@ from ..dds import remedy
 from ..frames import ThermalFrame
 from ..stream import FrameReader
 from .rays import Rays
-from .watchdog import Complaint, InputWatch
+from .watchdog import Complaint, InputWatch, remapping
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -42,6 +42,8 @@ _FRAMES_WITHOUT_INFO = 30
 """After so many images without a camera_info none will come."""
 
 InputImage: TypeAlias = Image | CompressedImage
+_TYPES: dict[type[InputImage], str] = {Image: "sensor_msgs/msg/Image",
+                                       CompressedImage: "sensor_msgs/msg/CompressedImage"}
 
 
 def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) -> ThermalFrame:
@@ -183,7 +185,7 @@ class CameraInput:
             self._without_info += 1
             if self._without_info == _FRAMES_WITHOUT_INFO:
                 self._say(f"no camera_info came on {self._info_topic}: x y z of the landmarks are pixels. If the "
-                          f"camera has one, remap it: -r {self._info_name}:=<its topic>")
+                          f"camera has one, remap it: {remapping(self._info_name, 'its camera_info')}")
         elif self._rays_of is None or self._rays_of[0] is not info or self._rays_of[1:] != (height, width, self.topic):
             self._rays_of = info, height, width, self.topic
             try:
@@ -212,9 +214,24 @@ class CameraInput:
 
     def check(self, now: float, options: NodeConfig) -> Complaint | None:
         """What is wrong with the arrival of frames, if anything."""
+        if foreign := self._foreign():
+            return foreign
         publishers = sum(self._node.count_publishers(self._topics[kind]) for kind in tuple(self._images))
         return self._watch.check(now, publishers, sum(self._received.values()), self._lost, options.silence_warning_s,
                                  options.expected_rate_hz)
+
+    def _foreign(self) -> Complaint | None:
+        """Of what is on a topic under another type, which ROS never brings here and says nothing about."""
+        for kind in self._images:
+            topic = self._topics[kind]
+            types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
+            if not types or _TYPES[kind] in types:
+                continue
+            remedy = (f"remap to {topic.removesuffix('/compressed')}, from which the node finds the compressed images "
+                      "itself" if kind is Image and _TYPES[CompressedImage] in types and topic.endswith("/compressed")
+                      else "remap to a topic of images")
+            return Complaint("foreign", f"{topic} carries {', '.join(sorted(types))}, not {_TYPES[kind]}: {remedy}")
+        return None
 
     def restart(self) -> None:
         """Judge the arrival of frames by what comes from now on."""

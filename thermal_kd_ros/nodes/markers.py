@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
@@ -23,6 +24,8 @@ _AXIS_LENGTH = 0.12
 _LINE_WIDTH = 0.003
 _TEXT_HEIGHT = 0.025
 _POINT_SIZE = 0.004
+_LIFETIME = Duration(sec=2)
+"""After which nothing of a camera is shown that has gone; more than a slow CPU needs for a frame."""
 
 
 def markers_message(header: Header, result: PerceptionResult) -> MarkerArray:
@@ -50,7 +53,8 @@ def markers_message(header: Header, result: PerceptionResult) -> MarkerArray:
             strip.points = [_point(corner) for corner in corners]
             text = _marker(header, f"{group}/texts", i, Marker.TEXT_VIEW_FACING, colour)
             text.scale.z = _TEXT_HEIGHT
-            text.text = caption(names[i], float(scores[i]), int(tracks[i]), float(warm.maximum[i]),
+            # RViz draws ASCII alone, and leaves a gap for every byte of anything else.
+            text.text = caption(names[i], float(scores[i]), int(tracks[i]), float(warm.maximum[i]), degree=" ",
                                 mean=float(warm.mean[i]), canthus=float(canthus[i]))
             text.pose.position = _point(corners[0] - np.array([0.0, _TEXT_HEIGHT, 0.0], np.float32))
             message.markers += [strip, text]
@@ -87,7 +91,8 @@ def _landmarks(header: Header, points: np.ndarray, confidence: np.ndarray,
 
 
 def _marker(header: Header, namespace: str, number: int, kind: int, colour: ColorRGBA) -> Marker:
-    marker = Marker(header=header, ns=namespace, id=number, type=kind, action=Marker.ADD, color=colour)
+    marker = Marker(header=header, ns=namespace, id=number, type=kind, action=Marker.ADD, color=colour,
+                    lifetime=_LIFETIME)
     marker.pose.orientation.w = 1.0
     return marker
 

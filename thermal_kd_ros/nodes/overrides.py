@@ -13,7 +13,8 @@ from rclpy.node import Node
 
 FILE_OPTION = "--params-file"
 """How ROS is given a file of parameters, also by launch files."""
-OTHERS = ("qos_overrides.", "use_sim_time", "start_type_description_service")
+OTHERS = ("use_sim_time", "start_type_description_service", "qos_overrides./parameter_events.", "qos_overrides./clock.",
+          "qos_overrides./rosout.")
 """Beginnings of the names that ROS itself takes, on some distributions without declaring them."""
 
 
@@ -38,8 +39,10 @@ def complaints(node: Node, arguments: Sequence[str] | None = None) -> list[str]:
     for name in given:
         if name not in known and not name.startswith(OTHERS):
             near = difflib.get_close_matches(name, known, 1)
-            said.append(f"parameter {name} is none of this node and changes nothing"
-                        + (f": is {near[0]} meant?" if near else ""))
+            hint = f": is {near[0]} meant?" if near else ""
+            if name.startswith("qos_overrides."):
+                hint = ": reliable_input says how images are subscribed" if "reliable_input" in known else ""
+            said.append(f"parameter {name} is none of this node and changes nothing{hint}")
     for path in _files(sys.argv if arguments is None else arguments):
         names = _names(path)
         if names is None or names and not given.keys() & names:

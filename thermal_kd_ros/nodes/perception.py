@@ -26,6 +26,7 @@ from ..config import ConfigError, NodeConfig, PerceptionConfig
 from ..engines.base import EngineError
 from ..models.card import ModelError
 from ..networks import lowest_score
+from ..packages import not_installed
 from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
@@ -115,6 +116,8 @@ class PerceptionNode(LifecycleNode):
             self._open_topics()
         except (ModelError, EngineError, ConfigError) as error:
             return str(error)
+        except ModuleNotFoundError as error:
+            return not_installed(error)
         except Exception as error:  # rclpy would turn it into a silent ERROR
             return unexpected(error)
         return ""
@@ -141,10 +144,10 @@ class PerceptionNode(LifecycleNode):
 
     def _refuse_to_configure(self, reason: str) -> TransitionCallbackReturn:
         self._release()
-        self._failure = f"cannot be configured: {reason}"
+        self._failure = f"cannot be configured: {reason.rstrip('.')}"
         name = self.get_fully_qualified_name()
-        self.get_logger().error(f"{self._failure}. Set the parameter right (ros2 param set {name} ...), then: "
-                                f"ros2 lifecycle set {name} configure")
+        self.get_logger().error(f"{self._failure}. When that is put right (a parameter by ros2 param set {name} ...): "
+                                f"ros2 lifecycle set {name} configure, then ros2 lifecycle set {name} activate")
         return TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -14,14 +14,15 @@ class Complaint:
     """What is wrong with the input."""
 
     kind: str
-    """absent: nobody publishes; silent: somebody does, nothing arrives; lossy: most frames are lost on the way;
-    slow: fewer arrive than expected; stale: all that arrive are too old."""
+    """absent: nobody publishes; foreign: what is published are no images; silent: somebody does, nothing arrives;
+    lossy: most frames are lost on the way; slow: fewer arrive than expected; stale: all that arrive are too old;
+    ahead: all that arrive are stamped later than now."""
     text: str
 
     @property
     def nothing_came(self) -> bool:
         """Whether no frame came at all lately, so that nothing can be said of frames."""
-        return self.kind in ("absent", "silent")
+        return self.kind in ("absent", "foreign", "silent")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class _Sample:
     time: float
     received: int
     lost: int
+
+
+def remapping(name: str, owner: str) -> str:
+    """How a topic is remapped, whichever way the node was started."""
+    return f"{name}:=<topic of {owner}> for ros2 launch, --ros-args -r {name}:=<topic of {owner}> for ros2 run"
 
 
 class InputWatch:
@@ -58,8 +64,8 @@ class InputWatch:
             return None
         came, missed = received - oldest.received, lost - oldest.lost
         if came == 0 and not self._matched:
-            return Complaint("absent", f"nobody publishes on {self._topic}; start the camera, or remap the topic with "
-                             f"-r {self._name}:=<the camera's topic>")
+            return Complaint("absent", f"nobody publishes on {self._topic}; start the camera, or remap the topic: "
+                             f"{remapping(self._name, 'the camera')}")
         if missed > max(came, _FEW):
             return Complaint("lossy", f"{self._topic}: {missed} of {missed + came} frames were lost on the way in the "
                              f"last {period:.0f} s. {self._remedy}")
@@ -72,25 +78,44 @@ class InputWatch:
         return None
 
 
-class StaleWatch:
-    """Notices that every frame is too old, which points to a clock, not to a slow network."""
+class ClockWatch:
+    """Notices that every frame is too old, or from the future, which points to a clock, not to a slow network."""
 
     _FRAMES = 15
-    """So many stale frames in a row, with no other between them, are not an accident."""
+    """So many such frames in a row, with no other between them, are not an accident."""
+    _AHEAD_S = 0.5
+    """Clocks of two machines that are kept together differ by less."""
 
     def __init__(self) -> None:
-        self._run = 0
+        self._kind, self._run = "", 0
         self.complaint: Complaint | None = None
 
-    def fresh(self) -> None:
-        """A frame was young enough."""
-        self._run, self.complaint = 0, None
+    def restart(self) -> None:
+        """What came before is of no interest any more."""
+        self._kind, self._run, self.complaint = "", 0, None
 
-    def stale(self, topic: str, age_s: float, max_age_s: float) -> None:
-        """A frame of ``topic`` was too old."""
-        self._run += 1
-        if self._run >= self._FRAMES:
-            self.complaint = Complaint(
-                "stale", f"{topic}: {self._run} frames in a row are older than max_age_s = {max_age_s:g} s, the "
+    def check(self, topic: str, age_s: float | None, max_age_s: float) -> str:
+        """Whether a frame of ``topic`` is ``stale``, ``ahead``, or as it should be: empty.
+
+        ``age_s`` is None for a frame without a stamp; a ``max_age_s`` of 0 lets frames be of any age.
+        """
+        kind = ""
+        if age_s is not None:
+            kind = "stale" if 0.0 < max_age_s < age_s else "ahead" if age_s < -self._AHEAD_S else ""
+        if not kind or kind != self._kind:
+            self.restart()
+        if kind:
+            assert age_s is not None
+            self._kind, self._run = kind, self._run + 1
+            if self._run >= self._FRAMES:
+                self.complaint = Complaint(kind, self._text(topic, age_s, max_age_s))
+        return kind
+
+    def _text(self, topic: str, age_s: float, max_age_s: float) -> str:
+        if self._kind == "ahead":
+            return (f"{topic}: {self._run} frames in a row are stamped later than now, the last by {-age_s:.1f} s. The "
+                    "camera's clock is off (synchronise it), or use_sim_time is true and nobody publishes /clock; "
+                    "max_age_s has no effect on such frames, and they fit no transform of the present")
+        return (f"{topic}: {self._run} frames in a row are older than max_age_s = {max_age_s:g} s, the "
                 f"last by {age_s:.1f} s. The camera's clock is off (synchronise it), or a recording is played without "
                 "--clock and use_sim_time; setting max_age_s to 0 takes frames of any age")

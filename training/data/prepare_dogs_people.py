@@ -2,9 +2,9 @@
 
 ``python3 -m training.data.prepare_dogs_people --images data/dogs_people --output data/dogs_people_grey``
 
-For Roboflow's "Thermal Dogs and People", whose camera (Seek Compact XR) paints temperatures from black over blue, green,
-yellow and red to white. Luminance, which is what a reader without knowledge of the palette takes, is brightest at
-yellow: warm bodies become dark with bright rims. Every image has the palette as a bar along its lower or left side,
+For Roboflow's "Thermal Dogs and People", whose camera (Seek Compact XR) paints temperatures from black over blue,
+green, yellow and red to white. Luminance, which is what a reader without knowledge of the palette takes, is brightest
+at yellow: warm bodies become dark with bright rims. Every image has the palette as a bar along its lower or left side,
 so the temperature's rank can be had back: that of the bar's nearest colour.
 """
 
@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python3 -m training.data.prepare_dogs_people",
                                      description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True, help="folder of the set: train.json beside train/, and val")
+    parser.add_argument("--images", type=Path, required=True,
+                        help="folder of the set: train.json beside train/, and val")
     parser.add_argument("--output", type=Path, required=True, help="folder to write the set to")
     args = parser.parse_args(argv)
     print(f"{prepare(args.images, args.output)} images in {args.output}")

@@ -25,9 +25,10 @@ from ...faces import (
     MOST_SHIFT,
 )
 from ...geometry import Letterbox
+from ...nms import CANDIDATES
 from . import tone
 from .resample import DeviceLetterbox, face_crops
-from .suppression import CANDIDATES, best_candidates, overlaps, packed, suppress, voted
+from .suppression import best_candidates, overlaps, packed, suppress, voted
 
 
 class Network(Protocol):

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import torch
 
-from ...nms import LEAST_VOTE, VOTE_IOU, VOTE_POWER
-
-CANDIDATES = 1000
-"""As in ``nms.select``."""
+from ...nms import CANDIDATES, LEAST_VOTE, VOTE_IOU, VOTE_POWER
 
 
 def best_candidates(boxes: torch.Tensor, scores: torch.Tensor, thresholds: torch.Tensor, count: int = CANDIDATES
