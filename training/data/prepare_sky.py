@@ -48,6 +48,8 @@ def read_listing(clips: Path) -> tuple[dict[int, str], dict[int, int], dict[tupl
             shown[int(entry["video_id"])] = category
             rows.setdefault((int(entry["video_id"]), int(entry["frame_index"])), []).append(
                 {"category_id": category, "bbox": box, "area": box[2] * box[3], "iscrowd": 0})
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing: --clips is the folder with the clips and that list of boxes") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not the list of the clips' boxes ({error!r})") from None
     return files, shown, rows

@@ -37,6 +37,8 @@ class DistillConfig:
     """``pkd``, ``mse``, ``cosine`` or ``frequency``, see losses/pyramid_alignment.py."""
     region: str = "full"
     """``full``, ``mask`` or ``roi``."""
+    levels: tuple[float, ...] = ()
+    """Weight of each level of the pyramid in the alignment, fine to coarse, 0 leaves it out; empty: all alike."""
     adapter: bool = False
     """A 1x1 convolution before the alignment on levels of equal width too; other levels always have one."""
     method: str = ""
@@ -66,6 +68,10 @@ class DistillConfig:
         if self.align not in ALIGN or self.region not in REGIONS:
             raise ValueError(f"align is one of {', '.join(ALIGN)} and region one of {', '.join(REGIONS)}, not "
                              f"'{self.align}' and '{self.region}'")
+        for i, weight in enumerate(self.levels):
+            check_number(f"distill.levels[{i}]", weight, 0)
+        if self.levels and not any(self.levels):
+            raise ValueError("distill.levels leaves every level out: set distill.lambda_cms to 0 instead")
         for name in ("lambda_rcs", "lambda_cms", "lambda_method", "warmup", "memory", "jitter", "background", "queue"):
             check_number(f"distill.{name}", getattr(self, name), 0)
         for name, least in (("temperature", 1e-3), ("cap", 1), ("width", 1)):
@@ -165,6 +171,9 @@ class Distillation(nn.Module):
         self.comparison: nn.Module | None = None
         if teacher is not None:
             if config.lambda_cms:
+                if config.levels and len(config.levels) != len(spec.strides):
+                    raise ValueError(f"distill.levels {list(config.levels)}: give a weight for each of the strides "
+                                     f"{', '.join(map(str, spec.strides))}")
                 self.adapters = Adapters(spec.pyramid_channels, teacher.spec.pyramid_channels, config.adapter)
             if config.lambda_method:
                 memory = {"memory": config.memory} if config.method == "crd" else {}
@@ -191,7 +200,7 @@ class Distillation(nn.Module):
         rois, _ = rois_of(targets)
         if self.adapters is not None:
             aligned = pyramid_alignment(self.adapters(levels), goal, self.strides, rois, self.config.align,
-                                        self.config.region)
+                                        self.config.region, self.config.levels or None)
             losses["cms"] = ramp * self.config.lambda_cms * aligned
         if self.comparison is not None:
             losses[self.config.method] = ramp * self.config.lambda_method * self.comparison(levels, goal, rois)

@@ -240,6 +240,22 @@ def test_an_interrupted_distillation_goes_on_to_the_same_weights(data, teachers,
         np.testing.assert_array_equal(weights[name], other[name], err_msg=name)
 
 
+def test_levels_are_aligned_as_much_as_they_are_weighed():
+    teacher, found = random_teacher(), {}
+    for levels in ((), (1.0, 1.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 2.0, 0.0)):
+        found[levels] = objective({"distill.lambda_cms": 1.0, "distill.levels": levels}, teacher)(
+            *FULL, step=9, total=10)["cms"].item()
+    one, two, three = (found[levels] for levels in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
+    assert len({one, two, three}) == 3
+    assert found[()] == found[1.0, 1.0, 1.0] == pytest.approx((one + two + three) / 3, rel=1e-5)
+    assert found[1.0, 2.0, 0.0] == pytest.approx((one + 2 * two) / 3, rel=1e-5)
+    with pytest.raises(ValueError, match="a weight for each of the strides 8, 16, 32"):
+        objective({"distill.lambda_cms": 1.0, "distill.levels": (1.0, 1.0)}, teacher)
+    for levels, said in (((0.0, 0.0, 0.0), "leaves every level out"), ((1.0, -1.0, 0.0), "levels\\[1\\]")):
+        with pytest.raises(ValueError, match=said):
+            changed(TINY, {"distill.levels": levels}).distill.check()
+
+
 def test_what_does_not_go_together_is_refused(data, teachers, tmp_path):
     def run(values, **changes):
         training.train(changed(dataclasses.replace(TINY, **changes), values), tmp_path / "run", data, CPU, 0)

@@ -374,6 +374,29 @@ def test_start_from_takes_what_fits_and_classes_by_their_names(tmp_path, data):
         start_from(wider, "landmarks_light", ("person",))
 
 
+def test_layers_that_are_named_start_anew(capsys):
+    values = {"start": "detector_nano", "anew": ("heads.2.", "neck.down.1")}
+    old, new = (build_network(load("nano_views", values | {"anew": anew})).state_dict()
+                for anew in ((), values["anew"]))
+    assert "of them anew" in capsys.readouterr().out
+    torch.manual_seed(0)
+    other = build_network(load("nano_views", values)).state_dict()
+    for name, value in new.items():
+        named = name.startswith(("heads.2.", "neck.down.1"))
+        if value.ndim > 1:
+            assert torch.equal(value, old[name]) != named
+            assert torch.equal(value, other[name]) != named  # drawn, not constant
+    with pytest.raises(ValueError, match=r"no layer's name begins with 'head\.7'"):
+        build_network(load("nano_views", values | {"anew": ("head.7",)}))
+
+
+def test_faces_are_no_gaps_in_what_a_detector_of_people_learns():
+    for name, experiment in EXPERIMENTS.items():
+        for part in experiment.parts:
+            if part.root == "scenes" and "face" not in experiment.classes:
+                assert "face" in part.background, name
+
+
 def test_a_larger_network_starts_as_the_smaller_one():
     small = build_network(load("small", {"start": "detector_nano"})).eval()
     _, nano = load_teacher("detector_nano")
