@@ -1,7 +1,7 @@
 """The Fast DDS profile that lets large images through, and where the package's installed files are. Needs no ROS.
 
-With its default transport Fast DDS cuts an image larger than its shared-memory segment (512 KiB) into fragments, and a
-best-effort subscriber loses nearly all of them. It is the publisher's profile that decides.
+Fast DDS cuts images into fragments; where not all fragments of one fit into the shared-memory segment (512 KiB by
+default), a best-effort subscriber loses nearly all images. It is the publisher's profile that decides.
 """
 
 from __future__ import annotations

@@ -74,12 +74,12 @@ def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.nda
 
 def test_the_cloud_is_readable_by_the_distributions_own_reader(node: Any, scene: Callable[..., np.ndarray]) -> None:
     reader = pytest.importorskip("sensor_msgs_py.point_cloud2")
-    from thermal_kd_ros.nodes.messages import landmark_points
+    from thermal_kd_ros.nodes.messages import LANDMARK_DTYPE, landmark_points
 
     _, cloud = node.ask(node.image(scene()))
-    names = ("x", "y", "z", "u", "v", "confidence", "temperature")
-    read = reader.read_points_numpy(cloud, names)
-    np.testing.assert_array_equal(read[:, 3], landmark_points(cloud)["u"].ravel())
+    read = reader.read_points(cloud).reshape(cloud.height, cloud.width)
+    for name in LANDMARK_DTYPE.names:
+        np.testing.assert_array_equal(read[name], landmark_points(cloud)[name])
 
 
 @pytest.mark.usefixtures("sure_of_nothing")

@@ -1,7 +1,7 @@
 """Measure speed on this machine: stages of the pipeline, engines, the node over DDS, several cameras, memory.
 
 What is compared takes turns, so that ratios hold on a busy machine too. Networks of others can be measured beside ours,
-with --peer NAME=FILE.onnx; docs/performance.md says how to make such files.
+with --peer NAME=FILE.onnx; docs/performance.md in the repository says how to make them.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ class SimulationConfig:
 
     seed: int = 0
     scene: str = "tour"
-    """One of ``KINDS``, or 'tour', which cuts through all of them."""
+    """What the camera looks at: street_night, street_day, yard, indoor, aerial, or tour, which cuts through all of
+    them."""
     width: int = 640
     """Pixels."""
     height: int = 512

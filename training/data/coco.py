@@ -83,7 +83,8 @@ class CocoDetection:
             content = json.loads(path.read_bytes())
             images, annotations, categories = (content[key] for key in ("images", "annotations", "categories"))
         except FileNotFoundError:
-            raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/") from None
+            raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/; a set "
+                            "as it was published is read by its own kind, see docs/training_data.md") from None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is not COCO json: {error}") from None
         if not images:
