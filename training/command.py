@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import ParamSpec
 
+from thermal_kd_ros.packages import not_installed
+
 _P = ParamSpec("_P")
 
 
 def command(*mistakes: type[Exception], interrupted: str = "") -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Of a ``main``: its ``mistakes`` are told in one line (exit code 1), and so is Ctrl-C (130).
+    """Of a ``main``: its ``mistakes`` and missing packages are told in one line (exit code 1), and so is Ctrl-C (130).
 
     ``interrupted`` is what a user should know who stopped it.
     """
@@ -23,6 +25,9 @@ def command(*mistakes: type[Exception], interrupted: str = "") -> Callable[[Call
                 return main(*args, **kwargs)
             except mistakes as error:
                 print(f"error: {told(error)}", file=sys.stderr)
+                return 1
+            except ModuleNotFoundError as error:
+                print(f"error: {not_installed(error)}", file=sys.stderr)
                 return 1
             except KeyboardInterrupt:
                 print("; ".join(filter(None, ("interrupted", interrupted))), file=sys.stderr)

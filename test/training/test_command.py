@@ -43,6 +43,16 @@ def test_a_command_that_is_interrupted_says_so_in_a_line(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_a_package_that_is_missing_is_named(capsys):
+    @command()
+    def main():
+        import a_package_that_nobody_has  # noqa: F401
+
+    assert main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: a_package_that_nobody_has is not installed; install it with") and said.count("\n") == 1
+
+
 def test_a_command_that_can_go_on_says_so(capsys):
     @command(interrupted="it goes on")
     def main():

@@ -2,7 +2,6 @@
 
 import json
 
-import cv2
 import numpy as np
 import pytest
 
@@ -19,20 +18,6 @@ from training.landmarks.teacher import PHOTOGRAPHS_LICENCE  # noqa: E402
 from training.pages import marks  # noqa: E402
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def photographs(tmp_path):
-    """Six grey pictures with made-up points."""
-    folder, rng, index = tmp_path / "photographs", np.random.default_rng(1), {}
-    folder.mkdir()
-    for i in range(6):
-        cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (64, 64, 3)).astype(np.uint8))
-        places = 32 + 20 * rng.uniform(-1, 1, (68, 2))
-        places[[36, 45, 8, 27]] = (20, 25), (44, 25), (32, 60), (32, 25)
-        index[f"{i}.png"] = places.tolist()
-    (folder / "landmarks68.json").write_text(json.dumps(index))
-    return folder
 
 
 @pytest.fixture
