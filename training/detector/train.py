@@ -253,6 +253,10 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
                 **{key: round(value / len(batches), 4) for key, value in sums.items()}}
         bar.set_postfix({key: line[key] for key in sums})
+        idle = [key for key in sums if key.startswith("stride") and line[key] == 0]
+        if processes.first and idle:
+            bar.write(f"warning: in epoch {epoch} no object was learnt by the cells of {', '.join(idle)}: that level "
+                      "of the pyramid finds nothing; are there objects of its size?", file=sys.stderr)
         if processes.first:
             check_finite([objective, average], step)
             # Before the state: a run that dies between the two repeats its last steps and writes the model then.

@@ -167,6 +167,9 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
                    average: Callable[[torch.Tensor], torch.Tensor] = lambda value: value) -> dict[str, torch.Tensor]:
     """Losses of a batch: ``classify``, ``iou``, ``dfl`` and their weighted sum ``total``, scalars.
 
+    With them, for each stride, ``stride8`` and so on: the part of all quality that its cells are given. It is no loss;
+    a level whose part is 0 learns nothing but background.
+
     ``logits`` (B, N, C), ``sides`` (B, N, 4, bins). ``average``: mean over the processes that share a batch, so that
     the mean of their losses is the whole batch's. A class that an image's data set does not label gives no loss
     there; background cells inside ignore regions give none either.
@@ -228,4 +231,7 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
         dfl_sum = dfl_sum + (nll.mean(-1) * quality).sum()
     iou, dfl = iou_sum / normaliser, dfl_sum / normaliser
     total = config.classify * classify + config.iou * iou + config.dfl * dfl
-    return {"total": total, "classify": classify, "iou": iou, "dfl": dfl}
+    given = target.sum(dim=(0, 2))
+    parts = {f"stride{int(stride)}": given[strides[:, 0] == stride].sum() / normaliser
+             for stride in strides.unique()}
+    return {"total": total, "classify": classify, "iou": iou, "dfl": dfl, **parts}

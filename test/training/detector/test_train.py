@@ -374,6 +374,17 @@ def test_start_from_takes_what_fits_and_classes_by_their_names(tmp_path, data):
         start_from(wider, "landmarks_light", ("person",))
 
 
+def test_a_level_that_learns_nothing_is_told(tmp_path, data, capsys):
+    # What the set shows is far too small for cells of 32 pixels once those of 8 have learnt it.
+    train(dataclasses.replace(TINY, epochs=1), tmp_path / "run", data, torch.device("cpu"), 0)
+    (line,) = [json.loads(row) for row in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    shares = {key: value for key, value in line.items() if key.startswith("stride")}
+    assert shares.keys() == {"stride8", "stride16", "stride32"} and sum(shares.values()) == pytest.approx(1, abs=2e-3)
+    said = capsys.readouterr().err
+    assert ("stride32: that level" in said) == (shares["stride32"] == 0)
+    assert ("no object was learnt" in said) == (0 in shares.values())
+
+
 def test_layers_that_are_named_start_anew(capsys):
     values = {"start": "detector_nano", "anew": ("heads.2.", "neck.down.1")}
     old, new = (build_network(load("nano_views", values | {"anew": anew})).state_dict()

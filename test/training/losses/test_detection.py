@@ -212,6 +212,10 @@ def test_loss_equals_a_loop(config):
             dfl += total / 4 * quality[i]
     np.testing.assert_allclose([losses[k].item() for k in ("classify", "iou", "dfl")],
                                np.array([classify, iou, dfl]) / normaliser, rtol=2e-4)
+    for stride in STRIDES:
+        part = quality[strides[:, 0].numpy() == stride].sum() / normaliser
+        assert losses[f"stride{stride}"].item() == pytest.approx(part, abs=1e-5)
+        assert not losses[f"stride{stride}"].requires_grad
 
 
 @pytest.mark.parametrize("focal", ["quality", "varifocal"])
