@@ -167,8 +167,8 @@ def detection_loss(logits: torch.Tensor, sides: torch.Tensor, centres: torch.Ten
                    average: Callable[[torch.Tensor], torch.Tensor] = lambda value: value) -> dict[str, torch.Tensor]:
     """Losses of a batch: ``classify``, ``iou``, ``dfl`` and their weighted sum ``total``, scalars.
 
-    With them, for each stride, ``stride8`` and so on: the part of all quality (of at least 1) that its cells are given. It is no loss;
-    a level whose part is 0 learns nothing but background.
+    With them, for each stride, ``stride8`` and so on: the part of all quality (of at least 1) that its cells are given.
+    It is no loss; a level whose part is 0 learns nothing but background.
 
     ``logits`` (B, N, C), ``sides`` (B, N, 4, bins). ``average``: mean over the processes that share a batch, so that
     the mean of their losses is the whole batch's. A class that an image's data set does not label gives no loss
