@@ -327,7 +327,7 @@ EXPERIMENTS: dict[str, Experiment] = {
                              warmup_steps=50),
     # Last, views from above and from the ground together, for long, with contrast.
     "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=(512, 640), batch=16, epochs=10, lr=1e-3,
-                             anew=("heads.2.",), warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
+                             warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
                              train_size=(256, 320), batch=16, epochs=150, lr=2e-3),
