@@ -222,7 +222,7 @@ class CameraInput:
 
     def _foreign(self) -> Complaint | None:
         """Of what is on a topic under another type, which ROS never brings here and says nothing about."""
-        for kind in self._images:
+        for kind in tuple(self._images):
             topic = self._topics[kind]
             types = {info.topic_type for info in self._node.get_publishers_info_by_topic(topic)}
             if not types or _TYPES[kind] in types:
