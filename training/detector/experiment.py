@@ -159,6 +159,8 @@ class Experiment:
             raise ValueError(f"student is one of {', '.join(ARCHITECTURES)}, not '{self.student}'")
         if self.modality not in MODALITIES:
             raise ValueError(f"modality is one of {', '.join(MODALITIES)}, not '{self.modality}'")
+        if self.anew and not self.start:
+            raise ValueError("anew names layers that do not begin as those of start: give that too")
         if self.batch < 1 or self.epochs < 1:
             raise ValueError(f"batch and epochs are at least 1, not {self.batch} and {self.epochs}")
         for name, value in (("lr", self.lr), ("clip", self.clip)):

@@ -107,15 +107,22 @@ def build_network(experiment: Experiment) -> Detector:
     else:
         network = Detector(experiment.spec(), teachers.MobileNetFeatures(experiment.imagenet))
     if experiment.start:
-        fresh = {key: value.clone() for key, value in network.state_dict().items() if key.startswith(experiment.anew)}
-        for name in experiment.anew:
-            if not any(key.startswith(name) for key in fresh):
-                raise ValueError(f"anew: no layer's name begins with '{name}'; there are, for example, "
-                                 f"{', '.join(sorted({key.rpartition('.')[0] for key in network.state_dict()})[:3])}")
+        fresh = _layers(network, experiment.anew)
         how = start_from(network, experiment.start, experiment.classes)
         network.load_state_dict(fresh, strict=False)
         print(f"started from {experiment.start}: {how}" + (f", {len(fresh)} of them anew" if fresh else ""))
     return network
+
+
+def _layers(network: Detector, names: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Copies of the tensors whose names begin so; raises ValueError for a beginning that none has."""
+    tensors = network.state_dict()
+    for name in names:
+        if not any(key.startswith(name) for key in tensors):
+            known = sorted({key.rpartition(".")[0] for key in tensors})
+            raise ValueError(f"anew: no layer's name begins with '{name}'; there are, for example, "
+                             f"{', '.join(known[:3])}")
+    return {key: value.clone() for key, value in tensors.items() if key.startswith(names)}
 
 
 def start_from(model: Detector, name: str, classes: tuple[str, ...]) -> str:

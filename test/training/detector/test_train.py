@@ -399,6 +399,8 @@ def test_layers_that_are_named_start_anew(capsys):
             assert torch.equal(value, other[name]) != named  # drawn, not constant
     with pytest.raises(ValueError, match=r"no layer's name begins with 'head\.7'"):
         build_network(load("nano_views", values | {"anew": ("head.7",)}))
+    with pytest.raises(ValueError, match="give that too"):
+        load("nano_views", {"start": "", "anew": ("heads.2.",)})
 
 
 def test_faces_are_no_gaps_in_what_a_detector_of_people_learns():
