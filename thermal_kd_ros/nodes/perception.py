@@ -26,7 +26,6 @@ from ..config import ConfigError, NodeConfig, PerceptionConfig
 from ..engines.base import EngineError
 from ..models.card import ModelError
 from ..networks import lowest_score
-from ..packages import not_installed
 from ..pipeline import ThermalPerception
 from . import parameters
 from .camera import Arrival, Camera, Job
@@ -116,8 +115,6 @@ class PerceptionNode(LifecycleNode):
             self._open_topics()
         except (ModelError, EngineError, ConfigError) as error:
             return str(error)
-        except ModuleNotFoundError as error:
-            return not_installed(error)
         except Exception as error:  # rclpy would turn it into a silent ERROR
             return unexpected(error)
         return ""
