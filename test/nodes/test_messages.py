@@ -98,7 +98,7 @@ def test_landmarks_are_a_numpy_view_of_the_cloud(header: Header) -> None:
     assert (message.height, message.width, message.point_step, message.row_step) == (2, 54, 36, 54 * 36)
     assert message.header == header and not message.is_dense and not message.is_bigendian
     offsets = {f.name: (f.offset, f.datatype, f.count) for f in message.fields}
-    assert offsets["x"] == (0, PointField.FLOAT32, 1) and offsets["face_id"] == (28, PointField.UINT32, 1)
+    assert offsets["x"] == (0, PointField.FLOAT32, 1) and offsets["face_id"] == (28, PointField.FLOAT32, 1)
     assert offsets["canthus_temperature"] == (32, PointField.FLOAT32, 1)
     view = np.frombuffer(message.data, LANDMARK_DTYPE).reshape(2, 54)
     np.testing.assert_array_equal(view["u"], faces.points[..., 0])

@@ -69,7 +69,7 @@ def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.nda
     assert (points["canthus_temperature"] > 15).any() and (points["canthus_temperature"].T == points[
         "canthus_temperature"][:, 0]).all()
     faces = [d for d in detections.detections if d.results[0].hypothesis.class_id == "face"]
-    assert [f"face_{row['face_id'][0]}" for row in points] == [d.id for d in faces]
+    assert [f"face_{row['face_id'][0]:.0f}" for row in points] == [d.id for d in faces]
 
 
 def test_the_cloud_is_readable_by_the_distributions_own_reader(node: Any, scene: Callable[..., np.ndarray]) -> None:
@@ -78,8 +78,10 @@ def test_the_cloud_is_readable_by_the_distributions_own_reader(node: Any, scene:
 
     _, cloud = node.ask(node.image(scene()))
     read = reader.read_points(cloud).reshape(cloud.height, cloud.width)
-    for name in LANDMARK_DTYPE.names:
+    plain = reader.read_points_numpy(cloud).reshape(cloud.height, cloud.width, -1)
+    for column, name in enumerate(LANDMARK_DTYPE.names):
         np.testing.assert_array_equal(read[name], landmark_points(cloud)[name])
+        np.testing.assert_array_equal(plain[..., column], landmark_points(cloud)[name])
 
 
 @pytest.mark.usefixtures("sure_of_nothing")

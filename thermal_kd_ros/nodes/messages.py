@@ -20,14 +20,16 @@ from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypo
 from ..results import Detections, FaceLandmarks
 
 FACE_CLASS = "face"
-NO_TRACK = 2**32 - 1
+NO_TRACK = -1.0
 """``face_id`` of a face without a track."""
 
-LANDMARK_DTYPE = np.dtype([(name, "<f4") for name in ("x", "y", "z", "u", "v", "confidence", "temperature")]
-                          + [("face_id", "<u4"), ("canthus_temperature", "<f4")])
-"""One point of the landmark cloud. ``canthus_temperature`` and ``face_id`` are the face's, the same in all of a row."""
+LANDMARK_DTYPE = np.dtype([(name, "<f4") for name in ("x", "y", "z", "u", "v", "confidence", "temperature", "face_id",
+                                                      "canthus_temperature")])
+"""One point of the landmark cloud. ``canthus_temperature`` and ``face_id`` are the face's, the same in all of a row.
 
-_POINT_FIELDS = {"<f4": PointField.FLOAT32, "<u4": PointField.UINT32}
+All fields are of one type, or ``read_points_numpy`` of sensor_msgs_py would refuse the cloud.
+"""
+
 _LAYOUT_BY_POINTS = {54: "sf_tl54", 68: "ibug68"}
 
 
@@ -112,8 +114,8 @@ def landmarks_message(header: Header, faces: FaceLandmarks, rays: Callable[[np.n
 
 def _fields() -> list[PointField]:
     assert LANDMARK_DTYPE.fields is not None
-    return [PointField(name=name, offset=offset, datatype=_POINT_FIELDS[kind.str], count=1)
-            for name, (kind, offset, *_) in LANDMARK_DTYPE.fields.items()]
+    return [PointField(name=name, offset=offset, datatype=PointField.FLOAT32, count=1)
+            for name, (_, offset, *_) in LANDMARK_DTYPE.fields.items()]
 
 
 def landmark_points(message: PointCloud2) -> np.ndarray:
@@ -136,8 +138,7 @@ def landmarks_from_message(message: PointCloud2, detections: Detection2DArray | 
     canthus = cloud["canthus_temperature"][:, 0].copy() if cloud.size else np.full(count, np.nan, np.float32)
     return FaceLandmarks(boxes, scores, np.stack([cloud["u"], cloud["v"]], axis=-1), cloud["confidence"].copy(),
                          cloud["temperature"].copy(), _LAYOUT_BY_POINTS.get(message.width, ""),
-                         np.where(tracks == NO_TRACK, -1, tracks),
-                         canthus)
+                         tracks, canthus)
 
 
 def label_info_message(header: Header, class_names: Sequence[str], threshold: float) -> LabelInfo:
