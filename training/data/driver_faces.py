@@ -1,8 +1,9 @@
 """The driver_faces set: thermal frames of drivers with a face box and 54 points, in YOLO-pose text labels.
 
 Source: Knapik, Cyganek, Balon, "Multimodal Driver Condition Monitoring System Operating in the Far-Infrared Spectrum",
-Electronics 13(17), 3502, 2024. Research use only, and the labels are a network's output: this project measures on it
-and trains nothing that it ships on it.
+Electronics 13(17), 3502, 2024. Research use only, and the labels are a network's output: this project measures on it,
+and no network that it ships has seen an image or a label of it. What the shipped face networks owe to it are the mean
+offsets of ``head_cache``, which their cards name.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from thermal_kd_ros.config import ConfigError, FaceConfig
 from thermal_kd_ros.engines.errors import EngineError
 from thermal_kd_ros.evaluation.landmarks import nme
 from thermal_kd_ros.frames import ThermalFrame
+from thermal_kd_ros.layouts import get_layout
 from thermal_kd_ros.models.card import ModelError
 from thermal_kd_ros.models.confidence import TOLERANCE
 from thermal_kd_ros.nms import iou_matrix
@@ -54,6 +55,14 @@ def cut(frame: FaceFrame, side: str, part: float) -> FaceFrame:
     return FaceFrame(frame.path, values, box, frame.points - shift)
 
 
+def mirrored(frame: FaceFrame) -> FaceFrame:
+    """The frame seen in a mirror."""
+    width = frame.values.shape[1]
+    box = np.array([width - frame.box[2], frame.box[1], width - frame.box[0], frame.box[3]], np.float32)
+    points = get_layout("sf_tl54").mirrored(frame.points, width)
+    return FaceFrame(frame.path, np.ascontiguousarray(frame.values[:, ::-1]), box, points)
+
+
 def measure(perception: ThermalPerception, frames: list[FaceFrame]) -> dict[str, float]:
     """Recall of the pipeline, and error and confidence of landmarks in the given boxes, over frames of a face each."""
     found, errors, right, sure = 0, [], [], []
@@ -79,13 +88,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--step", type=int, default=15, help="take every so many frames")
     parser.add_argument("--parts", type=float, nargs="+", default=list(PARTS), metavar="PART",
                         help="parts of the box that lie outside of the frame")
+    parser.add_argument("--mirror", action="store_true", help="mirror the frames first, to tell what is the network's "
+                        "from what is the people's, who all look to one side")
     parser.add_argument("--detector", default=FaceConfig.detector_model, help="face detector")
     parser.add_argument("--landmarks", default=FaceConfig.landmark_model, help="landmark model")
     args = parser.parse_args(argv)
     for part in args.parts:
         check_number("--parts", part, 0, 0.9)
     frames = DriverFaces(args.data / "driver_faces", args.person, args.step)
-    whole = [frames[i] for i in range(len(frames))]
+    whole = [mirrored(frames[i]) if args.mirror else frames[i] for i in range(len(frames))]
     perception = pipeline(args.detector, args.landmarks)
     results: dict[str, dict[str, dict[str, float]]] = {}
     for side in tqdm(SIDES, desc="sides", disable=None):

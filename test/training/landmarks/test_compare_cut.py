@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 from training.data.driver_faces import DriverFaces, FaceFrame
-from training.landmarks.compare_cut import SIDES, cut, main, measure
+from training.landmarks.compare_cut import SIDES, cut, main, measure, mirrored
 from training.landmarks.head_pose import pipeline
 
 
@@ -29,6 +29,18 @@ def test_what_is_left_of_a_face():
         same = cut(whole, side, 0.0)
         np.testing.assert_array_equal(same.values, values)
         np.testing.assert_array_equal(same.box, whole.box)
+
+
+def test_a_mirrored_face_is_cut_at_the_other_side():
+    rng = np.random.default_rng(0)
+    values = np.arange(100 * 200, dtype=np.int32).reshape(100, 200)
+    whole = FaceFrame(Path("a"), values, np.array([40, 20, 80, 70], np.float32),
+                      rng.uniform(20, 70, (54, 2)).astype(np.float32))
+    seen, other = cut(mirrored(whole), "left", 0.25), mirrored(cut(whole, "right", 0.25))
+    np.testing.assert_array_equal(seen.values, other.values)
+    np.testing.assert_allclose(seen.box, other.box)
+    np.testing.assert_allclose(seen.points, other.points, atol=1e-4)
+    np.testing.assert_allclose(mirrored(whole).points[36], [200 - whole.points[45, 0], whole.points[45, 1]])
 
 
 def test_a_face_that_is_half_there_is_found_less_often_and_is_less_sure(shared_data):
