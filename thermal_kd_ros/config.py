@@ -286,6 +286,9 @@ class NodeConfig:
     publish_tf: bool = _parameter(
         False, "Publish a transform from the camera's frame to head_<track id> for every tracked head with a known "
         "pose.", live=True)
+    publish_ros4hri: bool = _parameter(
+        False, "Publish every tracked face under /humans/faces as well, as ROS4HRI (REP 155) has it; needs the package "
+        "hri_msgs.", live=True)
     frozen_frames: int = _parameter(3, "So many identical images in a row count as a frozen (shutter) camera.",
                                     bounds=(2, 1000), live=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .config import ContrastConfig
+from .config import ContrastConfig, FaceConfig
 from .contrast import robust_span
 from .geometry import FaceCrop
 from .layouts import Layout
@@ -29,6 +29,13 @@ MOST_OUTSIDE = 0.02
 LEAST_SPAN, LEAST_SPAN_PART = 1e-6, 1e-5
 """Smallest span of a crop: in its unit, and as a part of its largest value, so that neither counts nor degrees of a
 nearly flat crop are blown up to rounding noise."""
+
+
+def without_faces(config: FaceConfig) -> str:
+    """Why no faces are looked for, in words; empty if they are."""
+    if config.enabled and config.max_faces:
+        return ""
+    return "face.max_faces is 0" if config.enabled else "face.enabled is false"
 
 
 def normalise_crop(values: np.ndarray) -> np.ndarray:

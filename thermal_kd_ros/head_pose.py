@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from .config import PerceptionConfig
+from .faces import without_faces
 from .layouts import Layout
 from .results import FaceLandmarks, HeadPoses
 
@@ -61,10 +62,9 @@ MODEL_INDEX, MODEL_POINTS = _model()
 
 def without_poses(config: PerceptionConfig, layout: Layout | None) -> list[str]:
     """Why no head can have a pose, each in words; empty if heads can. ``layout`` is that of the landmarks."""
-    face = config.face
-    if not (face.enabled and face.max_faces):
-        return ["face.max_faces is 0" if face.enabled else "face.enabled is false"]
-    reasons = [] if face.head_pose else ["face.head_pose is false"]
+    if reason := without_faces(config.face):
+        return [reason]
+    reasons = [] if config.face.head_pose else ["face.head_pose is false"]
     if config.thermal.flip:
         # A mirrored camera sees a head that does not exist.
         reasons.append("thermal.flip is true")

@@ -35,6 +35,8 @@ class Layout:
     """The outer eye corners (subject's right, left): their distance normalises the error (NME)."""
     inner_eyes: tuple[int, int]
     """The inner eye corners (canthi), the warmest stable spots of a face."""
+    ibug68: tuple[int, ...]
+    """Index of each point among the 68 points of iBUG."""
 
     def mirrored(self, points: np.ndarray, width: float) -> np.ndarray:
         """Points (..., K, 2) of the image of ``width`` pixels mirrored left to right, in the layout's own order."""
@@ -49,8 +51,8 @@ def _mirror_of(indices: tuple[int, ...]) -> tuple[int, ...]:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "ibug68": Layout("ibug68", 68, _mirror_of(tuple(range(68))), (36, 45), (39, 42)),
-    "sf_tl54": Layout("sf_tl54", 54, _mirror_of(IBUG68_TO_SF_TL54), (36, 45), (39, 42)),
+    "ibug68": Layout("ibug68", 68, _mirror_of(tuple(range(68))), (36, 45), (39, 42), tuple(range(68))),
+    "sf_tl54": Layout("sf_tl54", 54, _mirror_of(IBUG68_TO_SF_TL54), (36, 45), (39, 42), IBUG68_TO_SF_TL54),
 }
 
 

@@ -6,7 +6,8 @@ Python packages it lacks. Anywhere else the environment gets ROS 2 Kilted from w
 wheel, is generated from ``tools/vision_msgs``.
 
 For the demo it holds what runs the node, and PyTorch only where an NVIDIA GPU is: CPUs run the networks in OpenVINO.
-For the tests it holds everything. PyTorch is then the CUDA build on every machine, the one that plain pip gives.
+For the tests it holds everything, hri_msgs and tf2_msgs (``tools/``) too. PyTorch is then the CUDA build on every
+machine, the one that plain pip gives.
 
 The work is a list of steps. Each leaves a stamp with the hash of its inputs, so a second run does nothing, a run after
 an interruption goes on where the first one stopped, and a changed requirement repeats only its own step.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import functools
 import hashlib
 import os
 import re
@@ -37,7 +39,6 @@ from prerequisites import GIGABYTE, Interpreter, SetupError
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / "tools"
 REQUIREMENTS = TOOLS / "requirements"
-DEFINITIONS = TOOLS / "vision_msgs"
 
 # Sizes on disk with the installer's temporary copies, rounded up.
 DISK_WITH_TORCH = 11 * GIGABYTE
@@ -92,9 +93,11 @@ class Environment:
         ]
         if not self.distribution:
             ros = _digest(REQUIREMENTS / "ros.txt") + " shared"
-            definitions = ros + _digest(*sorted(path for path in DEFINITIONS.rglob("*") if path.is_file()))
             steps.append(Step("ros", "ROS 2 Kilted", ros, self._install_ros))
-            steps.append(Step("vision_msgs", "vision_msgs, generated", definitions, self._make_vision_msgs))
+            for package in ("vision_msgs", *(["hri_msgs", "tf2_msgs"] if self.development else [])):
+                definitions = _digest(*sorted(path for path in (TOOLS / package).rglob("*") if path.is_file()))
+                steps.append(Step(package, f"{package}, generated", ros + definitions,
+                                  functools.partial(self._make_messages, package)))
         if self.development:
             development = _digest(REQUIREMENTS / "development.txt")
             steps.append(Step("development", "tests, lint, export", development,
@@ -181,14 +184,14 @@ class Environment:
         self._install("ros.txt")
         share_copies(self.folder / "lib")
 
-    def _make_vision_msgs(self) -> None:
+    def _make_messages(self, package: str) -> None:
         self._repair_include_paths()
-        build = self.state / "vision_msgs"
+        build = self.state / package
         shutil.rmtree(build, ignore_errors=True)
-        hint = "Generating vision_msgs failed: check that the C++ compiler and CMake work, then run this again"
+        hint = f"Generating {package} failed: check that the C++ compiler and CMake work, then run this again"
         configure = [
             "cmake",
-            "-S", str(DEFINITIONS),
+            "-S", str(TOOLS / package),
             "-B", str(build),
             f"-DCMAKE_INSTALL_PREFIX={self.folder}",
             f"-DCMAKE_PREFIX_PATH={self.folder}",

@@ -193,11 +193,12 @@ def test_the_demo_needs_no_torch_without_a_gpu(setup_env: ModuleType, tmp_path: 
 
     lean = names(tmp_path, torch=False, development=False)
     assert lean == ["venv", "packages", "ros", "vision_msgs", "check"]
-    assert names(tmp_path, torch=True, development=True) == [*lean[:-1], "development", "torch", "check"]
+    full = [*lean[:-1], "hri_msgs", "tf2_msgs", "development", "torch", "check"]
+    assert names(tmp_path, torch=True, development=True) == full
     (tmp_path / ".setup").mkdir()
     for name in ("development", "torch"):
         (tmp_path / ".setup" / f"{name}.done").touch()
-    assert names(tmp_path, torch=False, development=False) == [*lean[:-1], "development", "torch", "check"]
+    assert names(tmp_path, torch=False, development=False) == full
 
 
 @pytest.mark.parametrize(("purpose", "gpu", "torch"), [("demo", False, False), ("demo", True, True),

@@ -19,6 +19,7 @@ from ..stream import FrameReader
 from .camera_input import CameraInput, InputImage, read_frame
 from .diagnostics import Report
 from .outputs import Outputs
+from .ros4hri import HumanFaces
 from .statistics import RateLimit, StreamStatistics, Throttle
 from .watchdog import ClockWatch, Complaint
 
@@ -40,7 +41,7 @@ class Job(NamedTuple):
     arrival: Arrival
     frame: ThermalFrame
     decode_ms: float
-    publish_tf: bool
+    options: NodeConfig
 
 
 class Camera:
@@ -51,7 +52,7 @@ class Camera:
     """
 
     def __init__(self, node: LifecycleNode, name: str, options: NodeConfig, config: PerceptionConfig,
-                 put: Callable[[Camera, Arrival], Arrival | None]) -> None:
+                 humans: HumanFaces, put: Callable[[Camera, Arrival], Arrival | None]) -> None:
         self.name = name
         self.statistics = StreamStatistics()
         self._node = node
@@ -60,7 +61,7 @@ class Camera:
         with contextlib.ExitStack() as on_failure:
             self._input = CameraInput(node, options, self._on_image, prefix)
             on_failure.callback(self._input.destroy)
-            self._outputs = Outputs(node, prefix)
+            self._outputs = Outputs(node, name, humans)
             on_failure.pop_all()
         self._reader = FrameReader(config.thermal, name, self._say, options.frozen_frames, self._warn)
         self._rate = RateLimit()
@@ -132,14 +133,14 @@ class Camera:
         if self._reader.frozen_run and config.thermal.frozen_policy == "skip":
             return "frozen"
         frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
-        return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options.publish_tf)
+        return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options)
 
     def answer(self, job: Job, result: PerceptionResult, contrast: ContrastConfig) -> None:
         """Publish what was found; pictures in ``contrast``."""
         message, arrived = job.arrival
         began = time.perf_counter()
         try:
-            self._outputs.publish(message.header, result, contrast, job.publish_tf)
+            self._outputs.publish(message.header, result, contrast, job.options)
         except Exception as error:
             self.fail(error)
             return

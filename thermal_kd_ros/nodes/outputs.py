@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -13,11 +14,12 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from ..config import ContrastConfig
+from ..config import ContrastConfig, NodeConfig
 from ..drawing import annotate
 from ..results import PerceptionResult
 from .markers import markers_message
 from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
+from .ros4hri import HumanFaces
 from .transforms import HeadTransforms
 
 _LATCHED = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE,
@@ -29,10 +31,14 @@ pictures larger than the middleware's segment. Only the newest, so that no other
 
 
 class Outputs:
-    """Publishers of one camera's results, there from configure to cleanup; ``prefix`` goes before every topic."""
+    """Publishers of one camera's results, there from configure to cleanup; ``humans`` is shared by the node's cameras.
 
-    def __init__(self, node: LifecycleNode, prefix: str = "") -> None:
-        self._node = node
+    A name of the camera goes before every topic.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str, humans: HumanFaces) -> None:
+        self._node, self._camera, self._humans = node, camera, humans
+        prefix = f"{camera}/" if camera else ""
         with contextlib.ExitStack() as made:
             def publisher(kind: Any, topic: str, qos: QoSProfile | int) -> Any:
                 created = node.create_lifecycle_publisher(kind, f"{prefix}{topic}", qos)
@@ -56,13 +62,17 @@ class Outputs:
         header = Header(stamp=self._node.get_clock().now().to_msg())
         self._labels.publish(label_info_message(header, names, threshold))
 
-    def publish(self, header: Header, result: PerceptionResult, contrast: ContrastConfig, with_transforms: bool
-                ) -> None:
+    def publish(self, header: Header, result: PerceptionResult, contrast: ContrastConfig, options: NodeConfig) -> None:
         """One message on every topic for the frame; pictures, in ``contrast``, only where somebody looks."""
         self._detections.publish(detections_message(header, result.detections, result.faces))
         self._landmarks.publish(landmarks_message(header, result.faces, result.frame.rays))
-        if with_transforms and result.poses is not None:
-            self._transforms.publish(header, result.faces, result.poses)
+        if options.publish_ros4hri:
+            self._humans.publish(self._camera, header, result.faces, result.frame)
+        else:
+            self._humans.forget()
+        if options.publish_tf and result.poses is not None:
+            names = [partial(self._humans.frame, self._camera)] if options.publish_ros4hri else []
+            self._transforms.publish(header, result.faces, result.poses, *names)
         if self._markers.get_subscription_count():
             self._markers.publish(markers_message(header, result))
         if self._annotated.get_subscription_count():

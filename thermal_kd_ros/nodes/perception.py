@@ -31,6 +31,7 @@ from . import parameters
 from .camera import Arrival, Camera, Job
 from .diagnostics import Report, diagnostic_status, diagnostics_message
 from .overrides import warn_of_overrides
+from .ros4hri import HumanFaces, without_ros4hri
 from .run import reason_of, run_node
 from .slot import Worker
 from .statistics import StreamStatistics
@@ -54,13 +55,14 @@ class PerceptionNode(LifecycleNode):
         self._pipeline: ThermalPerception | None = None
         self._cameras: tuple[Camera, ...] = ()
         self._worker: Worker[Camera, Arrival] | None = None
+        self._humans = HumanFaces(self)
         # Held while the pipeline works or changes, so that a frame never sees half of a change.
         self._pipeline_lock = threading.Lock()
         self._options, self._config = NodeConfig(), PerceptionConfig()
         self._options, self._config = parameters.declare(self, self._options, self._config)
         warn_of_overrides(self)
         self._failure = ""
-        self._told_without_transforms = ""
+        self._told_without: dict[str, str] = {}
         self._state_without_cameras = "unconfigured"
         self.add_on_set_parameters_callback(self._on_parameters)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -100,7 +102,7 @@ class PerceptionNode(LifecycleNode):
                                f"reads {', '.join(camera.topic for camera in self._cameras)}")
         for text in self._pipeline.warnings:
             self.get_logger().warning(text)
-        self._warn_without_transforms(self._pipeline)
+        self._warn_of_empty_topics(self._pipeline)
         return super().on_configure(state)
 
     def _load(self) -> str:
@@ -119,17 +121,20 @@ class PerceptionNode(LifecycleNode):
             return unexpected(error)
         return ""
 
-    def _warn_without_transforms(self, pipeline: ThermalPerception) -> None:
-        reason = without_transforms(self._config, pipeline.networks.layout) if self._options.publish_tf else ""
-        if reason and reason != self._told_without_transforms:
-            self.get_logger().warning(f"publish_tf publishes nothing while {reason}")
-        self._told_without_transforms = reason
+    def _warn_of_empty_topics(self, pipeline: ThermalPerception) -> None:
+        options, config = self._options, self._config
+        reasons = {"publish_tf": without_transforms(config, pipeline.networks.layout) if options.publish_tf else "",
+                   "publish_ros4hri": without_ros4hri(config) if options.publish_ros4hri else ""}
+        for name, reason in reasons.items():
+            if reason and reason != self._told_without.get(name):
+                self.get_logger().warning(f"{name} publishes nothing while {reason}")
+        self._told_without = reasons
 
     def _open_topics(self) -> None:
         for name in self._options.cameras or ("",):
             try:
                 # One by one, so that those that there are can be released if the next one fails.
-                self._cameras = *self._cameras, Camera(self, name, self._options, self._config, self._put)
+                self._cameras = *self._cameras, Camera(self, name, self._options, self._config, self._humans, self._put)
             except (NameValidationException, RuntimeError) as error:
                 raise ConfigError(f"the topics of camera {name!r} cannot be opened: {reason_of(error)}") from None
         self._publish_labels(self._config)
@@ -183,6 +188,7 @@ class PerceptionNode(LifecycleNode):
         worker, self._worker = self._worker, None
         for camera, _ in worker.stop() if worker is not None else ():
             camera.statistics.drop("inactive")
+        self._humans.forget()
 
     def _release(self) -> None:
         self._stop_worker()
@@ -217,7 +223,7 @@ class PerceptionNode(LifecycleNode):
         for camera in self._cameras:
             camera.set_options(options)
         if self._pipeline is not None:
-            self._warn_without_transforms(self._pipeline)
+            self._warn_of_empty_topics(self._pipeline)
         return SetParametersResult(successful=True)
 
     def _reconfigure(self, pipeline: ThermalPerception, options: NodeConfig, config: PerceptionConfig) -> None:

@@ -1,9 +1,11 @@
-"""Head poses as transforms: from the optical frame to ``head_<track id>``.
+"""Head poses as transforms: from the optical frame to ``head_<track id>``, and to ROS4HRI's ``face_<id>``.
 
 All nodes share /tf, so the node's namespace and the name of a named camera go before the name of the frame.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -29,15 +31,16 @@ def quaternion(rotation: np.ndarray) -> Quaternion:
     return Quaternion(x=x, y=y, z=z, w=float(np.cos(angle / 2)))
 
 
-def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, prefix: str = "") -> list[TransformStamped]:
-    """One transform for each tracked face with a known pose; ``prefix`` goes before the name of its frame."""
+def head_transforms(header: Header, faces: FaceLandmarks, poses: HeadPoses, *names: Callable[[int], str]
+                    ) -> list[TransformStamped]:
+    """For each tracked face with a known pose one transform for each of ``names``, which call a track's frame."""
     transforms = []
     for track, rotation, origin in zip(faces.track_ids.tolist(), poses.rotation, poses.translation, strict=True):
         if track < 0 or not np.isfinite(origin).all():
             continue
         x, y, z = (float(v) for v in origin)
         pose = Transform(translation=Vector3(x=x, y=y, z=z), rotation=quaternion(rotation))
-        transforms.append(TransformStamped(header=header, child_frame_id=f"{prefix}head_{track}", transform=pose))
+        transforms += [TransformStamped(header=header, child_frame_id=name(track), transform=pose) for name in names]
     return transforms
 
 
@@ -64,9 +67,9 @@ class HeadTransforms:
         self._missing = False
         self._nameless_told = False
 
-    def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses) -> None:
-        """Publish the transforms of a frame, if there are any."""
-        transforms = head_transforms(header, faces, poses, self._prefix)
+    def publish(self, header: Header, faces: FaceLandmarks, poses: HeadPoses, *names: Callable[[int], str]) -> None:
+        """Publish the transforms of a frame, if there are any; ``names`` call a track's frame in other ways too."""
+        transforms = head_transforms(header, faces, poses, lambda track: f"{self._prefix}head_{track}", *names)
         if not transforms or self._missing:
             return
         if not header.frame_id:

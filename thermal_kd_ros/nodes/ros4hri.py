@@ -1,0 +1,172 @@
+"""Faces as ROS4HRI has them (REP 155): who is tracked, and topics of each face's own under /humans/faces.
+
+For libhri and what stands on it. hri_msgs is imported when it is first needed: a robot without it runs the node too.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from ..config import PerceptionConfig
+from ..faces import CROP_MARGIN, normalise_crop, without_faces
+from ..frames import ThermalFrame
+from ..geometry import FaceCrop
+from ..layouts import get_layout
+from ..results import FaceLandmarks
+from .messages import image_message
+
+ROOT = "/humans/faces"
+"""The same for all nodes of a robot: the names of faces tell them apart."""
+POINTS = 70
+"""The 68 points of iBUG, the right pupil and the left one."""
+CROP_SIZE = 128
+"""Side of the published crops, pixels: what REP 155 takes for granted."""
+STEADY_FRAMES = 3
+"""Frames with a face before it gets topics, which cost discovery; most false ones are gone by then."""
+KEPT_S = 1.0
+"""Seconds for which a face that was not seen again keeps them, so that a missed frame is no coming and going."""
+
+_DEPTH = 10
+
+
+def face_name(space: str, camera: str, track: int) -> str:
+    """The name of a track's face: unique among the nodes and cameras of a robot, and part of a topic's name."""
+    return "_".join([*(part for part in f"{space}/{camera}".split("/") if part), f"f{track:05d}"])
+
+
+def without_ros4hri(config: PerceptionConfig) -> str:
+    """Why no face can be published here, in words; empty if faces can."""
+    reasons = [without_faces(config.face), "" if config.tracking.enabled else "tracking.enabled is false"]
+    return " and ".join(reason for reason in reasons if reason)
+
+
+def region_message(messages: ModuleType, header: Header, box: np.ndarray, score: float, shape: tuple[int, int]) -> Any:
+    """A face's box (4,) in an image of ``shape`` (height, width), what of it lies inside, in parts of its sides."""
+    height, width = shape
+    x1, y1, x2, y2 = np.clip(box / np.array([width, height, width, height]), 0.0, 1.0).tolist()
+    return messages.NormalizedRegionOfInterest2D(header=header, xmin=x1, ymin=y1, xmax=x2, ymax=y2, c=score)
+
+
+def landmarks70_message(messages: ModuleType, header: Header, points: np.ndarray, confidence: np.ndarray, layout: str,
+                        shape: tuple[int, int]) -> Any:
+    """A face's landmarks (K, 2) in an image of ``shape`` (height, width), in parts of its sides.
+
+    What the layout lacks, pupils for one, and what lies outside the image, is at (0, 0) with confidence 0.
+    """
+    height, width = shape
+    found = [messages.NormalizedPointOfInterest2D() for _ in range(POINTS)]
+    places = points / np.array([width, height])
+    inside = (np.isfinite(places) & (places >= 0.0) & (places <= 1.0)).all(axis=1)
+    for target, (x, y), sure, seen in zip(get_layout(layout).ibug68, places.tolist(), confidence.tolist(),
+                                          inside.tolist(), strict=True):
+        if seen:
+            found[target] = messages.NormalizedPointOfInterest2D(x=x, y=y, c=sure)
+    return messages.FacialLandmarks(header=header, landmarks=found, height=height, width=width)
+
+
+def crop_message(header: Header, frame: ThermalFrame, box: np.ndarray) -> Image:
+    """The square around a face's box (4,), grey with the contrast that the landmark network sees it in."""
+    crop = normalise_crop(FaceCrop.around(box, CROP_SIZE, CROP_MARGIN).apply(frame.values).astype(np.float32))
+    grey = np.clip(np.nan_to_num(crop) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
+    return image_message(header, grey, "mono8")
+
+
+@dataclass
+class _Face:
+    camera: str
+    seen: float = 0.0
+    """When it was seen last, on the monotonic clock."""
+    frames: int = 0
+    topics: dict[str, Publisher] = field(default_factory=dict)
+
+
+class HumanFaces:
+    """The faces of all cameras of a node; topics come and go with them. Used by one thread at a time."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._faces: dict[str, _Face] = {}
+        self._tracked: Publisher | None = None
+        self._missing = False
+
+    def name(self, camera: str, track: int) -> str:
+        """The name of a camera's track."""
+        return face_name(self._node.get_namespace(), camera, track)
+
+    def frame(self, camera: str, track: int) -> str:
+        """The name of its head's coordinate frame, which has the axes that REP 155 gives a face."""
+        return f"face_{self.name(camera, track)}"
+
+    def publish(self, camera: str, header: Header, faces: FaceLandmarks, frame: ThermalFrame) -> None:
+        """Publish what was found in a frame of ``camera``, which is empty where the node has one without a name."""
+        messages = self._messages()
+        if messages is None:
+            return
+        if self._tracked is None:
+            self._tracked = self._node.create_publisher(messages.IdsList, f"{ROOT}/tracked", _DEPTH)
+        now = time.monotonic()
+        rows = {self.name(camera, track): row for row, track in enumerate(faces.track_ids.tolist()) if track >= 0}
+        for name in rows:
+            face = self._faces.setdefault(name, _Face(camera))
+            face.seen, face.frames = now, face.frames + 1
+        for name, face in list(self._faces.items()):
+            if face.camera == camera and now - face.seen > KEPT_S:
+                self._drop(name)
+        steady = [name for name, face in self._faces.items() if face.frames >= STEADY_FRAMES]
+        self._tracked.publish(messages.IdsList(header=header, ids=steady))
+        for name in steady:
+            if name in rows:
+                self._publish_face(messages, name, header, faces, rows[name], frame)
+
+    def _publish_face(self, messages: ModuleType, name: str, header: Header, faces: FaceLandmarks, row: int,
+                      frame: ThermalFrame) -> None:
+        topics = self._faces[name].topics
+        if not topics:
+            kinds = {"roi": messages.NormalizedRegionOfInterest2D, "landmarks": messages.FacialLandmarks,
+                     "cropped": Image}
+            for topic, kind in kinds.items():
+                topics[topic] = self._node.create_publisher(kind, f"{ROOT}/{name}/{topic}", _DEPTH)
+        box, shape = faces.boxes[row], frame.shape
+        topics["roi"].publish(region_message(messages, header, box, float(faces.scores[row]), shape))
+        topics["landmarks"].publish(landmarks70_message(messages, header, faces.points[row], faces.confidence[row],
+                                                        faces.layout, shape))
+        if topics["cropped"].get_subscription_count():
+            topics["cropped"].publish(crop_message(header, frame, box))
+
+    def forget(self) -> None:
+        """Take the faces' topics off the graph and say that nobody is tracked any more."""
+        if not self._faces:
+            return
+        for name in list(self._faces):
+            self._drop(name)
+        # Its publisher stays, or the message would go with it before it is delivered.
+        if self._tracked is not None and self._node.context.ok() and (messages := self._messages()) is not None:
+            self._tracked.publish(messages.IdsList(header=Header(stamp=self._node.get_clock().now().to_msg())))
+
+    def _drop(self, name: str) -> None:
+        for publisher in self._faces.pop(name).topics.values():
+            self._node.destroy_publisher(publisher)
+
+    def _messages(self) -> ModuleType | None:
+        """The package's messages; None, and told once, where it is not installed."""
+        if self._missing:
+            return None
+        try:
+            import hri_msgs.msg
+        except ModuleNotFoundError:
+            self._missing = True
+            self._node.get_logger().error("publish_ros4hri needs the package hri_msgs: install "
+                                          "ros-<distribution>-hri-msgs and start the node again, or set "
+                                          "publish_ros4hri to false")
+            return None
+        messages: ModuleType = hri_msgs.msg
+        return messages
