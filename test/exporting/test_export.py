@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ from thermal_kd_ros.exporting import int8, networks  # noqa: E402
 from thermal_kd_ros.exporting.errors import ExportError  # noqa: E402
 from thermal_kd_ros.exporting.frames import LabelledFrame, labelled_frames  # noqa: E402
 from thermal_kd_ros.exporting.parity import TOLERANCES, Difference, network_inputs  # noqa: E402
-from thermal_kd_ros.models.checkpoint import read_card, resolve  # noqa: E402
+from thermal_kd_ros.models.checkpoint import read, read_card, resolve  # noqa: E402
 from thermal_kd_ros.models.onnx_file import PRECISION, read_metadata  # noqa: E402
 
 LIGHT = resolve("landmarks_light")
@@ -118,6 +120,24 @@ def test_a_coco_set_is_read_with_its_labels(shared_data: Path) -> None:
         labelled_frames(10_000, shared_data / "hit_uav", "val")
 
 
+def test_a_detector_for_another_size_of_input(untrained_models: Callable[..., dict[str, str]], tmp_path: Path,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    model = Path(untrained_models(height=128, width=160, seed=0)["detector.model"])
+    output = tmp_path / "large.onnx"
+    assert __main__.main(["export", str(model), "--input", "224x192", "--output", str(output), "--frames", "1"]) == 0
+    card, before = read_card(output), read_card(model)
+    assert (card.input_width, card.input_height) == (224, 192) and "input of 160 x 128" in card.notes
+    assert replace(card, input_width=160, input_height=128, notes=before.notes) == replace(before, metrics=())
+    images = torch.rand(2, 1, 192, 224, generator=torch.Generator().manual_seed(0))
+    given, weights = read(model)
+    wanted = networks.build(given, weights, model, "fp32")(images)
+    found = load_engine(str(output), "detection", EngineConfig(backend="onnxruntime", device="cpu")).run(images.numpy())
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-3)
+    assert __main__.main(["export", str(model), "--input", "224x192", "--frames", "1"]) == 0
+    assert model.with_suffix(".224x192.onnx").is_file()
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     ((), "give a MODEL or --all"),
     (("landmarks_light", "--all"), "give a MODEL or --all"),
@@ -126,6 +146,7 @@ def test_a_coco_set_is_read_with_its_labels(shared_data: Path) -> None:
     (("landmarks_light", "--frames", "0"), "--frames"),
     (("landmarks_light", "--max-drop", "2"), "--max-drop"),
     (("landmarks_light", "--output", "light.pt2"), "must end in .onnx"),
+    (("--all", "--input", "640x512"), "--all writes"),
 ])
 def test_arguments_that_make_no_sense(arguments: tuple[str, ...], words: str,
                                       capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,6 +158,9 @@ def test_problems_are_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "file").touch()
     for arguments, words in (
             (["no_such_model"], "neither a shipped model"),
+            (["landmarks_light", "--input", "128x128"], "--input is for detectors"),
+            (["detector_nano", "--input", "640x500"], "--input 640x500: give multiples of 32"),
+            (["detector_nano", "--input", "0x32"], "--input 0x32: give multiples of 32"),
             (["landmarks_light", "--data", str(tmp_path)], "cannot be read as COCO"),
             (["landmarks_light", "--frames", "1", "--output", str(tmp_path / "file" / "x.onnx")], "cannot be written"),
     ):

@@ -14,6 +14,7 @@ from .options import (
     add_model_options,
     chosen_parameters,
     cleaned_up_on_sigterm,
+    image_size,
     number_between,
     positive_number,
 )
@@ -21,7 +22,7 @@ from .options import (
 _RATES_HZ = 1.0, 1000.0
 """Below, the frames that are rendered by default would play for many minutes, and three times at that."""
 
-_SIZE = "640x512"
+_SIZE = 640, 512
 
 HELP = "render or take a recording, play it to the node, measure and draw the answers"
 
@@ -38,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=number_between(*_RATES_HZ), default=10.0, metavar="HZ",
                         help="rate at which frames are rendered, or images played, from {:g} to {:g} "
                              "(default: %(default)s)".format(*_RATES_HZ))
-    parser.add_argument("--size", metavar="WxH", help=f"size of rendered frames (default: {_SIZE})")
+    parser.add_argument("--size", type=image_size, metavar="WxH",
+                        help="size of rendered frames (default: {}x{})".format(*_SIZE))
     parser.add_argument("--seed", type=int, help="another seed renders other scenes (default: 0)")
     parser.add_argument("--startup-timeout", type=positive_number, default=180.0, metavar="S",
                         help="seconds within which the node must answer its first frame (default: %(default)s)")
@@ -57,13 +59,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {' and '.join(idle)} would do nothing {f'with {played}' if played else 'without --bag'}; leave "
               "that out", file=sys.stderr)
         return 2
+    size = args.size or _SIZE
     try:
-        width, _, height = (args.size or _SIZE).partition("x")
-        size = int(width), int(height)
         parameters = chosen_parameters(args)
-    except ValueError as error:
-        message = str(error) if isinstance(error, ConfigError) else f"--size {args.size}: must read like 640x512"
-        print(f"error: {message}", file=sys.stderr)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     if not ((args.frames is None or args.frames >= 1) and 64 <= min(size) <= max(size) <= LARGEST_SIDE):
         print(f"error: --frames must be at least 1, --size from 64x64 to {LARGEST_SIDE}x{LARGEST_SIDE}",

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
-from .options import cleaned_up_on_sigterm
+from .options import cleaned_up_on_sigterm, image_size
 
 HELP = "write a model as ONNX or exported program, in fp32, fp16 or int8"
 
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the ONNX files of all shipped models, in their place in the package")
     parser.add_argument("--format", choices=tuple(_FORMATS), default="onnx", help="(default: %(default)s)")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp32", help="(default: %(default)s)")
+    parser.add_argument("--input", type=image_size, metavar="WxH",
+                        help="of a detector: for another size of input, such as 640x512, which frames are brought to "
+                        "(default: the model's own)")
     parser.add_argument("--output", type=Path, metavar="FILE",
                         help="what to write (default: beside the model, with the precision in its name)")
     parser.add_argument("--frames", type=int, metavar="N",
@@ -78,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 def _problem(args: argparse.Namespace) -> str:
     if args.all == (args.model is not None):
         return "give a MODEL or --all"
-    if args.all and (args.output or args.precision != "fp32" or args.format != "onnx"):
+    if args.all and (args.output or args.input or args.precision != "fp32" or args.format != "onnx"):
         return "--all writes the shipped ONNX files, in fp32 and in their place"
     if args.precision == "int8" and args.format != "onnx":
         return "int8 is there for --format onnx only"
@@ -98,6 +102,7 @@ def _export(source: Path, args: argparse.Namespace) -> str:
     from ..exporting.errors import ExportError
     from ..exporting.frames import labelled_frames
     from ..exporting.networks import export_onnx, export_program
+    from ..exporting.resize import resized
     from ..models.checkpoint import SAFETENSORS, read_card
     from ..output import overwritten
 
@@ -106,17 +111,19 @@ def _export(source: Path, args: argparse.Namespace) -> str:
     faces = read_card(source).task == "landmarks"
     split = args.split or _SPLIT
     mark = "" if args.precision == "fp32" else f".{args.precision}"
+    mark = mark if args.input is None else ".{}x{}".format(*args.input) + mark
     output = args.output or source.with_suffix(f"{mark}{_FORMATS[args.format]}")
     if overwritten([output], [source]):
         raise ExportError(f"--output {output}: would be written over the model {source}; choose another name")
-    if args.precision == "int8":
-        from ..exporting.int8 import export_int8
+    with resized(source, *args.input) if args.input else nullcontext(source) as model:
+        if args.precision == "int8":
+            from ..exporting.int8 import export_int8
 
-        count = args.frames or 48
-        labelled = labelled_frames(2 * count, args.data, split, faces)
-        max_drop = _MAX_DROP if args.max_drop is None else args.max_drop
-        return f"{output}: {export_int8(source, output, labelled[:count], labelled[count:], max_drop)}"
-    frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, split, faces)]
-    export = export_onnx if args.format == "onnx" else export_program
-    found = export(source, output, args.precision, frames)
+            count = args.frames or 48
+            labelled = labelled_frames(2 * count, args.data, split, faces)
+            max_drop = _MAX_DROP if args.max_drop is None else args.max_drop
+            return f"{output}: {export_int8(model, output, labelled[:count], labelled[count:], max_drop)}"
+        frames = [entry.frame for entry in labelled_frames(args.frames or 6, args.data, split, faces)]
+        export = export_onnx if args.format == "onnx" else export_program
+        found = export(model, output, args.precision, frames)
     return f"{output}: {output.stat().st_size / 1e6:.1f} MB; differs from PyTorch by {found}"

@@ -41,6 +41,15 @@ def positive_number(text: str) -> float:
     return value
 
 
+def image_size(text: str) -> tuple[int, int]:
+    """The type of an option that takes the size of an image: (width, height); raises what argparse reports."""
+    width, _, height = text.partition("x")
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: must read like 640x512") from None
+
+
 def number_between(least: float, most: float) -> Callable[[str], float]:
     """The type of an option that takes a number in [least, most]; it raises what argparse reports."""
 
