@@ -47,14 +47,19 @@ class Landmarker(nn.Module):
         middle = self.stage8(self.stem(crops))
         return middle, self.stage16(middle)
 
-    def predict(self, features: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features as ``encode`` gives them to points (B, K, 2) and sigma (B, K), both float32 in input pixels."""
+    def heat_maps(self, features: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features as ``encode`` gives them to logits (B, K, S/4, S/4) and sigma (B, K) in input pixels, float32."""
         middle, coarse = features
         above = nn.functional.interpolate(self.lateral(coarse), scale_factor=2.0, mode="nearest")
         fused = self.fuse(torch.cat([middle, above], dim=1))
         pooled = torch.cat([coarse.mean(dim=(2, 3)), fused.mean(dim=(2, 3))], dim=1)
         sigma = self.spread(pooled).float().clamp(-3.0, 5.0).exp()
-        return decode_heat(self.heat(fused).float(), self.grid), sigma
+        return self.heat(fused).float(), sigma
+
+    def predict(self, features: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features as ``encode`` gives them to points (B, K, 2) and sigma (B, K), both float32 in input pixels."""
+        heat, sigma = self.heat_maps(features)
+        return decode_heat(heat, self.grid), sigma
 
     def encoder(self) -> tuple[nn.Module, ...]:
         """The modules that ``encode`` uses."""

@@ -57,6 +57,9 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)[None]
     reach = np.array([[0.0], [0.5], [0.86], [0.90], [1.0], [1.06]])
     rim = style.glasses_temperature + rng.normal(0, 1.2)
+    # Ears are not all at one height, nor do glasses sit straight: a network that takes their lines for the head's own
+    # turns the whole face.
+    rise, tilt = rng.normal(0, 0.8), np.radians(rng.normal(0, 2.0))
     ring = np.repeat(np.array([0, 0, 0, 0, 1, 1.0]), 28) * (rng.random() < 0.7)
     outline = (np.abs(np.cos(angle)) ** power + np.abs(np.sin(angle)) ** power) ** (-1 / power)
     parts = []
@@ -71,11 +74,19 @@ def glasses(style: Style, rng: np.random.Generator) -> list[Part]:
         parts.append(replace(lens, glass=np.all(lens.faces < 4 * 28, axis=1)))
         outer = gap + 2 * half
         hinge = (side * outer, middle_y + 0.5, front - bend * outer**2)
-        parts.append(_bar([hinge, (side * 7.9, middle_y + 0.6, 4.0), (side * 8.2, middle_y + 0.4, 0.0)],
-                          rng.uniform(0.12, 0.35), rim))
+        parts.append(_bar([hinge, (side * 7.9, middle_y + 0.6 + 0.7 * rise, 4.0),
+                           (side * 8.2, middle_y + 0.4 + rise, 0.0)], rng.uniform(0.12, 0.35), rim))
     parts.append(_bar([(-gap - 0.2, middle_y + 0.5, front), (0, middle_y + 0.6, front + 0.15),
                        (gap + 0.2, middle_y + 0.5, front)], 0.2, rim))
-    return parts
+    return [replace(part, vertices=_tilted(part.vertices, tilt, middle_y)) for part in parts]
+
+
+def _tilted(vertices: np.ndarray, angle: float, height: float) -> np.ndarray:
+    """Vertices (V, 3) turned by ``angle`` about the line that looks forward at ``height`` over the middle."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    x, y = vertices[:, 0], vertices[:, 1] - height
+    turned = np.stack([cos * x - sin * y, sin * x + cos * y + height, vertices[:, 2]], axis=1)
+    return turned.astype(vertices.dtype)
 
 
 def face_mask(style: Style, rng: np.random.Generator) -> Part:

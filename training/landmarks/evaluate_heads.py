@@ -39,12 +39,14 @@ _SEED = 99
 Figures = dict[str, float]
 
 
-def held_out_crops(heads: HeadCache, size: int, turned: float = TURNED_DEG) -> tuple[np.ndarray, np.ndarray]:
+def held_out_crops(heads: HeadCache, size: int, turned: float = TURNED_DEG, ordinary: bool = False
+                   ) -> tuple[np.ndarray, np.ndarray]:
     """Crops (N, 1, S, S) and points (N, 54, 2), always the same, of heads turned by at most ``turned`` degrees.
 
-    Raises DataError if there are none.
+    They vary as widely as in training, or are all ``ordinary``: cut as a good detector's boxes are. Raises DataError if
+    there are none.
     """
-    crops = LandmarkCrops(heads, [], _SEED, CropConfig(size=size))
+    crops = LandmarkCrops(heads, [], _SEED, CropConfig(size=size, ordinary=float(ordinary)))
     # In profile the outer eye corners lie on each other, and an error over their distance means nothing.
     chosen = np.flatnonzero(np.abs(heads.pose[:, 0]) <= turned)
     if not len(chosen):
@@ -112,8 +114,10 @@ def evaluate(models: list[str], heads: list[Path], mean_of: list[Path], data: Pa
     cache = HeadCache(heads)
     rows: dict[str, dict[str, Figures]] = {}
     for name in models:
-        images, points = held_out_crops(cache, read_card(resolve(name)).input_width)
-        rows[name] = {"rendered": {"faces": float(len(points)), **summary(predict_crops(name, images, points))}}
+        rows[name] = {}
+        for on, ordinary in (("rendered", False), ("rendered, ordinary crops", True)):
+            images, points = held_out_crops(cache, read_card(resolve(name)).input_width, ordinary=ordinary)
+            rows[name][on] = {"faces": float(len(points)), **summary(predict_crops(name, images, points))}
     if mean_of:
         # The crops' size is of no matter to figures that are relative, so a small one does.
         config = CropConfig(size=64)

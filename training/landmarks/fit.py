@@ -326,6 +326,18 @@ def add_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that prepare crops")
 
 
+def add_crop_options(parser: argparse.ArgumentParser, defaults: Settings) -> None:
+    """The options of stages that see thermal crops alone."""
+    parser.add_argument("--ordinary", type=float, default=defaults.crops.ordinary, metavar="PART",
+                        help="of the crops cut as a good detector's boxes are; the others vary more")
+
+
+def chosen_crops(args: argparse.Namespace, defaults: Settings) -> CropConfig:
+    """What ``add_crop_options`` read; raises ValueError."""
+    check_number("--ordinary", args.ordinary, 0, 1)
+    return replace(defaults.crops, ordinary=args.ordinary)
+
+
 def chosen(args: argparse.Namespace) -> dict[str, object]:
     """What ``add_options`` read, as fields of Settings; sets the number of threads. Raises ValueError."""
     use_threads(args.threads)

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from thermal_kd_ros.models.landmarker import Landmarker
+from thermal_kd_ros.models.landmarker import Landmarker, decode_heat
+from thermal_kd_ros.models.specs import LandmarkerSpec
 from training.data.compositing import load_backgrounds
 from training.data.head_cache import HeadCache
 from training.data.labelled_crops import LabelledCrops
@@ -29,14 +30,21 @@ from training.landmarks.fit import (
     Settings,
     Sources,
     Terms,
+    add_crop_options,
     add_options,
     build,
     chosen,
+    chosen_crops,
     fit,
     heads_before,
     run,
     task_loss,
 )
+from training.losses.heat_maps import jensen_shannon
+from training.options import check_number
+
+SHARP_CELLS = 1.0
+"""Deviation of the Gaussians that heat maps are drawn to, in cells of the heat map."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,13 @@ class PlainSettings(Settings):
 
     adapt: str = ""
     """Layout of the real faces that the run also sees, whose terms then hold for the weights; empty: none."""
+    sharp: float = 0.0
+    """Weight of the divergence of heat maps from Gaussians of ``SHARP_CELLS`` cells around the points."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("--sharp", self.sharp, 0)
+        check_number("--reach", self.spec.reach, 1)
 
 
 def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path | None, device: torch.device,
@@ -65,8 +80,15 @@ def train(settings: PlainSettings, heads: list[Path], output: Path, data: Path |
     def objective(model: Landmarker, batch: list[torch.Tensor], progress: float) -> tuple[torch.Tensor, Terms]:
         images, target = batch
         with torch.autocast(device.type, torch.bfloat16):
-            prediction = model(images)
-        return task_loss(prediction, target, settings.likelihood, settings.loss)
+            features = model.encode(images)
+            heat, sigma = model.heat_maps(features)
+        prediction = decode_heat(heat, model.grid), sigma
+        loss, terms = task_loss(prediction, target, settings.likelihood, settings.loss)
+        if settings.sharp:
+            cell = float(model.grid[1] - model.grid[0])
+            terms["sharp"] = jensen_shannon(heat, target, model.grid, SHARP_CELLS * cell)
+            loss = loss + settings.sharp * terms["sharp"]
+        return loss, terms
 
     return fit(settings, model, crops, objective, output, device, workers, sources)
 
@@ -76,17 +98,23 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m training.landmarks.train",
                                      description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--heads", type=Path, nargs="+", required=True, help="caches written by face_renderer")
+    parser.add_argument("--sharp", type=float, default=PlainSettings.sharp, metavar="WEIGHT",
+                        help="draw heat maps to Gaussians around the points, not their means alone")
+    parser.add_argument("--reach", type=float, default=LandmarkerSpec.reach, metavar="FACTOR",
+                        help="points may lie in the crop enlarged so many times; 1 puts heat maps where the crop is")
     parser.add_argument("--adapt", type=Path, nargs="+", metavar="FOLDER",
                         help="also train on real faces; their terms then hold for the model")
     parser.add_argument("--adapt-layout", choices=tuple(LAYOUTS),
                         help="what lies there: driver_faces (the default), the training set of SF-TL54, or T-FAKE (two "
                         "folders: of labels, of thermal images)")
     add_options(parser, PlainSettings())
+    add_crop_options(parser, PlainSettings())
     args = parser.parse_args(argv)
 
     def stage() -> Path:
         layout = args.adapt_layout or ("driver" if args.adapt else "")
-        settings = PlainSettings(adapt=layout, **chosen(args))  # type: ignore[arg-type]
+        settings = PlainSettings(adapt=layout, sharp=args.sharp, spec=replace(LandmarkerSpec(), reach=args.reach),
+                                 crops=chosen_crops(args, PlainSettings()), **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.heads, args.output, args.data, usable_device(args.device), args.workers, args.adapt)
 
     return run(stage)

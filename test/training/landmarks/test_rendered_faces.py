@@ -12,7 +12,7 @@ from training.data.coco import DataError
 from training.data.compositing import camera, foliage, moved, place, similarity, with_legs
 from training.data.face_renderer import BUST, PATCH, Pose, random_pose, render_head
 from training.data.head_cache import HeadCache, even_jaw
-from training.data.rendered_faces import LandmarkCrops, RenderedFaceScenes
+from training.data.rendered_faces import CropConfig, LandmarkCrops, RenderedFaceScenes
 
 LAYOUT = get_layout("sf_tl54")
 
@@ -105,6 +105,47 @@ def test_a_head_is_a_function_of_its_seed(model):
     first, second = (render_head(model, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first.temperature, second.temperature)
     np.testing.assert_array_equal(first.points, second.points)
+
+
+def test_ordinary_crops_show_a_face_that_fills_them_and_the_others_vary_more(cache_file):
+    cache = HeadCache([cache_file])
+
+    def boxes(ordinary):
+        """Side and middle of the face's box in crops, as parts of the crop's."""
+        crops = LandmarkCrops(cache, [], 3, CropConfig(size=64, ordinary=ordinary))
+        found = []
+        for crops.epoch in range(20):
+            found += [face_box(crops[i][1]) / 64 for i in range(5)]
+        found = np.array(found)
+        return (found[:, 2:] - found[:, :2]).max(axis=1), np.abs((found[:, :2] + found[:, 2:]) / 2 - 0.5).max(axis=1)
+
+    side, off = boxes(1.0)
+    # A right box fills 1 / 1.3 of its crop; what the head is turned by makes its box a little larger.
+    assert (side > 0.95 / 1.3 / 1.2).all() and (side < 1.15 / 1.3 / 0.85).all() and off.max() < 0.1
+    wide, far = boxes(0.0)
+    assert wide.std() > 1.5 * side.std() and far.max() > 1.3 * off.max()
+    some = boxes(0.5)[0]
+    assert side.std() < some.std()
+    one, other = (LandmarkCrops(cache, [], 3, CropConfig(size=64, ordinary=part))[0] for part in (0.0, 1e-9))
+    assert not np.array_equal(one[1], other[1])  # drawn from the same stream, after the choice
+
+
+def test_glasses_stand_askew_and_their_temples_at_any_height(model):
+    from training.data.face_heat import random_style
+    from training.data.face_wear import glasses
+
+    slopes, tilts = [], []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        parts = glasses(random_style(rng), rng)
+        lenses = [part.vertices for part in parts[0:4:2]]
+        (left, right) = sorted((lens.reshape(-1, 3).mean(axis=0) for lens in lenses), key=lambda v: v[0])
+        tilts.append(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+        temple = parts[1].vertices.reshape(-1, 3)
+        front, back = temple[temple[:, 2].argmax()], temple[temple[:, 2].argmin()]
+        slopes.append(np.degrees(np.arctan2(back[1] - front[1], front[2] - back[2])))
+    assert 1.0 < np.std(tilts) < 4.0 and abs(np.mean(tilts)) < 1.0
+    assert 3.0 < np.std(slopes) < 9.0 and abs(np.mean(slopes)) < 4.0
 
 
 def test_landmarks_lie_on_the_head_and_fill_the_face_box(model):

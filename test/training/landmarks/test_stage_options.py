@@ -63,6 +63,8 @@ def test_switches_of_distillation_reach_their_stages(chosen):
 
 @pytest.mark.parametrize("stage, wrong, said", [
     *((stage, ["--loss-width", "0"], "--loss-width 0: give a number of pixels above 0") for stage in STAGES),
+    (train, ["--ordinary", "1.5"], "--ordinary 1.5: give a value in 0..1"), (train, ["--sharp", "-1"], "--sharp -1.0"),
+    (train, ["--reach", "0.5"], "--reach 0.5"),
     (train, ["--loss-curvature", "inf"], "--loss-curvature inf"), (train, ["--likelihood", "-1"], "--likelihood -1.0"),
     (train, ["--loss", "gaussian", "--likelihood", "2"], "--loss gaussian is one part"),
     (teacher, ["--night", "1.5"], "--night 1.5: give a value in 0..1"), (teacher, ["--misregistration", "nan"],
@@ -93,6 +95,14 @@ def test_a_run_learns_by_its_loss_and_says_so(kind, cache, tmp_path):
     other = PointLoss("wing" if kind != "wing" else "gaussian")
     with pytest.raises(DataError, match="belongs to a run with other loss;"):
         train.train(plain(loss=other), [cache], tmp_path, None, CPU, 0)
+
+
+def test_sharp_heat_maps_are_part_of_the_loss_and_of_what_a_run_is(cache, tmp_path):
+    train.train(plain(sharp=2.0), [cache], tmp_path, None, CPU, 0)
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    assert 0 < line["sharp"] < 0.694
+    with pytest.raises(DataError, match="belongs to a run with other sharp;"):
+        train.train(plain(), [cache], tmp_path, None, CPU, 0)
 
 
 def batch():
