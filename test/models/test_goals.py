@@ -12,8 +12,7 @@ not_yet = pytest.mark.xfail(strict=True, reason="goal not reached yet, see the c
 
 
 @pytest.mark.parametrize("model, metric, on, least", [
-    ("detector_nano", "map50", HIT_UAV, 0.75),
-    pytest.param("detector_nano", "map50", HIT_UAV, 0.86, marks=not_yet),
+    ("detector_nano", "map50", HIT_UAV, 0.86),
     pytest.param("detector_small", "map50", HIT_UAV, 0.90, marks=not_yet),
     ("face_detector", "recall_iou50", "driver_faces people 2_*", 0.90),
     ("face_detector", "recall_iou50", "driver_faces people 1_*", 0.90),

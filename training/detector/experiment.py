@@ -276,9 +276,10 @@ ABOVE = (
 )
 
 # Both: canvases as large as the input, half of them seen from above; on some others something is close to the lens.
-_GROUND_NEAR = dataclasses.replace(_GROUND_FRAME, close=0.2, min_visible=0.2)
+# Objects are as large on them as in frames of 640 x 512 that the robot enlarges to that input.
+_GROUND_NEAR = dataclasses.replace(_GROUND_FRAME, scale=(0.75, 2.0), close=0.2, min_visible=0.2)
 VIEWS = (
-    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, focus=0.6)), _with(DOGS_PEOPLE, 2.0, _GROUND_NEAR),
+    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, scale=(0.95, 1.8), focus=0.6)), _with(DOGS_PEOPLE, 2.0, _GROUND_NEAR),
     _with(DOGS_GREY, 4.0, _GROUND_NEAR), _with(CHEETAH, 3.0, _GROUND_NEAR), _with(SCENES, 0.7, _GROUND_NEAR),
     _with(PAIRS, 0.4, _GROUND_NEAR), _with(SKY, 2.0, _GROUND_NEAR),
 )
@@ -311,6 +312,9 @@ FACE_PARTS = (
     DataPart("coco", "cheetah", 4.0, ("face",), _FACE_WHOLE, CHEETAH.licence, background=("cheetah",)),
 )
 
+LARGE = (640, 800)
+"""Input of the nano as shipped, height and width: frames of 640 x 512 are enlarged, and small objects on them found."""
+
 EXPERIMENTS: dict[str, Experiment] = {
     # The nano detector is trained in six runs, each started from the one before: cheap crops of the real sets, then
     # rendered scenes with them, last whole frames with little augmentation.
@@ -328,7 +332,8 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano_above": Experiment(start="detector_nano", parts=ABOVE, train_size=(384, 480), batch=8, epochs=10, lr=8e-4,
                              warmup_steps=50),
     # Last, views from above and from the ground together, for long, with contrast.
-    "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=(512, 640), batch=16, epochs=10, lr=1e-3,
+    "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=LARGE, input_size=LARGE, batch=16,
+                             epochs=10, lr=1e-3,
                              warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
@@ -344,10 +349,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small_frames": Experiment(name="detector_small", architecture="small", start="detector_small", parts=FRAMES,
                                train_size=(512, 640), batch=8, epochs=2, lr=5e-4, warmup_steps=50,
                                distill=DistillConfig(lambda_rcs=0.2)),
-    # Compared, not shipped: as the nano's last run, an epoch of it.
+    # Compared, not shipped: as the nano's last run.
     "small_views": Experiment(name="detector_small", architecture="small", start="detector_small", parts=VIEWS,
-                              train_size=(512, 640), batch=16, epochs=1, lr=6e-4, warmup_steps=30, mosaic_off=0,
-                              distill=DistillConfig(lambda_rcs=0.2)),
+                              train_size=LARGE, input_size=LARGE, batch=16, epochs=1, lr=6e-4, warmup_steps=30,
+                              mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
     # A teacher that sees the visible half of rendered pairs (--set modality=thermal: the thermal half), and a student
     # on the same pairs, which learns from it with --set distill.teacher=FILE --set distill.lambda_cms=1.
     "teacher": Experiment(name="teacher", architecture="teacher", modality="visible", parts=(TOGETHER,), epochs=12),
