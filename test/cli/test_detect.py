@@ -197,6 +197,8 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
     (tmp_path / "empty").mkdir()
     assert detect(tmp_path / "empty", "--json", tmp_path / "r.json", *model_options) == 1
     assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
+    assert detect(tmp_path / "a.mcap", "--json", tmp_path / "r.json", *model_options) == 1
+    assert f"demo --bag {tmp_path / 'a.mcap'}" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
 
 
 def test_an_earlier_result_stays_where_no_image_can_be_used(folder: Path, tmp_path: Path, model_options: list[str],

@@ -128,6 +128,7 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
 
     The name is the one below the given path; where that is taken, the whole path.
     """
+    from ..evaluation.bags import RECORDINGS
     from ..frames import FrameError
     from ..images import find_images
 
@@ -136,6 +137,9 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
     failures = 0
     for path in paths:
         try:
+            if path.suffix in RECORDINGS:
+                raise FrameError(f"{path}: is a recording; python3 -m thermal_kd_ros demo --bag {path} plays it to the "
+                                 "node, and measures it against the truth if it holds any")
             for file in find_images(path):
                 if file in files:
                     continue

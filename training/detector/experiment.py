@@ -279,9 +279,9 @@ ABOVE = (
 # Objects are as large on them as in frames of 640 x 512 that the robot enlarges to that input.
 _GROUND_NEAR = dataclasses.replace(_GROUND_FRAME, scale=(0.75, 2.0), close=0.2, min_visible=0.2)
 VIEWS = (
-    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, scale=(0.95, 1.8), focus=0.6)), _with(DOGS_PEOPLE, 2.0, _GROUND_NEAR),
-    _with(DOGS_GREY, 4.0, _GROUND_NEAR), _with(CHEETAH, 3.0, _GROUND_NEAR), _with(SCENES, 0.7, _GROUND_NEAR),
-    _with(PAIRS, 0.4, _GROUND_NEAR), _with(SKY, 2.0, _GROUND_NEAR),
+    _with(HIT_UAV, 2.5, dataclasses.replace(_AERIAL_CROP, scale=(0.95, 1.8), focus=0.6)),
+    _with(DOGS_PEOPLE, 2.0, _GROUND_NEAR), _with(DOGS_GREY, 4.0, _GROUND_NEAR), _with(CHEETAH, 3.0, _GROUND_NEAR),
+    _with(SCENES, 0.7, _GROUND_NEAR), _with(PAIRS, 0.4, _GROUND_NEAR), _with(SKY, 2.0, _GROUND_NEAR),
 )
 
 # Smaller canvases, the same size of objects on them.
