@@ -225,7 +225,10 @@ def test_results_do_not_take_the_place_of_what_is_played(tmp_path: Path, source:
 
 
 def test_senseless_options_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for options in (["--size", "large"], ["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"],
+    with pytest.raises(SystemExit, match="2"):
+        demo("--size", "large", "--out", tmp_path / "out")
+    assert "--size: large: must read like 640x512" in capsys.readouterr().err
+    for options in (["--size", "100000x100000"], ["--frames", "0"], ["--set", "x=1"],
                     ["--topic", "/image"], ["--bag", "a.mcap", "--seed", "0"], ["--images", ".", "--size", "64x64"]):
         assert demo(*options, "--out", tmp_path / "out") == 2
         assert "error:" in capsys.readouterr().err

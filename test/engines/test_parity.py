@@ -66,12 +66,13 @@ def test_outputs_on_rendered_frames(model: str, backend: str, precision: str) ->
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_bf16_does_not_round_the_image(backend: str) -> None:
-    """A gradient finer than eight bits is seen."""
+    """A gradient finer than eight bits is seen: an engine that rounds it gives the same for what was rounded before."""
     inputs = rendered_inputs("detector_nano")[0][:1]
     rounded = torch.from_numpy(inputs).bfloat16().float().numpy()
     whole, reference = engine("detector_nano", backend, "bf16"), engine("detector_nano", "torch", "fp32")
     lost = difference(reference.run(inputs), reference.run(rounded), "detection")
-    assert difference(reference.run(inputs), whole.run(inputs), "detection").pixels < 0.5 * lost.pixels
+    seen = difference(whole.run(inputs), whole.run(rounded), "detection")
+    assert seen.pixels > 0.5 * lost.pixels and seen.scores > 0.5 * lost.scores
 
 
 @pytest.mark.parametrize(("backend", "precision"), ENGINES)
