@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from thermal_kd_ros.evaluation.detection import Truth, average_precision, duplicates
+from thermal_kd_ros.evaluation.detection import Truth, average_precision, duplicates, precision_and_recall
 from thermal_kd_ros.results import Detections
 
 CLASSES = ("person", "car")
@@ -165,6 +165,31 @@ def test_duplicates_agree_with_brute_force(seed: int) -> None:
     rate, f1 = brute_force_duplicates(truths, crowded)
     assert scores["best_f1"] == pytest.approx(f1, abs=1e-9)
     assert scores["duplicate_rate"] == pytest.approx(rate, abs=1e-9) and rate > 0
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7, 1.1])
+def test_precision_and_recall_agree_with_counting(threshold: float) -> None:
+    rng = np.random.default_rng(7)
+    truths, results = (list(part) for part in zip(*(random_scene(rng) for _ in range(20)), strict=True))
+    right = wrong = positives = 0
+    for truth, result in zip(truths, results, strict=True):
+        regions = [box for box, ignored in zip(truth.boxes.tolist(), truth.ignore, strict=True) if ignored]
+        for name in CLASSES:
+            free = [box for box, label, ignored in zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True)
+                    if label == name and not ignored]
+            positives += len(free)
+            every = zip(result.scores, result.boxes.tolist(), result.labels, strict=True)
+            mine = [(float(s), box) for s, box, k in every if result.class_names[k] == name and s >= threshold]
+            for _, box in sorted(mine, key=lambda entry: -entry[0]):
+                best = max(free, key=lambda b: overlap(box, b, False), default=None)
+                if best is not None and overlap(box, best, False) >= 0.5:
+                    free.remove(best)
+                    right += 1
+                elif not any(overlap(box, region, True) >= 0.5 for region in regions):
+                    wrong += 1
+    precision, recall = precision_and_recall(truths, results, CLASSES, threshold)
+    assert recall == pytest.approx(right / positives)
+    assert precision == pytest.approx(right / (right + wrong)) if right + wrong else math.isnan(precision)
 
 
 def test_what_counts_as_a_duplicate() -> None:

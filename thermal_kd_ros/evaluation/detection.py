@@ -91,13 +91,44 @@ def duplicates(truths: list[Truth], results: list[Detections], classes: tuple[st
                ) -> dict[str, float]:
     """How often one object is found twice: the failure that low contrast causes and contrastive training is to mend.
 
-    In each image and class, detections take the free truth that they overlap most, by at least ``iou``, best score
-    first. One that takes none, but overlaps a truth that is already taken by more than ``iou``, is a duplicate. Counted
-    above the score at which the F1 measure over all images and ``classes`` is highest, so that a network whose scores
-    are higher in general is not charged for it.
+    Counted above the score at which the F1 measure over all images and ``classes`` is highest, so that a network whose
+    scores are higher in general is not charged for it; see ``_verdicts`` for what a duplicate is.
 
     Returns ``duplicate_rate``, duplicates per found truth (0 where none is found), and ``best_f1`` with its
     ``best_f1_score``.
+    """
+    scores, kinds, positives = _verdicts(truths, results, classes, iou)
+    found = np.cumsum(kinds == _FOUND)
+    f1 = 2 * found / (np.arange(1, len(kinds) + 1) + positives)
+    if not positives or not found.any():
+        return {"duplicate_rate": 0.0, "best_f1": 0.0, "best_f1_score": 1.0}
+    last = int(f1.argmax())
+    return {"duplicate_rate": float((kinds[: last + 1] == _DUPLICATE).sum() / found[last]), "best_f1": float(f1[last]),
+            "best_f1_score": float(scores[last])}
+
+
+def precision_and_recall(truths: list[Truth], results: list[Detections], classes: tuple[str, ...], threshold: float,
+                         iou: float = 0.5) -> tuple[float, float]:
+    """Of the detections from a score of ``threshold`` on the part that is right, and the part of the truths found.
+
+    NaN for a part of nothing. What ``_verdicts`` takes for a duplicate is wrong.
+    """
+    scores, kinds, positives = _verdicts(truths, results, classes, iou)
+    kinds = kinds[scores >= threshold]
+    found = float((kinds == _FOUND).sum())
+    return found / len(kinds) if len(kinds) else float("nan"), found / positives if positives else float("nan")
+
+
+_FOUND, _DUPLICATE, _FALSE = range(3)
+
+
+def _verdicts(truths: list[Truth], results: list[Detections], classes: tuple[str, ...], iou: float
+              ) -> tuple[np.ndarray, np.ndarray, int]:
+    """Scores (N,), best first, and verdicts (N,) of all detections of ``classes``, and the number of truths.
+
+    In each image and class, detections take the free truth that they overlap most, by at least ``iou``, best score
+    first. One that takes none, but overlaps a truth that is already taken by more than ``iou``, is a duplicate. What
+    lies in an ignored region, and is neither, is left out.
     """
     verdicts: list[tuple[float, int]] = []
     positives = 0
@@ -124,17 +155,7 @@ def duplicates(truths: list[Truth], results: list[Detections], classes: tuple[st
                     continue
                 verdicts.append((float(result.scores[detection]), verdict))
     verdicts.sort(key=lambda entry: -entry[0])
-    kinds = np.array([kind for _, kind in verdicts], np.int64)
-    found = np.cumsum(kinds == _FOUND)
-    f1 = 2 * found / (np.arange(1, len(kinds) + 1) + positives)
-    if not positives or not found.any():
-        return {"duplicate_rate": 0.0, "best_f1": 0.0, "best_f1_score": 1.0}
-    last = int(f1.argmax())
-    return {"duplicate_rate": float((kinds[: last + 1] == _DUPLICATE).sum() / found[last]), "best_f1": float(f1[last]),
-            "best_f1_score": verdicts[last][0]}
-
-
-_FOUND, _DUPLICATE, _FALSE = range(3)
+    return np.array([score for score, _ in verdicts]), np.array([kind for _, kind in verdicts], np.int64), positives
 
 
 def _share_inside(boxes: np.ndarray, regions: np.ndarray) -> np.ndarray:

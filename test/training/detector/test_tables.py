@@ -14,12 +14,12 @@ pytest.importorskip("torch")
 pytest.importorskip("pycocotools")
 
 from thermal_kd_ros.config import CONTRAST_METHODS, ThermalConfig
-from thermal_kd_ros.evaluation.detection import Truth, average_precision
+from thermal_kd_ros.evaluation.detection import Truth, average_precision, precision_and_recall
 from thermal_kd_ros.frames import ThermalFrame
 from thermal_kd_ros.models.checkpoint import read, write
 from thermal_kd_ros.results import Detections
-from training.data.coco import DataError
-from training.detector import contrast_table, correction_table, evaluate, evaluate_faces
+from training.data.coco import CocoDetection, DataError
+from training.detector import contrast_table, correction_table, evaluate, evaluate_faces, threshold_table
 from training.detector.tables import PARTS, cell, map50, publish
 from training.pages import markdown, place
 
@@ -139,6 +139,26 @@ def test_the_contrast_table_agrees_with_single_measurements(
                                   str(bits), "--set", f"contrast.method={method}", *arguments]) == 0
             assert json.loads(capsys.readouterr().out)["map50"] == pytest.approx(figure, abs=6e-4)
         assert min(shown) > 0.5 and np.ptp(shown) > 0.005, shown
+
+
+def test_the_threshold_table_has_what_is_found_at_each(
+        tmp_path: Path, model: str, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        ) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- thresholds: begin --><!-- thresholds: end -->")
+    monkeypatch.setattr(threshold_table, "SETS", {"absent": (), "scenes": ("person",)})
+    assert threshold_table.main(["--model", model, "--root", str(data), "--page", str(page)]) == 0
+    lines = [line.strip("| ").split(" | ") for line in page.read_text().splitlines() if line.startswith("|")]
+    assert lines[0] == ["threshold", "scenes"]
+    assert [float(line[0]) for line in lines[2:]] == list(threshold_table.THRESHOLDS)
+    recalls = [float(line[1].split(", ")[1].split(";")[0]) for line in lines[2:]]
+    assert recalls == sorted(recalls, reverse=True) and recalls[0] > 0
+    perception = evaluate.for_measuring(Path(model), {"engine.threads": 1})
+    found = evaluate.answers(perception, CocoDetection(data / "scenes", "val"))
+    precision, recall = precision_and_recall(*found, ("person",), 0.35)
+    assert next(line[1] for line in lines if line[0] == "0.35").startswith(f"{precision:.3f}, {recall:.3f};")
+    assert threshold_table.main(["--model", model, "--root", str(tmp_path / "nothing")]) == 1
+    assert "--root" in capsys.readouterr().err
 
 
 def test_parameters_change_what_is_measured_and_mistakes_are_told(
