@@ -197,6 +197,7 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
     (tmp_path / "empty").mkdir()
     assert detect(tmp_path / "empty", "--json", tmp_path / "r.json", *model_options) == 1
     assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
+    (tmp_path / "a.mcap").touch()
     assert detect(tmp_path / "a.mcap", "--json", tmp_path / "r.json", *model_options) == 1
     assert f"demo --bag {tmp_path / 'a.mcap'}" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
 

@@ -137,7 +137,7 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
     failures = 0
     for path in paths:
         try:
-            if path.suffix in RECORDINGS:
+            if path.suffix in RECORDINGS and path.is_file():
                 raise FrameError(f"{path}: is a recording; python3 -m thermal_kd_ros demo --bag {path} plays it to the "
                                  "node, and measures it against the truth if it holds any")
             for file in find_images(path):

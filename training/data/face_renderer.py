@@ -74,11 +74,11 @@ def random_pose(rng: np.random.Generator, away: bool = False) -> Pose:
     if away:
         yaw = rng.choice([-1, 1]) * rng.uniform(115, 180)
         return Pose(float(yaw), float(rng.normal(0, 12)), float(rng.normal(0, 10)), distance)
-    if rng.random() < 0.75:
+    if rng.random() < 0.65:
         yaw, pitch = rng.normal(0, 22), rng.normal(0, 13)
     else:
         yaw, pitch = rng.uniform(-78, 78), rng.normal(0, 16)
-    roll = rng.uniform(-180, 180) if rng.random() < 0.02 else rng.normal(0, 9)
+    roll = rng.uniform(-180, 180) if rng.random() < 0.03 else rng.normal(0, 13)
     return Pose(float(np.clip(yaw, -80, 80)), float(np.clip(pitch, -40, 40)), float(roll), distance)
 
 
