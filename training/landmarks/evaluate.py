@@ -40,7 +40,7 @@ from training.card import as_json, record
 from training.command import command
 from training.data.coco import DataError
 from training.data.driver_faces import DriverFaces
-from training.data.face_sets import TFW_PARTS, Tfw, five_points, sample_faces
+from training.data.face_sets import TFW_PARTS, SfTl54, Tfw, five_points, sample_faces
 from training.landmarks.backbone import backbone_of
 from training.landmarks.fit import load_network
 from training.landmarks.matching import LAYOUT, check_network
@@ -251,6 +251,22 @@ def tfw_summary(name: str, root: Path) -> dict[str, dict[str, float]]:
     return results
 
 
+def sf_tl54_summary(name: str, root: Path, part: str = "test") -> dict[str, dict[str, float]]:
+    """Accuracy on a set of SF-TL54, in its own boxes and in the boxes around the points, which training has.
+
+    Raises DataError if the set is not there.
+    """
+    card, network = load(name)
+    faces = SfTl54(root, part)
+    results = {}
+    for box, own in (("labelled boxes", True), ("boxes of the points", False)):
+        found = predict(network, card, tqdm(((face.values, face.box if own else face_box(face.points), face.points)
+                                             for face in map(faces.__getitem__, range(len(faces)))),
+                                            total=len(faces), desc=box, mininterval=5.0, disable=None))
+        results[f"SF-TL54 {part}, {box}"] = {"faces": float(len(faces)), **summary(found)}
+    return results
+
+
 @command(DataError, ModelError, EngineError, OSError)
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
@@ -260,6 +276,7 @@ def main(argv: list[str] | None = None) -> int:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--data", type=Path, help="folder with driver_faces and sf_tl54_sample")
     where.add_argument("--tfw", type=Path, metavar="FOLDER", help="measure on the sets of TFW there instead")
+    where.add_argument("--sf-tl54", type=Path, metavar="FOLDER", help="measure on SF-TL54's test set there instead")
     parser.add_argument("--person", default="2", choices=("1", "2"), help="people of driver_faces; 2 are for testing")
     parser.add_argument("--step", type=int, default=1, help="take every so many frames")
     parser.add_argument("--jitter", type=float, default=0.0, help="error of the face boxes, as part of their side")
@@ -270,11 +287,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     check_number("--jitter", args.jitter, 0)
     face = replace(FACES, second_look=not args.one_look)
-    if args.tfw:
+    if args.tfw or args.sf_tl54:
         if args.write_card or args.box_errors or args.jitter or args.step != 1 or args.one_look:
-            raise DataError("--tfw takes none of --write-card, --box-errors, --jitter, --step and --one-look")
-        print(json.dumps({on: as_json(values) for on, values in tfw_summary(args.model, args.tfw).items()},
-                         indent=1))
+            raise DataError(f"{'--tfw' if args.tfw else '--sf-tl54'} takes none of --write-card, --box-errors, "
+                            "--jitter, --step and --one-look")
+        measured = tfw_summary(args.model, args.tfw) if args.tfw else sf_tl54_summary(args.model, args.sf_tl54)
+        print(json.dumps({on: as_json(values) for on, values in measured.items()}, indent=1))
         return 0
     if args.write_card:
         if args.step != 1 or args.jitter or args.box_errors or args.one_look:

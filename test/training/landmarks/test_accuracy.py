@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from thermal_kd_ros.faces import face_box  # noqa: E402
 from thermal_kd_ros.models.checkpoint import WEIGHTS_FOLDER, read, read_card, write  # noqa: E402
 from training.card import as_json  # noqa: E402
 from training.data.driver_faces import DriverFaces  # noqa: E402
@@ -202,3 +203,31 @@ def test_tfw_is_measured_by_its_five_points(tmp_path, shared_data, capsys):
     assert "has none of indoor.csv" in capsys.readouterr().err
     assert main(["landmarks_light", "--tfw", str(tmp_path), "--step", "3"]) == 1
     assert "--tfw takes none of" in capsys.readouterr().err
+
+
+def test_sf_tl54_is_measured_in_both_kinds_of_boxes(tmp_path, shared_data, capsys):
+    """Recorded faces in SF-TL54's layout; the labels are what the network finds in the boxes of the points."""
+    _need(shared_data, "landmarks_light")
+    frames = DriverFaces(shared_data / "driver_faces", "2", 200)
+    card, network = load("landmarks_light")
+    folder = tmp_path / "gray" / "test"
+    (folder / "images").mkdir(parents=True)
+    (folder / "json").mkdir()
+    for i in range(2):
+        frame = frames[i]
+        cv2.imwrite(str(folder / "images" / f"{i}.png"), frame.values)
+        points = frame.points.astype(np.float64)
+        for _ in range(8):  # until the box around what is found gives nearly the same again
+            points = predict(network, card, [(frame.values, face_box(points), points)]).points[0]
+        x1, y1, x2, y2 = (float(v) for v in frame.box)
+        shapes = [{"label": "face", "points": [[x1, y1], [x2, y2]]}, {"label": "all", "points": points.tolist()}]
+        (folder / "json" / f"{i}.json").write_text(json.dumps({"shapes": shapes}))
+    assert main(["landmarks_light", "--sf-tl54", str(tmp_path)]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    own, ours = (figures[f"SF-TL54 test, {box}"] for box in ("labelled boxes", "boxes of the points"))
+    assert own["faces"] == ours["faces"] == 2
+    assert ours["nme_percent"] < 1.0 and ours["nme_percent"] < own["nme_percent"] < 15.0
+    assert main(["landmarks_light", "--sf-tl54", str(tmp_path / "gray")]) == 1
+    assert "has no images" in capsys.readouterr().err
+    assert main(["landmarks_light", "--sf-tl54", str(tmp_path), "--jitter", "0.1"]) == 1
+    assert "--sf-tl54 takes none of" in capsys.readouterr().err
