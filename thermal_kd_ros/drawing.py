@@ -24,8 +24,12 @@ _SMALL = 24
 
 def palette(image01: np.ndarray) -> np.ndarray:
     """(H, W) float in [0, 1] to (H, W, 3) uint8 BGR, black over purple and orange to pale yellow."""
-    grey = np.clip(np.nan_to_num(image01) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
-    return cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO)
+    return cv2.applyColorMap(grey(image01), cv2.COLORMAP_INFERNO)
+
+
+def grey(image01: np.ndarray) -> np.ndarray:
+    """(H, W) float in [0, 1] to uint8; NaN becomes black."""
+    return np.clip(np.nan_to_num(image01) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
 
 
 def draw(image01: np.ndarray, result: PerceptionResult, celsius: np.ndarray | None, scale: int = 1) -> np.ndarray:

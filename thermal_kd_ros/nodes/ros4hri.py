@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from ..config import PerceptionConfig
+from ..drawing import grey
 from ..faces import CROP_MARGIN, normalise_crop, without_faces
 from ..frames import ThermalFrame
 from ..geometry import FaceCrop
@@ -76,8 +77,7 @@ def landmarks70_message(messages: ModuleType, header: Header, points: np.ndarray
 def crop_message(header: Header, frame: ThermalFrame, box: np.ndarray) -> Image:
     """The square around a face's box (4,), grey with the contrast that the landmark network sees it in."""
     crop = normalise_crop(FaceCrop.around(box, CROP_SIZE, CROP_MARGIN).apply(frame.values).astype(np.float32))
-    grey = np.clip(np.nan_to_num(crop) * 255.0 + 0.5, 0.0, 255.0).astype(np.uint8)
-    return image_message(header, grey, "mono8")
+    return image_message(header, grey(crop), "mono8")
 
 
 @dataclass
