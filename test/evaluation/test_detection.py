@@ -119,41 +119,46 @@ def test_what_has_no_truth_has_no_figure() -> None:
         assert all(math.isnan(value) for value in average_precision([region], [result], CLASSES).values())
 
 
+def counted(truths: list[Truth], results: list[Detections], threshold: float) -> tuple[int, int, int, int]:
+    """What is found, found twice and false from a score of ``threshold`` on, and the number of truths."""
+    found = twice = false = positives = 0
+    for truth, result in zip(truths, results, strict=True):
+        regions = [b for b, i in zip(truth.boxes.tolist(), truth.ignore, strict=True) if i]
+        for name in CLASSES:
+            real = [b for b, label, i in zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True)
+                    if label == name and not i]
+            positives += len(real)
+            mine = sorted(((float(s), b) for s, b, k in zip(result.scores, result.boxes.tolist(), result.labels,
+                                                            strict=True)
+                           if result.class_names[k] == name and s >= threshold), key=lambda e: -e[0])
+            taken: set[int] = set()
+            for _, box in mine:
+                free = [j for j in range(len(real)) if j not in taken and overlap(box, real[j], False) >= 0.5]
+                if free:
+                    taken.add(max(free, key=lambda j: overlap(box, real[j], False)))
+                    found += 1
+                elif any(overlap(box, real[j], False) > 0.5 for j in taken):
+                    twice += 1
+                elif not any(overlap(box, region, True) >= 0.5 for region in regions):
+                    false += 1
+    return found, twice, false, positives
+
+
 def brute_force_duplicates(truths: list[Truth], results: list[Detections]) -> tuple[float, float]:
     """Duplicate rate and F1 at the best of all thresholds, each threshold counted from scratch."""
-    best = (-1.0, 0.0, 0.0)
+    best = (-1.0, 0.0)
     for threshold in sorted({float(s) for r in results for s in r.scores}, reverse=True):
-        found = twice = false = positives = 0
-        for truth, result in zip(truths, results, strict=True):
-            regions = [b for b, i in zip(truth.boxes.tolist(), truth.ignore, strict=True) if i]
-            for name in CLASSES:
-                real = [b for b, label, i in zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True)
-                        if label == name and not i]
-                positives += len(real)
-                mine = sorted(((float(s), b) for s, b, k in zip(result.scores, result.boxes.tolist(), result.labels,
-                                                                strict=True)
-                               if result.class_names[k] == name and s >= threshold), key=lambda e: -e[0])
-                taken: set[int] = set()
-                for _, box in mine:
-                    free = [j for j in range(len(real)) if j not in taken and overlap(box, real[j], False) >= 0.5]
-                    if free:
-                        taken.add(max(free, key=lambda j: overlap(box, real[j], False)))
-                        found += 1
-                    elif any(overlap(box, real[j], False) > 0.5 for j in taken):
-                        twice += 1
-                    elif not any(overlap(box, region, True) >= 0.5 for region in regions):
-                        false += 1
+        found, twice, false, positives = counted(truths, results, threshold)
         f1 = 2 * found / (found + twice + false + positives)
         if f1 > best[0] + 1e-12:
-            best = (f1, twice / max(found, 1), threshold)
+            best = (f1, twice / max(found, 1))
     return best[1], best[0]
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_duplicates_agree_with_brute_force(seed: int) -> None:
-    rng = np.random.default_rng(100 + seed)
+def crowded_scenes(seed: int) -> tuple[list[Truth], list[Detections]]:
+    """Random scenes in which some objects are found again, a little aside."""
+    rng = np.random.default_rng(seed)
     truths, results = (list(part) for part in zip(*(random_scene(rng) for _ in range(12)), strict=True))
-    # Some objects are found again, a little aside.
     crowded = []
     for found in results:
         again = rng.random(len(found)) < 0.5
@@ -161,6 +166,12 @@ def test_duplicates_agree_with_brute_force(seed: int) -> None:
         scores = np.concatenate([found.scores, rng.random(int(again.sum()))]).astype(np.float32)
         crowded.append(Detections(boxes.astype(np.float32), scores,
                                   np.concatenate([found.labels, found.labels[again]]), CLASSES))
+    return truths, crowded
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_duplicates_agree_with_brute_force(seed: int) -> None:
+    truths, crowded = crowded_scenes(100 + seed)
     scores = duplicates(truths, crowded, CLASSES)
     rate, f1 = brute_force_duplicates(truths, crowded)
     assert scores["best_f1"] == pytest.approx(f1, abs=1e-9)
@@ -169,27 +180,12 @@ def test_duplicates_agree_with_brute_force(seed: int) -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.7, 1.1])
 def test_precision_and_recall_agree_with_counting(threshold: float) -> None:
-    rng = np.random.default_rng(7)
-    truths, results = (list(part) for part in zip(*(random_scene(rng) for _ in range(20)), strict=True))
-    right = wrong = positives = 0
-    for truth, result in zip(truths, results, strict=True):
-        regions = [box for box, ignored in zip(truth.boxes.tolist(), truth.ignore, strict=True) if ignored]
-        for name in CLASSES:
-            free = [box for box, label, ignored in zip(truth.boxes.tolist(), truth.names, truth.ignore, strict=True)
-                    if label == name and not ignored]
-            positives += len(free)
-            every = zip(result.scores, result.boxes.tolist(), result.labels, strict=True)
-            mine = [(float(s), box) for s, box, k in every if result.class_names[k] == name and s >= threshold]
-            for _, box in sorted(mine, key=lambda entry: -entry[0]):
-                best = max(free, key=lambda b: overlap(box, b, False), default=None)
-                if best is not None and overlap(box, best, False) >= 0.5:
-                    free.remove(best)
-                    right += 1
-                elif not any(overlap(box, region, True) >= 0.5 for region in regions):
-                    wrong += 1
-    precision, recall = precision_and_recall(truths, results, CLASSES, threshold)
-    assert recall == pytest.approx(right / positives)
-    assert precision == pytest.approx(right / (right + wrong)) if right + wrong else math.isnan(precision)
+    truths, crowded = crowded_scenes(7)
+    found, twice, false, positives = counted(truths, crowded, threshold)
+    precision, recall = precision_and_recall(truths, crowded, CLASSES, threshold)
+    assert recall == pytest.approx(found / positives)
+    shown = found + twice + false
+    assert precision == pytest.approx(found / shown) if shown else math.isnan(precision)
 
 
 def test_what_counts_as_a_duplicate() -> None:
