@@ -24,9 +24,11 @@ from training.landmarks.fit import (
     Settings,
     Sources,
     Terms,
+    add_crop_options,
     add_options,
     build,
     chosen,
+    chosen_crops,
     digest,
     fit,
     heads_before,
@@ -125,12 +127,13 @@ def main(argv: list[str] | None = None) -> int:
                         help="weight of prediction distillation")
     add_decay(parser, defaults.decay)
     add_options(parser, defaults)
+    add_crop_options(parser, defaults)
     args = parser.parse_args(argv)
 
     def stage() -> Path:
         settings = CompressSettings(
             name=f"landmarks_{args.size}", spec=SIZES[args.size], features=args.features, predictions=args.predictions,
-            decay=decay_of(args), **chosen(args))  # type: ignore[arg-type]
+            decay=decay_of(args), crops=chosen_crops(args, defaults), **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.heads, args.teacher, args.output, args.data, usable_device(args.device),
                      args.workers)
 

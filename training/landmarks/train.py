@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
 
     def stage() -> Path:
         layout = args.adapt_layout or ("driver" if args.adapt else "")
-        settings = PlainSettings(adapt=layout, sharp=args.sharp, spec=replace(LandmarkerSpec(), reach=args.reach),
+        settings = PlainSettings(adapt=layout, sharp=args.sharp, spec=LandmarkerSpec(reach=args.reach),
                                  crops=chosen_crops(args, PlainSettings()), **chosen(args))  # type: ignore[arg-type]
         return train(settings, args.heads, args.output, args.data, usable_device(args.device), args.workers, args.adapt)
 

@@ -106,6 +106,7 @@ def test_the_shipped_networks_are_far_better_than_a_mean_face(tmp_path, shared_d
     light, tiny, mean = (rows[name]["rendered"]["nme_percent"] for name in (
         "landmarks_light", "landmarks_tiny", "mean face"))
     assert light < mean / 3 and tiny < mean / 2.5 and 20 < mean < 60
+    assert rows["landmarks_light"]["rendered, ordinary crops"]["nme_percent"] < light
 
 
 def test_what_is_missing_is_told(tmp_path, capsys, cache):

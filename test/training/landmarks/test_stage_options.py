@@ -63,7 +63,8 @@ def test_switches_of_distillation_reach_their_stages(chosen):
 
 @pytest.mark.parametrize("stage, wrong, said", [
     *((stage, ["--loss-width", "0"], "--loss-width 0: give a number of pixels above 0") for stage in STAGES),
-    (train, ["--ordinary", "1.5"], "--ordinary 1.5: give a value in 0..1"), (train, ["--sharp", "-1"], "--sharp -1.0"),
+    *((stage, ["--ordinary", "1.5"], "--ordinary 1.5: give a value in 0..1") for stage in (train, compress)),
+    (train, ["--sharp", "-1"], "--sharp -1.0"),
     (train, ["--reach", "0.5"], "--reach 0.5"),
     (train, ["--loss-curvature", "inf"], "--loss-curvature inf"), (train, ["--likelihood", "-1"], "--likelihood -1.0"),
     (train, ["--loss", "gaussian", "--likelihood", "2"], "--loss gaussian is one part"),
