@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -49,6 +50,10 @@ def detect(*arguments: Any) -> int:
     return __main__.main(["detect", *(str(argument) for argument in arguments)])
 
 
+RADIOMETRIC = {"a16.png", "b16.tiff", "f.npy", "g_large.npy"}
+"""The images of ``folder`` that hold temperatures."""
+
+
 def check_schema(content: dict[str, Any], layout: str) -> None:
     assert set(content) == {"images"}
     for image in content["images"]:
@@ -57,9 +62,10 @@ def check_schema(content: dict[str, Any], layout: str) -> None:
             x, y, width, height = found["box"]
             assert 0 <= x <= x + width <= image["width"] + 0.01 and 0 <= y <= y + height <= image["height"] + 0.01
             assert 0.0 <= found["score"] <= 1.0
-        assert all(set(found) == {"class", "score", "box"} for found in image["detections"])
+        warm = {"temperature"} if Path(image["file"]).name in RADIOMETRIC else set()
+        assert all(set(found) == {"class", "score", "box"} | warm for found in image["detections"])
         for face in image["faces"]:
-            assert set(face) == {"score", "box", "landmarks", "layout"} and face["layout"] == layout
+            assert set(face) == {"score", "box", "landmarks", "layout"} | warm and face["layout"] == layout
             assert len(face["landmarks"]) == 54
             assert all(len(point) == 3 and 0.0 <= point[2] <= 1.0 for point in face["landmarks"])
 
@@ -129,11 +135,44 @@ def test_a_higher_score_leaves_out_what_is_below(folder: Path, tmp_path: Path, m
 
 
 def test_units_change_nothing_but_the_temperatures(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
+    warmest = {}
+    found = []
     for unit in ("centikelvin", "counts", "fahrenheit"):
         assert detect(folder / "a16.png", "--json", tmp_path / f"{unit}.json", "--unit", unit, "--score", 0.0,
                       "--set", "contrast.min_span_k=0.01", "--set", "contrast.min_span_counts=1", *model_options) == 0
-    first, *others = ((tmp_path / f"{unit}.json").read_text() for unit in ("centikelvin", "counts", "fahrenheit"))
-    assert all(other == first for other in others)
+        content = json.loads((tmp_path / f"{unit}.json").read_text())
+        (image,) = content["images"]
+        told = [one.pop("temperature", None) for one in (*image["detections"], *image["faces"])]
+        assert all((one is None) == (unit == "counts") for one in told)
+        warmest[unit] = told[0]
+        found.append(content)
+    assert found[0] == found[1] == found[2]
+    counts = (warmest["centikelvin"]["maximum"] + 273.15) * 100
+    assert warmest["fahrenheit"]["maximum"] == pytest.approx((counts - 32) * 5 / 9, abs=0.6)
+
+
+def test_temperatures_are_those_of_the_pixels(folder: Path, tmp_path: Path, model_options: list[str]) -> None:
+    celsius = np.load(folder / "f.npy")
+    assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--score", 0.0, "--set", "face.min_size_px=1",
+                  *model_options) == 0
+    (image,) = json.loads((tmp_path / "r.json").read_text())["images"]
+    for found in (*image["detections"], *image["faces"]):
+        x, y, width, height = found["box"]
+        inside = celsius[int(y) : math.ceil(y + height), int(x) : math.ceil(x + width)].ravel()
+        low, high = np.percentile(inside, (2, 98))
+        assert found["temperature"]["maximum"] == pytest.approx(high, abs=0.1)
+        assert found["temperature"]["mean"] == pytest.approx(inside[(inside >= low) & (inside <= high)].mean(), abs=0.1)
+    assert image["detections"] and image["faces"]
+    for face in image["faces"]:
+        for (u, v, _), told in zip(face["landmarks"], face["temperature"]["landmarks"], strict=True):
+            row, column = int(v // 1), int(u // 1)
+            inside = 0 <= row < celsius.shape[0] and 0 <= column < celsius.shape[1]
+            assert (told is None) == (not inside)
+            if inside:
+                near = celsius[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
+                assert near.min() - 0.01 <= told <= near.max() + 0.01
+        canthus = face["temperature"]["canthus"]
+        assert canthus is None or celsius.min() <= canthus <= celsius.max()
 
 
 def test_a_unit_that_cannot_be_is_pointed_out(folder: Path, tmp_path: Path, model_options: list[str],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,9 +217,9 @@ class _Job:
             for start in range(0, len(files), self.batch):
                 some = files[start : start + self.batch]
                 ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
-                for (file, name, frame), result in self._process(ready):
+                for (file, name, _), result in self._process(ready):
                     self._draw(name, result)
-                    yield entry_of(file, frame.shape, result)
+                    yield entry_of(file, result)
                 bar.update(len(some))
 
     def _process(self, ready: list[_Ready]) -> list[tuple[_Ready, PerceptionResult]]:
@@ -285,13 +286,17 @@ class _Job:
         write_image(_picture(self.overlay, name), picture)
 
 
-def entry_of(file: Path, shape: tuple[int, int], result: PerceptionResult) -> dict[str, Any]:
-    """What the JSON says of one image; boxes are x y width height, in pixels of the image."""
+def entry_of(file: Path, result: PerceptionResult) -> dict[str, Any]:
+    """What the JSON says of one image; boxes are x y width height, in pixels of the image.
+
+    Of a radiometric image it has temperatures too, degrees Celsius, or None where one is not known.
+    """
     objects, faces = result.detections, result.faces
-    return {
+    height, width = result.frame.shape
+    entry: dict[str, Any] = {
         "file": str(file),
-        "width": shape[1],
-        "height": shape[0],
+        "width": width,
+        "height": height,
         "detections": [
             {"class": objects.class_names[label], "score": _round(score, 5), "box": _xywh(box)}
             for box, score, label in zip(objects.boxes, objects.scores, objects.labels, strict=True)
@@ -302,6 +307,26 @@ def entry_of(file: Path, shape: tuple[int, int], result: PerceptionResult) -> di
             for box, score, points, sure in zip(faces.boxes, faces.scores, faces.points, faces.confidence, strict=True)
         ],
     }
+    if result.frame.radiometric:
+        _add_temperatures(entry, result)
+    return entry
+
+
+def _add_temperatures(entry: dict[str, Any], result: PerceptionResult) -> None:
+    """Give each object and face of an entry what the node's markers say of it, and a face its points' too."""
+    from ..temperature import box_temperatures
+
+    faces = result.faces
+    for kind, boxes in (("detections", result.detections.boxes), ("faces", faces.boxes)):
+        for one, maximum, mean in zip(entry[kind], *box_temperatures(result.frame, boxes), strict=True):
+            one["temperature"] = {"maximum": _degrees(maximum), "mean": _degrees(mean)}
+    for one, canthus, points in zip(entry["faces"], faces.canthus_temperature, faces.temperature, strict=True):
+        one["temperature"] |= {"canthus": _degrees(canthus), "landmarks": [_degrees(point) for point in points]}
+
+
+def _degrees(celsius: Any) -> float | None:
+    """For JSON, which has no NaN."""
+    return _round(celsius, 2) if math.isfinite(celsius) else None
 
 
 def _round(value: Any, digits: int) -> float:
