@@ -384,7 +384,7 @@ def test_clothes_hide_skin_and_split_at_the_waist(assets: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [roadside.palm, roadside.great_tree, roadside.lantern, roadside.traffic_light,
-                                  roadside.post])
+                                  roadside.post, roadside.utility_pole])
 def test_what_lines_a_street_stands_upright_on_the_ground(make) -> None:
     heights = []
     for seed in range(12):

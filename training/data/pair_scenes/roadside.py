@@ -1,4 +1,4 @@
-"""What lines a street and is taken for people or cars: warm trunks, palms, lanterns, traffic lights, posts, signs."""
+"""What lines a street and is taken for people or cars: warm trunks, palms, lanterns, lights, posts, signs, poles."""
 
 from __future__ import annotations
 
@@ -162,3 +162,44 @@ def sign(rng: np.random.Generator, climate: Climate) -> Thing:
                       linear(0.4, 0.4, 0.4))
     look.set(Material.PLATE, climate.air + rng.normal(0, 2) + climate.sun * rng.uniform(0, 12), random_colour(rng))
     return joined([part(plate, Material.PLATE), part(stem, Material.METAL)]), look
+
+
+def utility_pole(rng: np.random.Generator, climate: Climate) -> Thing:
+    """A wooden pole with cross-arms, wires and joints on them, and often the warm cans of transformers."""
+    tall = rng.uniform(7.0, 12.0)
+    path, radii = _stem(tall, rng.uniform(0.1, 0.17), rng.normal(0, 0.1, 2), 0.3)
+    parts = [_bark(rng, tube(path, radii, 0.0, 8), 0.003)]
+    metal: list[Mesh] = []
+    for below in np.cumsum(rng.uniform(0.3, 1.2, int(rng.integers(1, 4)))):
+        at, half = path[-1] + (0.0, below, 0.0), rng.uniform(0.5, 1.2)
+        parts.append(part(box(at - (half, 0.06, 0.05), at + (half, 0.06, 0.05), 0.0), Material.WOOD))
+        for x in rng.choice([-0.95, -0.5, 0.5, 0.95], int(rng.integers(1, 4)), replace=False):
+            end = at + (x * half, -0.15, 0.0)
+            metal.append(ellipsoid(end, (0.06, 0.12, 0.06), 0.0, 8, 5))
+            if rng.random() < 0.6:
+                metal += _wire(rng, end)
+    parts.append(part(merge(metal), Material.METAL))
+    if rng.random() < 0.5:
+        cans: list[Mesh] = []
+        bottom = path[-1] + (0.0, rng.uniform(2.0, 3.5), 0.0)
+        for turn in np.arange(int(rng.choice([1, 2, 3], p=[0.7, 0.1, 0.2]))) * 0.9 + rng.uniform(0, 6):
+            radius, height = rng.uniform(0.18, 0.35), rng.uniform(0.6, 1.2)
+            foot = bottom + (np.cos(turn) * (radius + 0.15), 0.0, np.sin(turn) * (radius + 0.15))
+            cans.append(tube(np.array([foot, foot - (0, height, 0)]), np.full(2, radius), 0.0, 12))
+        parts.append(part(merge(cans), Material.HOT))
+    look = _woody(rng, climate)
+    look.set(Material.METAL, climate.air + rng.normal(0, 1.0) + climate.sun * rng.uniform(0, 6), linear(0.3, 0.3, 0.3))
+    return joined(parts), look.set(Material.HOT, climate.air + rng.uniform(1, 25), linear(0.5, 0.52, 0.5))
+
+
+def _wire(rng: np.random.Generator, end: np.ndarray) -> list[Mesh]:
+    """A wire that hangs through to either side of ``end``, sometimes with a joint on it."""
+    reach, sag = rng.uniform(10, 20), rng.uniform(0.2, 1.5)
+    share = np.array([-1.0, -0.6, -0.25, 0.0, 0.25, 0.6, 1.0])
+    path = end + np.stack([reach * share, sag * np.abs(share), 0 * share], axis=1)
+    found = [tube(path, np.full(len(path), rng.uniform(0.01, 0.035)), 0.0, 5, (0, 0, 1))]
+    if rng.random() < 0.25:
+        middle, long = path[int(rng.choice([1, 2, 4, 5]))], rng.uniform(0.15, 0.5)
+        joint = np.array([middle - (long, 0, 0), middle + (long, 0, 0)])
+        found.append(tube(joint, np.full(2, rng.uniform(0.06, 0.15)), rng.uniform(0, 6), 8, (0, 0, 1)))
+    return found

@@ -158,7 +158,7 @@ def _line(rng: np.random.Generator, stage: Stage, road: Road) -> None:
     for side in (-1, 1):
         for make, chance, gap in ((roadside.palm, 0.3, 9.0), (roadside.great_tree, 0.45, 12.0),
                                   (roadside.lantern, 0.35, 18.0), (roadside.post, 0.35, 7.0),
-                                  (roadside.sign, 0.25, 12.0)):
+                                  (roadside.sign, 0.25, 12.0), (roadside.utility_pole, 0.2, 30.0)):
             if rng.random() > chance:
                 continue
             kerb, z = side * (road.half + rng.uniform(0.5, 6)), rng.uniform(3, 14)

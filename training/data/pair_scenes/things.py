@@ -8,7 +8,7 @@ import numpy as np
 
 from thermal_kd_ros.simulation import surroundings
 from thermal_kd_ros.simulation.climate import Climate
-from thermal_kd_ros.simulation.mesh import Mesh, box, ellipsoid, quads, tube
+from thermal_kd_ros.simulation.mesh import Mesh, box, ellipsoid, merge, quads, tube
 from thermal_kd_ros.simulation.noise import point_noise
 from training.data.pair_scenes.materials import Look, Material, linear, random_colour
 from training.data.pair_scenes.model import Model, joined, part
@@ -68,7 +68,7 @@ def clutter(rng: np.random.Generator, climate: Climate) -> Thing:
 
 
 def house(rng: np.random.Generator, climate: Climate, width: float, depth: float, height: float) -> Thing:
-    """A box of bricks, plaster or wood with windows, a door, a roof, and sometimes a hot chimney."""
+    """A box of bricks, plaster or wood with windows, a roof, and sometimes a hot chimney and vents on top."""
     wall = climate.wall + rng.normal(0, 1.0)
     shell = box((-width / 2, -height, -depth / 2), (width / 2, 0, depth / 2), 0.0, 6)
     shell = shell.heated(0.4 * point_noise(rng, shell.vertices, 6.0) + 0.3 * point_noise(rng, shell.vertices, 1.0))
@@ -86,6 +86,7 @@ def house(rng: np.random.Generator, climate: Climate, width: float, depth: float
                 heat.append(rng.uniform(0, 5) * (rng.random() < 0.3))
     if panes:
         parts.append(part(quads(np.array(panes), np.array(heat)), Material.GLASS))
+    rise = 0.0
     if rng.random() < 0.6:
         rise = rng.uniform(0.2, 0.5) * depth
         corners = [[[-width / 2, -height, s * depth / 2], [width / 2, -height, s * depth / 2],
@@ -94,6 +95,9 @@ def house(rng: np.random.Generator, climate: Climate, width: float, depth: float
     if rng.random() < 0.4:
         x = rng.uniform(-0.35, 0.35) * width
         parts.append(part(box((x - 0.3, -height - 2.5, -0.3), (x + 0.3, -height + 0.5, 0.3), 0.0), Material.HOT))
+    if rng.random() < 0.5:
+        parts.append(part(merge([_on_roof(rng, width, depth, height, rise) for _ in range(int(rng.integers(1, 5)))]),
+                          Material.METAL))
     look = Look()
     rgb = linear(0.6, 0.38, 0.3) if rng.random() < 0.3 else random_colour(rng, 0.7) * 0.5 + 0.2
     look.set(Material.WALL, wall, rgb)
@@ -101,8 +105,23 @@ def house(rng: np.random.Generator, climate: Climate, width: float, depth: float
     look.set(Material.GLASS, wall - rng.uniform(0.03, 0.2) * (climate.air - climate.sky), linear(0.15, 0.18, 0.2),
              float(rng.choice([1.0, rng.uniform(1.5, 4.0)], p=[0.6, 0.4])),  # heated rooms, thin panes
              float(rng.uniform(1, 4)) if climate.sun < 0.1 and rng.random() < 0.6 else 0.0)
+    look.set(Material.METAL, climate.air + rng.uniform(-2, 4) + climate.sun * rng.uniform(0, 8),
+             random_colour(rng, 0.3))
     look.set(Material.HOT, climate.air + rng.uniform(2, 30), rgb)
     return joined(parts), look
+
+
+def _on_roof(rng: np.random.Generator, width: float, depth: float, height: float, rise: float) -> Mesh:
+    """A vent, a pipe with a cap or a fan's box, on the near half of a roof that rises to its ridge by ``rise``."""
+    x, z = rng.uniform(-0.45, 0.45) * width, -rng.uniform(0, 0.45) * depth
+    foot = np.array([x, -height - rise * (1 + 2 * z / depth), z])
+    tall, wide = rng.uniform(0.3, 1.3), rng.uniform(0.07, 0.3)
+    warm = rng.uniform(0, 12)
+    if rng.random() < 0.4:
+        return box(foot - (wide, tall, wide), foot + (wide, 0.3, wide), warm)
+    pipe = tube(np.array([foot + (0, 0.3, 0), foot - (0, tall, 0)]), np.full(2, wide), warm, 9)
+    cap = ellipsoid(foot - (0, tall, 0), wide * rng.uniform(1.0, 1.7, 3) * (1, 0.7, 1), warm, 9, 6)
+    return merge([pipe, cap]) if rng.random() < 0.6 else pipe
 
 
 def hot_thing(rng: np.random.Generator, air: float) -> Thing:
