@@ -97,6 +97,8 @@ def test_linear_mode_uses_its_scale_and_offset():
         (np.full((8, 8), 22.0, np.float32), "celsius"),
         (np.full((8, 8), 295.0, np.float32), "kelvin"),
         (np.full((8, 8), 4321.0, np.float32), "raw_counts"),
+        (np.where(np.arange(400).reshape(20, 20) < 24, 1150.0, 35.0).astype(np.float32), "celsius"),  # a fire in view
+        (np.linspace(-2000.0, 2000.0, 400, dtype=np.float32).reshape(20, 20), "raw_counts"),
     ],
 )
 def test_guess_mode(values, mode):

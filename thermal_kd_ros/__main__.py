@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -35,17 +37,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(given)
     try:
         code: int = args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output, such as head, has what it wanted.
+        # The reader of our output, such as head, has what it wanted; what is still to be written goes nowhere.
+        _discard_output()
         sys.stderr.close()
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "what was said cannot be written: "
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        _discard_output()
+        return 1
     except ImportError as error:
         print(f"error: {not_installed(error)}", file=sys.stderr)
         return 1
     return code
+
+
+def _discard_output() -> None:
+    """Let Python end without another try at what could not be written to stdout."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 if __name__ == "__main__":

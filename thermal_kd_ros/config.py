@@ -273,8 +273,9 @@ class NodeConfig:
     transport: str = _parameter(
         "auto", "Which images are read: raw (image), compressed (image/compressed), or auto: raw where there are any.",
         choices=TRANSPORTS)
-    max_age_s: float = _parameter(0.5, "Frames whose stamp is older than this, in seconds, are dropped; 0 is off.",
-                                  bounds=(0.0, 3600.0), live=True)
+    max_age_s: float = _parameter(
+        0.5, "Frames whose stamp is older than this on arrival, in seconds, are dropped; 0 is off.",
+        bounds=(0.0, 3600.0), live=True)
     max_rate_hz: float = _parameter(0.0, "Most frames of a camera processed in a second; 0 is no limit.",
                                     bounds=(0.0, 1000.0), live=True)
     expected_rate_hz: float = _parameter(

@@ -42,8 +42,10 @@ def normalise_crop(values: np.ndarray) -> np.ndarray:
     """A resized face crop (S, S) in any unit to (S, S) float32 in [0, 1].
 
     The span is the crop's own, so that a face looks the same whatever else is in the frame. A constant crop becomes
-    0.5 throughout.
+    0.5 throughout. What is not finite becomes 0: resizing makes NaN of some infinite pixels and not of others.
     """
+    if values.dtype.kind == "f":
+        values = np.where(np.isfinite(values), values, np.float32(np.nan))
     finite = values[np.isfinite(values)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
     return robust_span(values, CROP_CONTRAST, max(LEAST_SPAN, LEAST_SPAN_PART * largest)).apply(values)

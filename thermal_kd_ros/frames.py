@@ -191,18 +191,23 @@ def explain_mode(values: np.ndarray) -> tuple[str, str]:
     """The input mode that fits an image's type and robust range, and why in words.
 
     8 bits are a display picture. 16 bits are centikelvin if the middle of the image lies between -60 and 130 degrees
-    Celsius and its spread is that of a scene; else raw counts. Floats are degrees Celsius if the middle is
-    below 150, kelvin if it lies between 200 and 450, else raw counts.
+    Celsius and its spread is that of a scene; else raw counts. Floats are degrees Celsius if the middle is between -100
+    and 150 and the rest not far from it, but for a tenth at either end, which may be a fire; kelvin if the middle lies
+    between 200 and 450, else raw counts.
     """
     if values.dtype == np.uint8:
         return "display8", "8 bits are a picture for people, whatever the camera made of the temperatures"
-    low, middle, high = percentiles(_sample(values), (2.0, 50.0, 98.0))
+    sample = _sample(values)
     if values.dtype == np.uint16:
+        low, middle, high = percentiles(sample, (2.0, 50.0, 98.0))
         as_celsius = f"in hundredths of a kelvin the image is about {middle / 100 - 273.15:.1f} degrees Celsius"
         if 27315 - 6000 <= middle <= 27315 + 13000 and high - low < 20000:
             return "centikelvin", f"{as_celsius}, which a scene can have"
         return "raw_counts", f"{as_celsius} with a spread of {(high - low) / 100:.0f}, which no scene has"
-    if -100.0 <= middle < 150.0 and high - low < 1000.0:
+    low, middle, high = percentiles(sample, (10.0, 50.0, 90.0))
+    if -100.0 <= middle < 150.0:
+        if high - low >= 1000.0:
+            return "raw_counts", f"the image is {low:.4g} to {high:.4g}, as no scene is in degrees Celsius"
         return "celsius", f"the middle of the image is {middle:.1f}, which a scene can have in degrees Celsius"
     if 200.0 <= middle <= 450.0:
         return "kelvin", f"the middle of the image is {middle:.1f}, which a scene can have in kelvin"

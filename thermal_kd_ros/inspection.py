@@ -153,7 +153,8 @@ def _notes(values: np.ndarray, frame: ThermalFrame, config: ThermalConfig) -> It
         yield ("colour is read as grey, the mean of the channels: a palette hides temperatures. Let the camera publish "
                "mono16 or 32FC1, or save radiometric files, if it can")
     if pixels.dtype.kind == "f" and (bad := 1.0 - np.isfinite(pixels).mean()) > 0.0:
-        yield f"{bad:.2%} of the pixels are NaN or infinite; they are left out of the contrast and become black"
+        yield (f"{bad:.2%} of the pixels are NaN or infinite; they are left out of the contrast and become black, plus "
+               "infinity white")
     if config.black_hot:
         yield ("thermal.black_hot turned this picture round: the values above are those after it"
                if frame.mode == "display8" else "thermal.black_hot does nothing here: this is no picture for people")

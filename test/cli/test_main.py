@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -41,6 +42,24 @@ def test_no_and_unknown_commands_are_refused(repository: Path) -> None:
     for arguments in ((), ("detcet",)):
         done = run(*arguments, root=repository)
         assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full, which is always full")
+def test_output_that_cannot_be_written_ends_in_a_line(repository: Path) -> None:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "thermal_kd_ros", "models"]
+    with open("/dev/full", "w") as full:
+        for environment in (buffered, buffered | {"PYTHONUNBUFFERED": "1"}):
+            done = subprocess.run(command, cwd=repository, stdout=full, stderr=subprocess.PIPE, text=True,
+                                  env=environment)
+            assert done.returncode == 1
+            assert done.stderr == "error: what was said cannot be written: No space left on device\n"
+    # A reader that has what it wanted, as head has.
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, cwd=repository, stdout=writer, stderr=subprocess.PIPE, text=True, env=buffered)
+    os.close(writer)
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_the_help_names_all_devices(capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,8 +157,10 @@ def test_a_model_without_onnx_runs_in_torch_and_says_why(tmp_path: Path) -> None
 def test_an_onnx_file_of_other_weights_is_not_taken(tmp_path: Path) -> None:
     shutil.copy(resolve("face_detector"), tmp_path / "mine.safetensors")
     shutil.copy(resolve("detector_nano", ".onnx"), tmp_path / "mine.onnx")
-    with pytest.raises(ModelError, match="was not made from the weights in mine.safetensors"):
-        resolve(str(tmp_path / "mine.safetensors"), ".onnx")
+    for given, other in ((".safetensors", ".onnx"), (".onnx", ".safetensors")):
+        with pytest.raises(ModelError, match="mine.onnx: was not made from the weights in mine.safetensors; make it "
+                                             f"again with: .* export {tmp_path / 'mine.safetensors'}"):
+            resolve(str(tmp_path / f"mine{given}"), other)
 
 
 def damaged(path: Path, at: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from thermal_kd_ros.faces import normalise_crop  # noqa: E402
+from thermal_kd_ros.geometry import FaceCrop  # noqa: E402
 from thermal_kd_ros.models.blocks import fuse_batch_norm  # noqa: E402
 from thermal_kd_ros.models.confidence import TOLERANCE, confidence  # noqa: E402
 from thermal_kd_ros.models.landmarker import Landmarker, decode_heat  # noqa: E402
@@ -100,3 +101,16 @@ def test_crops_do_not_depend_on_unit_or_offset():
     celsius = np.random.default_rng(0).normal(30, 2, (112, 112)).astype(np.float32)
     counts = (celsius.astype(np.float64) + 273.15) * 100
     np.testing.assert_allclose(normalise_crop(celsius), normalise_crop(counts.astype(np.float32)), atol=2e-3)
+
+
+def test_infinite_pixels_of_a_crop_are_missing_ones_whatever_its_size() -> None:
+    celsius = np.random.default_rng(0).normal(30, 3, (200, 200)).astype(np.float32)
+    for side in (60, 112, 160):
+        window = FaceCrop(20, 20, side, 112)
+        holes = [celsius.copy() for _ in range(3)]
+        for hole, value in zip(holes, (np.nan, np.inf, -np.inf), strict=True):
+            hole[60:70, 60:70] = value
+        missing, above, below = (normalise_crop(window.apply(hole)) for hole in holes)
+        np.testing.assert_array_equal(above, missing)
+        np.testing.assert_array_equal(below, missing)
+        assert (missing == 0.0).any()

@@ -85,6 +85,13 @@ def test_with_the_right_model_it_works_again(node: Any, models: dict[str, str], 
     assert node.report(lambda d: d["state"] == "active" and d["level"] == "0")
 
 
+def test_a_transition_that_cannot_be_is_refused_and_the_node_lives(node: Any) -> None:
+    assert node.state() == "active"
+    for transition in ("configure", "activate", "cleanup"):
+        assert not node.change_state(transition)
+    assert node.state() == "active" and node.popen.poll() is None
+
+
 def publish_until_well(node: Any, scene: Callable[..., np.ndarray]) -> None:
     """Send frames until the diagnostics are content; a busy machine may look at them long after a single frame."""
     while node.report()["level"] != "0":
@@ -175,6 +182,52 @@ def test_a_publisher_that_does_not_fit_is_named(node: Any, client: Any, scene: C
     node.set_ok(reliable_input=False)
     assert node.change_state("configure") and node.change_state("activate")
     node.wait_answering(node.image(scene()))
+
+
+def test_a_frame_that_waited_for_its_turn_is_not_stale(own_node: Any) -> None:
+    from rclpy.lifecycle import LifecycleNode
+    from sensor_msgs.msg import Image
+
+    from thermal_kd_ros.config import NodeConfig, PerceptionConfig
+    from thermal_kd_ros.nodes.camera import Arrival, Camera
+    from thermal_kd_ros.nodes.ros4hri import HumanFaces
+
+    node = LifecycleNode("waiting", context=own_node("beside").context)
+    try:
+        options, config = NodeConfig(max_age_s=0.5), PerceptionConfig()
+        camera = Camera(node, "", options, config, HumanFaces(node), lambda *_: None)
+        for waited, answered in ((0.0, False), (2.0, True)):
+            message = Image(height=8, width=8, encoding="mono8", step=8, data=bytes(range(64)))
+            now = node.get_clock().now().nanoseconds - 2_000_000_000
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(now, 1_000_000_000)
+            job = camera.read(Arrival(message, time.monotonic() - waited), options, config)
+            assert (job is not None) == answered
+        assert camera.statistics.snapshot().dropped["stale"] == 1
+        camera.destroy()
+    finally:
+        node.destroy_node()
+
+
+def test_what_rclpy_raises_at_a_transition_stays_in_the_node(monkeypatch: pytest.MonkeyPatch, own_node: Any) -> None:
+    """As rclpy of Humble and Jazzy does; Kilted's answers by itself."""
+    from lifecycle_msgs.srv import ChangeState
+
+    from thermal_kd_ros.nodes.perception import PerceptionNode
+
+    said: list[str] = []
+    logger = own_node("beside").get_logger()
+    monkeypatch.setattr(logger, "error", said.append)
+    monkeypatch.setattr(PerceptionNode, "get_logger", lambda self: logger)
+    there = PerceptionNode.__new__(PerceptionNode)
+
+    def refuse(request: Any, response: Any) -> Any:
+        raise RuntimeError("Transition is not registered.")
+
+    there._change_state = refuse
+    request = ChangeState.Request()
+    request.transition.id = 1
+    assert there._on_change_state(request, ChangeState.Response(success=True)).success is False
+    assert len(said) == 1 and "number 1 is none of the present state" in said[0]
 
 
 def test_a_lost_gpu_does_not_keep_the_node_from_cleaning_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,12 @@ def test_an_empty_list_of_parameters_is_none_too_few(told, tmp_path: Path) -> No
     assert told("--params-file", str(file)) == []
 
 
+def test_lists_as_launch_files_write_them_are_parameters(told, tmp_path: Path) -> None:
+    file = tmp_path / "launch.yaml"
+    file.write_text("/perception_node:\n  ros__parameters:\n    cameras: !!python/tuple\n    - front\n    - rear\n")
+    assert told("--params-file", str(file)) == []
+
+
 @pytest.mark.parametrize("given", ["correction.stripes:=off", "engine.device_path:=off", "engine.device_path:=on"])
 def test_a_switch_in_words_starts_the_node(own_node: Callable[..., Any], tmp_path: Path, given: str) -> None:
     name, _, word = given.partition(":=")

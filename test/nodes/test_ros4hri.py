@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -108,8 +109,8 @@ class Sent(list):
     def watch(self, node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         make = node.create_publisher
 
-        def create(kind: type, topic: str, qos: int) -> Any:
-            publisher = make(kind, topic, qos)
+        def create(kind: type, topic: str, qos: int, **options: Any) -> Any:
+            publisher = make(kind, topic, qos, **options)
             monkeypatch.setattr(publisher, "publish", lambda message: self.append((topic, message)))
             return publisher
 
@@ -160,10 +161,63 @@ def test_cameras_share_the_list_and_do_not_forget_each_others_faces(own_node, mo
         humans.publish("front", HEADER, faces(1), frame())
         humans.publish("rear", HEADER, faces(1), frame())
     assert sent.tracked()[-1] == ["front_f00001", "rear_f00001"]
-    later = time.monotonic() + 10 * ros4hri.KEPT_S
-    monkeypatch.setattr(ros4hri.time, "monotonic", lambda: later)
+    began = time.monotonic()
+    now = [began]
+    monkeypatch.setattr(ros4hri.time, "monotonic", lambda: now[0])
+    now[0] = began + 2 * ros4hri.KEPT_S
     humans.publish("rear", HEADER, faces(), frame())
     assert sent.tracked()[-1] == ["front_f00001"]
+    now[0] = began + ros4hri.LOST_S + 1  # the front camera is silent
+    humans.publish("rear", HEADER, faces(), frame())
+    assert sent.tracked()[-1] == []
+
+
+def test_the_faces_of_the_only_camera_go_when_it_falls_silent(own_node, monkeypatch):
+    node, sent = own_node("humans"), Sent()
+    sent.watch(node, monkeypatch)
+    humans = HumanFaces(node)
+    for _ in range(3):
+        humans.publish("", HEADER, faces(1), frame())
+    began = time.monotonic()
+    for later, tracked in ((0.5 * ros4hri.LOST_S, ["f00001"]), (ros4hri.LOST_S + 1, [])):
+        monkeypatch.setattr(ros4hri.time, "monotonic", lambda later=later: began + later)
+        humans.expire()
+        assert sent.tracked()[-1] == tracked
+    assert len(sent.tracked()) == 4
+    assert not node.get_publishers_info_by_topic("/humans/faces/f00001/roi")
+
+
+def test_topics_come_and_go_while_the_node_spins(own_node, monkeypatch):
+    """rclpy waits on the event handlers of publishers, and raises where one is gone that it is about to wait on."""
+    from rclpy.executors import SingleThreadedExecutor
+
+    node = own_node("humans")
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    humans, failed = HumanFaces(node), []
+
+    def spin() -> None:
+        while not done.is_set():
+            try:
+                executor.spin_once(timeout_sec=0.01)
+            except Exception as error:
+                failed.append(error)
+
+    done, interval = threading.Event(), sys.getswitchinterval()
+    sys.setswitchinterval(2e-5)
+    spinning = threading.Thread(target=spin)
+    spinning.start()
+    try:
+        for track in range(60):
+            for _ in range(ros4hri.STEADY_FRAMES):
+                humans.publish("", HEADER, faces(track), frame())
+            humans.forget()
+    finally:
+        sys.setswitchinterval(interval)
+        done.set()
+        spinning.join()
+        executor.shutdown()
+    assert not failed
 
 
 def test_without_the_package_it_is_said_once(own_node, monkeypatch):

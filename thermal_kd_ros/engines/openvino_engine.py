@@ -79,6 +79,8 @@ class OpenVinoEngine:
         device = kind.upper() + (f".{index}" if index else "")
         known = self._core.available_devices
         # One GPU is listed as GPU, several as GPU.0, GPU.1, ...
+        if index == "0" and device not in known and kind.upper() in known:
+            return kind.upper()
         if device not in known and f"{device}.0" not in known:
             raise EngineError(f"engine.device is '{name}', but OpenVINO has {', '.join(known)} here; use auto, cpu, "
                               "gpu or npu, and install the driver of the device")

@@ -27,8 +27,8 @@ WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
 def resolve(name: str, suffix: str = "") -> Path:
     """Path of a shipped model by its name, or of a file by its path; raises ModelError naming what there is.
 
-    With ``suffix`` the file of that format: the one beside, where the path is of the other format. An ONNX file taken
-    for a .safetensors file must be made from the weights in it.
+    With ``suffix`` the file of that format: the one beside, where the path is of the other format. The ONNX file of the
+    two must be made from the weights in the other.
     """
     given = WEIGHTS_FOLDER / f"{name}{SAFETENSORS}"
     if not given.is_file():
@@ -39,12 +39,13 @@ def resolve(name: str, suffix: str = "") -> Path:
     if suffix in ("", given.suffix):
         return given
     beside = given.with_suffix(suffix)
-    export = f"python3 -m thermal_kd_ros export {given}"
     if not beside.is_file():
-        remedy = f"; make it with: {export}" if suffix == ONNX else ""
+        remedy = f"; make it with: python3 -m thermal_kd_ros export {given}" if suffix == ONNX else ""
         raise ModelError(f"{given}: there is no {beside.name} beside it{remedy}")
-    if suffix == ONNX and _metadata(beside).get(DIGEST) != weights_digest(read(given)[1]):
-        raise ModelError(f"{beside}: was not made from the weights in {given.name}; make it again with: {export}")
+    graph, weights = (beside, given) if suffix == ONNX else (given, beside)
+    if _metadata(graph).get(DIGEST) != weights_digest(read(weights)[1]):
+        again = f"make it again with: python3 -m thermal_kd_ros export {weights}"
+        raise ModelError(f"{graph}: was not made from the weights in {weights.name}; {again}")
     return beside
 
 

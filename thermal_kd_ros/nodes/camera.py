@@ -121,7 +121,9 @@ class Camera:
     def _read(self, arrival: Arrival, options: NodeConfig, config: PerceptionConfig) -> Job | str:
         """The frame to answer, or the reason why it is dropped; raises FrameError."""
         age = self._age(arrival.message)
-        if self._clock.check(self.topic, age, options.max_age_s) == "stale":
+        # On arrival: what waited for its turn here says nothing of the camera's clock.
+        came = None if age is None else max(age - (time.monotonic() - arrival.time), min(age, 0.0))
+        if self._clock.check(self.topic, came, options.max_age_s) == "stale":
             return "stale"
         if not self._rate.allows(arrival.time, options.max_rate_hz):
             return "rate"

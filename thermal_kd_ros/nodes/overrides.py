@@ -61,7 +61,9 @@ def _names(path: Path) -> set[str] | None:
     Empty for an empty list of parameters, as launch files write it where there is nothing to give.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        # Names alone matter, and launch_ros writes lists as tuples of Python, which the safe loader refuses; this one
+        # makes texts of everything.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return None
     if not isinstance(content, dict):

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import NameValidationException
@@ -68,14 +69,18 @@ class PerceptionNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._reporter = self._report_every(self._options.diagnostics_period_s)
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
         if self._options.auto_start:
             # As a timer, so that it runs once somebody spins the node, wherever that is.
             self._starter: Timer = self.create_timer(0.0, self._start, clock=self._steady)
 
     def _start(self) -> None:
         self.destroy_timer(self._starter)
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        # Nothing if a lifecycle manager was quicker.
+        with contextlib.suppress(RuntimeError):
+            if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                self.trigger_activate()
 
     def destroy_node(self) -> None:
         """Stop the worker, before the topics go that its frame in work is published on, and free the models."""
@@ -83,6 +88,16 @@ class PerceptionNode(LifecycleNode):
         super().destroy_node()
 
     # Lifecycle -------------------------------------------------------------------------------------------------------
+
+    def _on_change_state(self, request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+        """Answer ~/change_state; rclpy of Humble and Jazzy lets what cannot be done now end the node."""
+        try:
+            return self._change_state(request, response)
+        except RuntimeError as error:
+            asked = request.transition.label or f"number {request.transition.id}"
+            self.get_logger().error(f"the transition {asked} is none of the present state: {reason_of(error)}")
+            response.success = False
+            return response
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the models, then open the topics. A failure leaves the node unconfigured and alive."""
@@ -288,6 +303,7 @@ class PerceptionNode(LifecycleNode):
         return self.create_timer(period_s, self._report, clock=self._steady)
 
     def _report(self) -> None:
+        self._humans.expire()
         name = f"{self.get_fully_qualified_name().lstrip('/')}: perception"
         facts, active = self._facts(), self._worker is not None
         warnings = self._pipeline.warnings if self._pipeline is not None else ()

@@ -5,7 +5,9 @@ For libhri and what stands on it. hri_msgs is imported when it is first needed: 
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -25,6 +27,11 @@ from ..layouts import get_layout
 from ..results import FaceLandmarks
 from .messages import image_message
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks
+
 ROOT = "/humans/faces"
 """The same for all nodes of a robot: the names of faces tell them apart."""
 POINTS = 70
@@ -35,6 +42,8 @@ STEADY_FRAMES = 3
 """Frames with a face before it gets topics, which cost discovery; most false ones are gone by then."""
 KEPT_S = 1.0
 """Seconds for which a face that was not seen again keeps them, so that a missed frame is no coming and going."""
+LOST_S = 5.0
+"""Seconds after which a face goes whose camera sends no frames any more."""
 
 _DEPTH = 10
 
@@ -90,13 +99,14 @@ class _Face:
 
 
 class HumanFaces:
-    """The faces of all cameras of a node; topics come and go with them. Used by one thread at a time."""
+    """The faces of all cameras of a node; topics come and go with them. Its methods may be called from any thread."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._faces: dict[str, _Face] = {}
         self._tracked: Publisher | None = None
         self._missing = False
+        self._lock = threading.Lock()
 
     def name(self, camera: str, track: int) -> str:
         """The name of a camera's track."""
@@ -111,21 +121,36 @@ class HumanFaces:
         messages = self._messages()
         if messages is None:
             return
-        if self._tracked is None:
-            self._tracked = self._node.create_publisher(messages.IdsList, f"{ROOT}/tracked", _DEPTH)
+        with self._lock:
+            self._publish(messages, camera, header, faces, frame)
+
+    def _publish(self, messages: ModuleType, camera: str, header: Header, faces: FaceLandmarks, frame: ThermalFrame
+                 ) -> None:
         now = time.monotonic()
         rows = {self.name(camera, track): row for row, track in enumerate(faces.track_ids.tolist()) if track >= 0}
         for name in rows:
             face = self._faces.setdefault(name, _Face(camera))
             face.seen, face.frames = now, face.frames + 1
-        for name, face in list(self._faces.items()):
-            if face.camera == camera and now - face.seen > KEPT_S:
-                self._drop(name)
-        steady = [name for name, face in self._faces.items() if face.frames >= STEADY_FRAMES]
-        self._tracked.publish(messages.IdsList(header=header, ids=steady))
-        for name in steady:
+        self._drop_those(lambda face: now - face.seen > (KEPT_S if face.camera == camera else LOST_S))
+        for name in self._tell_tracked(messages, header):
             if name in rows:
                 self._publish_face(messages, name, header, faces, rows[name], frame)
+
+    def _tell_tracked(self, messages: ModuleType, header: Header) -> list[str]:
+        """Publish the names of the steady faces, and return them."""
+        if self._tracked is None:
+            self._tracked = self._topic(messages.IdsList, f"{ROOT}/tracked")
+        steady = [name for name, face in self._faces.items() if face.frames >= STEADY_FRAMES]
+        self._tracked.publish(messages.IdsList(header=header, ids=steady))
+        return steady
+
+    def _topic(self, kind: type, name: str) -> Publisher:
+        """A publisher that the executor need not wait on.
+
+        With rclpy's own event handlers it would, and end the node where it looks at one that is just destroyed.
+        """
+        silent = PublisherEventCallbacks(use_default_callbacks=False)
+        return self._node.create_publisher(kind, name, _DEPTH, event_callbacks=silent)
 
     def _publish_face(self, messages: ModuleType, name: str, header: Header, faces: FaceLandmarks, row: int,
                       frame: ThermalFrame) -> None:
@@ -134,7 +159,7 @@ class HumanFaces:
             kinds = {"roi": messages.NormalizedRegionOfInterest2D, "landmarks": messages.FacialLandmarks,
                      "cropped": Image}
             for topic, kind in kinds.items():
-                topics[topic] = self._node.create_publisher(kind, f"{ROOT}/{name}/{topic}", _DEPTH)
+                topics[topic] = self._topic(kind, f"{ROOT}/{name}/{topic}")
         box, shape = faces.boxes[row], frame.shape
         topics["roi"].publish(region_message(messages, header, box, float(faces.scores[row]), shape))
         topics["landmarks"].publish(landmarks70_message(messages, header, faces.points[row], faces.confidence[row],
@@ -142,19 +167,28 @@ class HumanFaces:
         if topics["cropped"].get_subscription_count():
             topics["cropped"].publish(crop_message(header, frame, box))
 
+    def expire(self) -> None:
+        """Forget the faces of cameras that fell silent; to be called now and then."""
+        now = time.monotonic()
+        self._forget(lambda face: now - face.seen > LOST_S)
+
     def forget(self) -> None:
         """Take the faces' topics off the graph and say that nobody is tracked any more."""
-        if not self._faces:
-            return
-        for name in list(self._faces):
-            self._drop(name)
-        # Its publisher stays, or the message would go with it before it is delivered.
-        if self._tracked is not None and self._node.context.ok() and (messages := self._messages()) is not None:
-            self._tracked.publish(messages.IdsList(header=Header(stamp=self._node.get_clock().now().to_msg())))
+        self._forget(lambda face: True)
 
-    def _drop(self, name: str) -> None:
-        for publisher in self._faces.pop(name).topics.values():
-            self._node.destroy_publisher(publisher)
+    def _forget(self, which: Callable[[_Face], bool]) -> None:
+        with self._lock:
+            # The publisher of the list stays, or the message would go with it before it is delivered.
+            if self._drop_those(which) and self._node.context.ok() and (messages := self._messages()) is not None:
+                self._tell_tracked(messages, Header(stamp=self._node.get_clock().now().to_msg()))
+
+    def _drop_those(self, which: Callable[[_Face], bool]) -> bool:
+        """Take the topics of some faces off the graph; whether there were any."""
+        names = [name for name, face in self._faces.items() if which(face)]
+        for name in names:
+            for publisher in self._faces.pop(name).topics.values():
+                self._node.destroy_publisher(publisher)
+        return bool(names)
 
     def _messages(self) -> ModuleType | None:
         """The package's messages; None, and told once, where it is not installed."""

@@ -335,6 +335,10 @@ EXPERIMENTS: dict[str, Experiment] = {
     "nano_views": Experiment(start="detector_nano", parts=VIEWS, train_size=LARGE, input_size=LARGE, batch=16,
                              epochs=10, lr=1e-3,
                              warmup_steps=50, mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
+    # The shipped nano on somebody's own images: data/own in COCO's layout, with any classes (--set 'classes=[...]').
+    "own": Experiment(name="detector_own", start="detector_nano", train_size=LARGE, input_size=LARGE, batch=16,
+                      epochs=20, lr=5e-4, warmup_steps=50, mosaic_off=2,
+                      parts=(DataPart("coco", "own", augment=_GROUND_NEAR, licence="the user's own images"),)),
     # From nothing to a usable detector in an hour and a half on two CPU cores: small crops around objects.
     "nano_quick": Experiment(name="detector_nano_quick", parts=(_with(HIT_UAV, 1.0, _AERIAL_QUICK),),
                              train_size=(256, 320), batch=16, epochs=150, lr=2e-3),
