@@ -25,12 +25,14 @@ from training.provenance import of_card
 def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None:
     """Write ``share`` of the second model's weights and the rest of the first's, with the first one's card.
 
-    The licences and sources of both stand in the card, and no figures, for none was measured on it. Raises ModelError
-    if the two are not the same network with the same classes or layout.
+    The licences and sources of both stand in the card, and no figures, for none was measured on it. Of two detectors
+    for inputs of other sizes, which are no matter of the weights, the mean is for the second's. Raises ModelError if
+    the two are not the same network with the same classes or layout.
     """
     card, weights = read(first)
     other_card, other = read(second)
-    for name in ("task", "architecture", "classes", "layout", "input_height", "input_width", "normalisation"):
+    size = () if card.task == "detection" else ("input_height", "input_width")
+    for name in ("task", "architecture", "classes", "layout", *size, "normalisation"):
         if getattr(card, name) != getattr(other_card, name):
             raise ModelError(f"{second}: its {name} is not that of {first}: {getattr(other_card, name)} against "
                              f"{getattr(card, name)}")
@@ -40,7 +42,8 @@ def average(first: Path, second: Path, output: Path, share: float = 0.5) -> None
             for name, value in weights.items()}
     data = of_card(card).merged(of_card(other_card)).data
     notes = f"{card.notes}; averaged with {share:g} of {other_card.name} ({other_card.notes})"
-    write(output, replace(card, data=data, notes=notes, metrics=()), mean)
+    write(output, replace(card, data=data, notes=notes, metrics=(), input_height=other_card.input_height,
+                          input_width=other_card.input_width), mean)
 
 
 @command(ModelError, OSError)

@@ -29,6 +29,21 @@ def test_the_mean_keeps_types_names_both_sources_and_claims_no_figures(tmp_path)
         main([*arguments, "--share", "1.5"])
 
 
+def test_detectors_for_inputs_of_other_sizes_have_a_mean_and_landmarks_have_none(tmp_path, capsys):
+    larger = {"input_height": 80, "input_width": 96}
+    for task, code in (("detection", 0), ("landmarks", 1)):
+        card = dataclasses.replace(CARD, task=task, layout="sf_tl54" if task == "landmarks" else "",
+                                   classes=() if task == "landmarks" else CARD.classes)
+        for name, changes in (("1", {}), ("2", larger)):
+            write(tmp_path / f"{name}.safetensors", dataclasses.replace(card, **changes), {"w": np.ones(2, np.float32)})
+        output = tmp_path / f"{task}.safetensors"
+        assert main([str(tmp_path / "1.safetensors"), str(tmp_path / "2.safetensors"), "--output", str(output)]) == code
+        assert output.exists() == (code == 0)
+    card, _ = read(tmp_path / "detection.safetensors")
+    assert (card.input_height, card.input_width) == (80, 96)
+    assert "its input_height is not that of" in capsys.readouterr().err
+
+
 def test_the_output_is_a_model_file(tmp_path, capsys):
     folder = tmp_path / "mean.safetensors"
     folder.mkdir()

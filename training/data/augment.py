@@ -64,13 +64,17 @@ MOST_MAGNIFIED = 4.0
 """Pixels on the canvas for one of the source, at most, for an object to be brought before the lens."""
 
 
+_THIN = 1.5
+"""Pixels of a box's shorter side up to which there is nothing to learn of."""
+
+
 def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.ndarray, height: int, width: int,
            min_visible: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Warp an image (H, W) or (H, W, C <= 4) and its boxes by a 2x3 matrix in continuous coordinates onto a canvas.
 
     A box becomes the axis-aligned box of its warped inscribed ellipse, clipped: that of its warped corners would be
-    looser than the object with every turn. One with less than ``min_visible`` of its area left becomes an ignore region
-    (-1), one outside is dropped.
+    looser than the object with every turn. One with less than ``min_visible`` of its area left, or hardly a pixel wide
+    or high, becomes an ignore region (-1), one outside is dropped.
     """
     out = warped(image, matrix, height, width, PAD_VALUE)
     if not len(boxes):
@@ -81,8 +85,9 @@ def affine(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, matrix: np.
     clipped = np.clip(hull, 0.0, np.array([width, height, width, height], np.float32))
     area = np.prod(hull[:, 2:] - hull[:, :2], axis=1)
     left = np.prod(clipped[:, 2:] - clipped[:, :2], axis=1)
-    keep = (left > 0) & ((clipped[:, 2:] - clipped[:, :2]).min(1) > 1.5)
-    labels = np.where(left < min_visible * area, -1, labels)
+    keep = left > 0
+    thin = (clipped[:, 2:] - clipped[:, :2]).min(axis=1) <= _THIN
+    labels = np.where(thin | (left < min_visible * area), -1, labels)
     return out, clipped[keep], labels[keep]
 
 

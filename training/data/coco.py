@@ -17,7 +17,7 @@ from PIL import Image
 
 from thermal_kd_ros.output import written_aside
 
-IGNORED_CLASSES = frozenset({"dont_care", "ignore"})
+IGNORED_CLASSES = frozenset({"dont_care", "ignore", "ignored_face"})
 """Category names that mark regions without a judgement: neither a target nor background."""
 
 

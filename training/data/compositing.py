@@ -125,6 +125,16 @@ def occlude(image: np.ndarray, rng: np.random.Generator, centre: np.ndarray, sid
     image += mask * (np.float32(value) - image)
 
 
+def motion_kernel(rng: np.random.Generator) -> np.ndarray:
+    """(9, 9) float32 of a short straight motion, whose sum is 1 and whose middle is the middle: nothing is shifted."""
+    start, stop = rng.integers(2, 7, 2), rng.integers(0, 9, 2)
+    half = np.ceil((stop - start) / 2).astype(int)
+    kernel: np.ndarray = np.zeros((9, 9), np.float32)
+    cv2.line(kernel, (4 - half).tolist(), (4 + half).tolist(), (1.0,), 1)
+    kernel += kernel[::-1, ::-1]  # OpenCV's lines are not symmetric
+    return kernel / kernel.sum()
+
+
 def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """°C (H, W) as a thermal camera gives it: optics, noise, stripes, and for display cameras gain, enhancement, JPEG.
 
@@ -135,9 +145,7 @@ def camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         widest = 1.1 + 0.9 * min(1.0, max(image.shape) / 150)
         image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.35, widest)))
     if rng.random() < 0.12:
-        blurred: np.ndarray = np.zeros((9, 9), np.float32)
-        cv2.line(blurred, rng.integers(2, 7, 2).tolist(), rng.integers(0, 9, 2).tolist(), (1.0,), 1)
-        image = cv2.filter2D(image, -1, blurred / max(blurred.sum(), 1.0))
+        image = cv2.filter2D(image, -1, motion_kernel(rng))
     height, width = image.shape
     netd = float(np.exp(rng.uniform(np.log(0.02), np.log(0.35))))
     image = image + netd * rng.standard_normal(image.shape, np.float32)

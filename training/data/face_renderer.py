@@ -22,9 +22,9 @@ from thermal_kd_ros.simulation.raster import Fragments, interpolate, rasterize, 
 from training.command import command
 from training.data.coco import DataError
 from training.data.face_heat import Style, random_style, temperatures, thickness
-from training.data.face_light import LENS, Scene, load_photographs, skin_texture, visible_light
+from training.data.face_light import FRAME, LENS, Scene, load_photographs, skin_texture, visible_light
 from training.data.face_mesh import HeadModel, load_head, random_shape, visible_contour
-from training.data.face_wear import worn
+from training.data.face_wear import stand_off, worn
 from training.options import check_rendering
 from training.outputs import check_place
 from training.workers import workers
@@ -129,8 +129,12 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     turned = [_turned(raised, weight, head, trunk)]
     faces, heat, base = [model.faces], [np.full(len(raised), np.nan, np.float32)], len(raised)
     kind, glass, rest = [model.material], [np.zeros(len(model.faces), bool)], [model.neutral]
+    lenses = [part.vertices * fit + shift for part in parts if part.glass is not None]
+    ahead = stand_off(np.concatenate(lenses), raised) if lenses else 0.0
     for part in parts:
         vertices = part.vertices * fit + shift if part.on_head else part.vertices
+        if part.kind == FRAME:
+            vertices = vertices + (0.0, 0.0, ahead)
         follows = np.full(len(vertices), float(part.on_head), np.float32)
         turned.append(_turned(vertices.astype(np.float32), follows, head, trunk))
         faces.append(part.faces + base)
@@ -168,7 +172,8 @@ def render_head(model: HeadModel, rng: np.random.Generator, pose: Pose | None = 
     up = surface[27, :2] - surface[8, :2]
     points = visible_contour(surface[:, :2], model, flat[:, :2], up / np.linalg.norm(up))
     visible = vertex_visibility(surface - np.array([0.5, 0.5, 0.0]), fragments, 1.0)
-    axes = np.stack([head[0], -head[1]], axis=1) * (scale / depth)
+    # In the plane of the face's middle, from which depths are counted.
+    axes = np.stack([head[0], -head[1]], axis=1) * (scale / pose.distance_cm)
     colour = None
     if textures is not None:
         kinds, kept = np.concatenate(kind), np.ones(len(all_faces), bool)

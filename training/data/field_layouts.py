@@ -206,10 +206,11 @@ class M3fd(FieldPairs):
 
 class Msrs(FieldPairs):
     """MSRS's labelled part (Tang et al., Information Fusion 2022): detection/ir/, vi/ and labels/<stem>.txt, lines of
-    class, centre and size in parts of the image; the classes are the first three of COCO.
+    class, centre and size in parts of the image. The classes are numbered as COCO's, but bicycles, the second, are
+    nowhere labelled.
     """
 
-    names = {"0": "person", "1": "bicycle", "2": "car"}
+    names = {"0": "person", "2": "car"}
 
     def __init__(self, root: Path, split: str = "train", classes: tuple[str, ...] | None = None,
                  absent: tuple[str, ...] = (), background: tuple[str, ...] = ()) -> None:

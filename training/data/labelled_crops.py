@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 from thermal_kd_ros.faces import CROP_MARGIN, face_box, normalise_crop
 from training.data.compositing import moved, similarity
 from training.data.driver_faces import FaceFrame
-from training.data.rendered_faces import CropConfig
+from training.data.rendered_faces import CropConfig, chosen_config
 from training.data.warping import warped
 
 
@@ -40,7 +40,8 @@ class LabelledCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
         return self.length
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        config, rng = self.config, np.random.default_rng((self.seed, self.epoch, index))
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        config = chosen_config(self.config, rng)
         face = self.faces[(index + self.epoch * self.length) % len(self.faces)]
         box = face_box(face.points)
         side = config.size / (float(rng.uniform(*config.zoom)) * (1 + 2 * CROP_MARGIN))

@@ -28,7 +28,9 @@ from training.options import check_rendering
 from training.outputs import check_place
 from training.workers import workers
 
-CATEGORIES = ("person", "bicycle", "car", "face", "ignore")
+CATEGORIES = ("person", "bicycle", "car", "face", "ignore", "ignored_face")
+"""An ``ignored_face`` is too small, turned or hidden to be learnt or asked for as a face; what does not look for faces
+at all need not pass over it."""
 SIZES = ((640, 512), (640, 480), (320, 256), (384, 288))
 """(width, height) of common thermal cameras, in turn."""
 _ELSEWHERE = 500_000_000
@@ -40,7 +42,7 @@ def annotations_of(frame: SimulatedFrame) -> list[dict[str, object]]:
     rows: list[tuple[np.ndarray, str]] = [
         (box, "ignore" if ignore else name)
         for box, name, ignore in zip(frame.boxes, frame.labels, frame.ignore, strict=True)]
-    rows += [(face.box, "ignore" if face.ignore else "face") for face in frame.faces]
+    rows += [(face.box, "ignored_face" if face.ignore else "face") for face in frame.faces]
     found: list[dict[str, object]] = []
     for box, name in rows:
         x1, y1, x2, y2 = (round(float(v), 2) for v in box)

@@ -54,6 +54,13 @@ ORDINARY = CropConfig(side=(40.0, 160.0), shift=0.07, zoom=(0.85, 1.2), rotate_d
 """What a robot mostly sees. Trained on nothing else, a network is lost in boxes that are off."""
 
 
+def chosen_config(config: CropConfig, rng: np.random.Generator) -> CropConfig:
+    """How one crop is cut: as ``config`` says, or ordinarily."""
+    if config.ordinary and rng.random() < config.ordinary:
+        return replace(ORDINARY, size=config.size)
+    return config
+
+
 @dataclass(frozen=True)
 class ThermalCrop:
     """A crop of a rendered head and where it came from."""
@@ -88,9 +95,8 @@ class LandmarkCrops(Dataset[tuple[np.ndarray, np.ndarray]]):
 
     def make(self, index: int) -> ThermalCrop:
         """Item ``index`` with where it came from."""
-        config, rng = self.config, np.random.default_rng((self.seed, self.epoch, index))
-        if config.ordinary and rng.random() < config.ordinary:
-            config = replace(ORDINARY, size=config.size)
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        config = chosen_config(self.config, rng)
         patch, mask, points = self.cache.head(index, rng)
         ambient = float(self.cache.ambient[index])
         side = float(np.exp(rng.uniform(*np.log(config.side))))

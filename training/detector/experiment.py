@@ -139,7 +139,7 @@ class Experiment:
     """Beginnings of the names of layers that start anew all the same, such as ``heads.2.``."""
     balance: float = 0.0
     """Classes in less than this part of a set's images are drawn oftener (training/data/sampling.py); 0: all alike.
-    For coco sets and pairs, which tell their labels without making an image."""
+    For sets that tell their labels without making an image: all but rendered faces."""
     modality: str = "thermal"
     """What the network looks at: ``thermal``, or ``visible`` for a teacher on pairs."""
     imagenet: str = ""
@@ -222,7 +222,7 @@ CHEETAH = DataPart(
 SCENES = DataPart(
     "coco", "scenes", 0.5, ("cheetah", "other_vehicle"), _GROUND,
     "scenes rendered by thermal_kd_ros.simulation (python3 -m training.data.render_scenes), Apache-2.0",
-    background=("face",),
+    background=("face", "ignored_face"),
 )
 SKY = DataPart(
     "coco", "sky", 1.0, CLASSES, _GROUND,

@@ -244,6 +244,14 @@ def test_a_turned_box_bounds_a_turned_ellipse(angle):
     np.testing.assert_allclose(boxes[0], found, atol=1.5)
 
 
+def test_a_box_that_shrinks_to_a_line_becomes_an_ignore_region_and_stays_one():
+    matrix = np.array([[0.1, 0, 5.0], [0, 0.1, 5.0]])
+    boxes = np.array([[10, 10, 22, 40], [100, 100, 140, 140], [200, 10, 212, 40], [900, 0, 999, 50]], np.float32)
+    _, moved, labels = affine(np.zeros((300, 300), np.float32), boxes, np.array([2, 1, -1, 0]), matrix, 40, 40, 0.3)
+    np.testing.assert_allclose(moved, boxes[:3] * 0.1 + 5.0, atol=1e-5)
+    assert labels.tolist() == [-1, 1, -1]
+
+
 def test_a_box_mostly_cut_away_becomes_an_ignore_region():
     matrix = np.array([[1.0, 0, -25.0], [0, 1, 0]])
     _, boxes, labels = affine(np.zeros((40, 40), np.float32), np.array([[10, 10, 30, 30]], np.float32), np.array([2]),

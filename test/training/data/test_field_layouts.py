@@ -96,7 +96,7 @@ def test_a_pair_of_every_layout(name: str, tmp_path: Path) -> None:
     assert sample.labels.tolist() == labels
     known = {"llvip": [True, False, False, False, False], "kaist": [True, False, False, False, False],
              "flir": [True, True, True, False, True], "m3fd": [True, True, True, True, False],
-             "msrs": [True, True, True, False, False]}
+             "msrs": [True, False, True, False, False]}
     assert sample.labelled.tolist() == known[name]
 
 

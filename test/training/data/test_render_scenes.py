@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from thermal_kd_ros.simulation.random_frames import random_scene_frame
-from training.data.coco import CocoDetection
+from training.data.coco import IGNORED_CLASSES, CocoDetection
 from training.data.render_scenes import CATEGORIES, annotations_of, main
 
 CLASSES = ("person", "bicycle", "car")
@@ -61,10 +61,11 @@ def test_faces_that_do_not_count_are_ignore_regions():
     frames = [random_scene_frame(seed, 160, 128, "indoor") for seed in range(6)]
     rows = [row for frame in frames for row in annotations_of(frame)]
     counted = sum(not face.ignore for frame in frames for face in frame.faces)
-    ignored = sum(bool(face.ignore) for frame in frames for face in frame.faces)
-    ignored += sum(int(frame.ignore.sum()) for frame in frames)
+    unsure = sum(bool(face.ignore) for frame in frames for face in frame.faces)
+    ignored = sum(int(frame.ignore.sum()) for frame in frames)
     kinds = [CATEGORIES[row["category_id"] - 1] for row in rows]
     assert kinds.count("face") == counted > 0 and kinds.count("ignore") == ignored
+    assert kinds.count("ignored_face") == unsure > 0 and "ignored_face" in IGNORED_CLASSES
 
 
 def test_a_picture_that_could_not_be_written_is_not_vouched_for(tmp_path, little_room, capsys):

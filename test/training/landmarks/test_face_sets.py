@@ -10,12 +10,13 @@ import pytest
 
 pytest.importorskip("torch")  # the crops are a torch data set
 
+from thermal_kd_ros.faces import CROP_MARGIN, face_box
 from thermal_kd_ros.layouts import IBUG68_TO_SF_TL54
 from training.data.coco import DataError
 from training.data.driver_faces import FaceFrame
 from training.data.face_sets import SfTl54, TFake, Tfw, five_points, sample_faces
 from training.data.labelled_crops import LabelledCrops
-from training.data.rendered_faces import CropConfig
+from training.data.rendered_faces import ORDINARY, CropConfig
 
 RNG = np.random.default_rng(0)
 POINTS = np.round(RNG.uniform(60, 160, (54, 2)), 1)
@@ -229,3 +230,19 @@ def test_crops_of_labelled_faces_move_pixels_and_points_together(sf_tl54):
     first = crops[3][1]
     crops.epoch = 1
     assert not np.array_equal(crops[3][1], first)
+
+
+def test_real_faces_too_are_cut_as_ordinary_ones_where_that_is_asked():
+    face = FaceFrame(Path("none"), np.random.default_rng(0).normal(0, 3, (200, 220)).astype(np.float32),
+                     np.array([*POINTS.min(0), *POINTS.max(0)], np.float32), POINTS.astype(np.float32))
+
+    def sides(config: CropConfig) -> np.ndarray:
+        crops = LabelledCrops([face], 40, 0, config)
+        boxes = [face_box(crops[i][1]) for i in range(40)]
+        return np.array([(box[2:] - box[:2]).max() for box in boxes]) * (1 + 2 * CROP_MARGIN) / 64
+
+    still = {"size": 64, "rotate_deg": 0.0}
+    every = sides(CropConfig(**still))
+    ordinary = sides(CropConfig(**still, ordinary=1.0))
+    assert every.min() < 0.77 < 0.94 / ORDINARY.zoom[1] < ordinary.min()
+    assert every.max() > 1.27 > 1.06 / ORDINARY.zoom[0] > ordinary.max()

@@ -9,8 +9,11 @@ from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import get_layout
 from training.data import face_renderer
 from training.data.coco import DataError
-from training.data.compositing import camera, foliage, moved, place, similarity, with_legs
+from training.data.compositing import camera, foliage, motion_kernel, moved, place, similarity, with_legs
+from training.data.face_heat import random_style
+from training.data.face_mesh import random_shape
 from training.data.face_renderer import BUST, PATCH, Pose, random_pose, render_head
+from training.data.face_wear import stand_off
 from training.data.head_cache import HeadCache, even_jaw
 from training.data.rendered_faces import CropConfig, LandmarkCrops, RenderedFaceScenes
 
@@ -175,6 +178,17 @@ def test_axes_predict_where_a_centimetre_goes(model):
     assert np.linalg.norm(head.axes[0]) == pytest.approx(np.linalg.norm(head.axes[1]), rel=1e-3)
 
 
+@pytest.mark.parametrize("distance", [45.0, 90.0, 250.0])
+def test_axes_hold_in_the_plane_of_the_face_however_near_it_is(model, distance):
+    """The eyes' outer corners lie there."""
+    head = render_head(model, np.random.default_rng(6), Pose(0.0, 0.0, 0.0, distance))
+    rng = np.random.default_rng(6)
+    random_style(rng)
+    right, left = random_shape(model, rng)[model.landmarks[[36, 45]]]
+    seen = np.linalg.norm(head.surface_points[45] - head.surface_points[36])
+    assert np.linalg.norm(head.axes[0]) * np.linalg.norm(left - right) == pytest.approx(seen, rel=0.05)
+
+
 def test_a_bust_is_the_same_head_with_more_of_the_body(model):
     head, bust = (render_head(model, np.random.default_rng(2), size=size) for size in (PATCH, BUST))
     shift = (BUST - PATCH) // 2
@@ -288,3 +302,21 @@ def test_jaw_points_are_spread_evenly_between_their_ends():
     for half in (even[:9], even[8:17]):
         steps = np.linalg.norm(np.diff(half, axis=0), axis=1)
         assert steps.std() / steps.mean() < 0.02
+
+
+@pytest.mark.parametrize("seed", range(0, 200, 5))
+def test_motion_blur_shifts_nothing(seed):
+    kernel = motion_kernel(np.random.default_rng(seed))
+    y, x = np.mgrid[:9, :9]
+    assert kernel.sum() == pytest.approx(1.0) and kernel.min() >= 0.0
+    assert ((kernel * x).sum(), (kernel * y).sum()) == (pytest.approx(4.0, abs=1e-5), pytest.approx(4.0, abs=1e-5))
+
+
+def test_glasses_stand_off_as_far_as_the_face_reaches_through_them():
+    rng = np.random.default_rng(0)
+    place = rng.uniform(-6, 6, (20000, 2))
+    ball = np.column_stack([place, np.sqrt(np.maximum(100.0 - (place ** 2).sum(axis=1), 0.0))])
+    sheet = np.column_stack([rng.uniform(-5, 5, (500, 2)), np.full(500, 9.0)])
+    through = np.sqrt(100.0 - (sheet[:, :2] ** 2).sum(axis=1)) - 9.0
+    assert stand_off(sheet, ball) == pytest.approx(np.percentile(through, 95), abs=0.15)
+    assert stand_off(sheet + (0, 0, 5.0), ball) == 0.0 and stand_off(sheet - (0, 0, 5.0), ball) == 1.2

@@ -18,7 +18,7 @@ from training.data.face_light import (
 )
 from training.data.face_renderer import PATCH, Pose, main, render_head
 from training.data.head_cache import HeadCache
-from training.data.head_variation import vary_below_jaw, vary_regions
+from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 from training.data.paired_crops import conventional, photograph_crop
 
 
@@ -158,11 +158,45 @@ def test_regions_change_where_their_points_are_and_not_the_forehead_or_glasses()
     reached = np.zeros(patch.shape, bool)
     for seed in range(40):
         varied = patch.copy()
-        vary_regions(varied, points, axes, np.random.default_rng(seed))
+        vary_regions(varied, mask, points, np.ones(54, bool), axes, np.random.default_rng(seed))
         assert np.isfinite(varied).all()
         reached |= np.abs(varied - patch) > 0.5
     assert reached[116:118, 90:102].all() and reached[100:103, 94:98].all()  # lips and nose
     assert not reached[40:66].any() and not reached[79:83, 72:120].any()
+
+
+def test_nothing_is_painted_through_a_face_mask():
+    patch, mask, points, axes = _head()
+    visible = np.ones(54, bool)
+    visible[31:36] = visible[48:54] = False
+    for seed in range(40):
+        varied = patch.copy()
+        vary_regions(varied, mask, points, visible, axes, np.random.default_rng(seed))
+        np.testing.assert_array_equal(varied, patch)
+
+
+def test_lips_have_no_corners_but_at_their_sides():
+    """Painted lips reach further than the rhombus of their four points, by about what an ellipse through them does."""
+    patch, mask, points, axes = _head()
+    rhombus = 0.5 * (points[50, 0] - points[48, 0]) * (points[51, 1] - points[49, 1])
+    for seed in range(60):
+        varied = patch.copy()
+        vary_regions(varied, mask, points, np.ones(54, bool), axes, np.random.default_rng(seed))
+        changed = np.abs(varied - patch)[108:126, 78:114]
+        if changed[8:10, 16:20].min() > 1.0:  # the lips had their turn
+            area = changed.sum() / changed.max()
+            assert area == pytest.approx(np.pi / 2 * rhombus, rel=0.25)
+            return
+    raise AssertionError("no lips were painted")
+
+
+def test_warm_orbits_do_not_warm_glasses():
+    patch, mask, points, axes = _head()
+    patch[74:87, 70:90] = 24.0  # over one eye
+    varied = patch.copy()
+    warm_orbits(varied, mask, points, axes, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied[74:87, 70:90], patch[74:87, 70:90])
+    assert (varied - patch)[78:82, 110:114].min() > 0.05
 
 
 @pytest.mark.parametrize("axes", [np.zeros((3, 2)), np.array([[5, 0], [0, -5], [0, 0]]) * 0.1,
