@@ -353,7 +353,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "small_frames": Experiment(name="detector_small", architecture="small", start="detector_small", parts=FRAMES,
                                train_size=(512, 640), batch=8, epochs=2, lr=5e-4, warmup_steps=50,
                                distill=DistillConfig(lambda_rcs=0.2)),
-    # Compared, not shipped: as the nano's last run.
+    # Last as the nano, views from above and from the ground together.
     "small_views": Experiment(name="detector_small", architecture="small", start="detector_small", parts=VIEWS,
                               train_size=LARGE, input_size=LARGE, batch=16, epochs=1, lr=6e-4, warmup_steps=30,
                               mosaic_off=0, distill=DistillConfig(lambda_rcs=0.2)),
