@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,6 +162,23 @@ def test_an_onnx_file_of_other_weights_is_not_taken(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="mine.onnx: was not made from the weights in mine.safetensors; make it "
                                              f"again with: .* export {tmp_path / 'mine.safetensors'}"):
             resolve(str(tmp_path / f"mine{given}"), other)
+
+
+@pytest.mark.parametrize(("listed", "asked", "chosen"), [
+    (["CPU", "GPU"], "gpu:0", "GPU"), (["CPU", "GPU"], "gpu", "GPU"), (["CPU", "GPU.0", "GPU.1"], "gpu:0", "GPU.0"),
+    (["CPU", "GPU.0", "GPU.1"], "gpu", "GPU"), (["CPU", "GPU"], "gpu:1", ""), (["CPU"], "gpu:0", "")])
+def test_the_first_gpu_of_openvino_has_a_number_whether_it_is_listed_with_it_or_not(
+        listed: list[str], asked: str, chosen: str) -> None:
+    pytest.importorskip("openvino")
+    from thermal_kd_ros.engines.openvino_engine import OpenVinoEngine
+
+    engine = OpenVinoEngine.__new__(OpenVinoEngine)
+    engine._core = SimpleNamespace(available_devices=listed)  # the devices of another machine
+    if chosen:
+        assert engine._choose_device(asked) == chosen
+    else:
+        with pytest.raises(EngineError, match="but OpenVINO has"):
+            engine._choose_device(asked)
 
 
 def damaged(path: Path, at: int) -> None:
