@@ -4,12 +4,11 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 from thermal_kd_ros.dds import dds_environment
 
@@ -31,19 +30,33 @@ FORWARDED = {
 }
 
 
-def generate_launch_description() -> LaunchDescription:
-    declared = [DeclareLaunchArgument(name, default_value=default, description=text)
-                for name, (default, text, *_) in {**CAMERA, **FORWARDED}.items()]
+def parameter(name: str, value: str) -> str | int | float:
+    """An argument's value as the camera's parameter."""
+    kind = CAMERA[name][2]
+    try:
+        return kind(value)
+    except ValueError:
+        raise RuntimeError(f"{name}:={value}: give {'a whole number' if kind is int else 'a number'}") from None
+
+
+def start(context: LaunchContext) -> list[Action]:
+    """Perception, then the camera; all arguments are looked at before the first node, as in perception.launch.py."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in (*CAMERA, *FORWARDED)}
     camera = Node(
-        package=PACKAGE, executable="simulated_camera", name="simulated_camera",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[{name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-                     for name, (_, _, kind) in CAMERA.items()}],
-        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        package=PACKAGE, executable="simulated_camera", name="simulated_camera", namespace=value["namespace"],
+        parameters=[{name: parameter(name, value[name]) for name in CAMERA}],
+        ros_arguments=["--log-level", value["log_level"]],
         additional_env=dds_environment(os.environ), output="screen", emulate_tty=True,
+        on_exit=Shutdown(),
     )
     perception = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(SHARE / "launch" / "perception.launch.py")),
-        launch_arguments={name: LaunchConfiguration(name) for name in FORWARDED}.items(),
+        launch_arguments=[(name, value[name]) for name in FORWARDED],
     )
-    return LaunchDescription([*declared, camera, perception])
+    return [perception, camera]
+
+
+def generate_launch_description() -> LaunchDescription:
+    declared = [DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, (default, text, *_) in {**CAMERA, **FORWARDED}.items()]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])

@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -70,22 +69,34 @@ def cameras_in(params_file: str) -> list[str]:
     return []
 
 
-def perception(context: LaunchContext) -> list[Node]:
-    """The node; a function, because an empty argument must leave the parameter file's value alone."""
+def start(context: LaunchContext) -> list[Node]:
+    """What the arguments ask for. All of them are looked at before the first node: launch leaves those running that it
+    has started before an error.
+    """
     value = given(context)
+    nodes = [perception(value)]
+    if switch("rviz", value["rviz"]):
+        nodes.append(rviz(value))
+    return nodes
+
+
+def perception(value: dict[str, str]) -> Node:
+    """The node; an empty argument leaves the parameter file's value alone."""
+    if not Path(value["params_file"]).is_file():
+        raise RuntimeError(f"params_file:={value['params_file']}: there is no such file")
     overrides = clock(value["use_sim_time"])
     if value["model"]:
         overrides["detector.model"] = value["model"]
     if value["cameras"]:
         overrides["cameras"] = camera_names(value["cameras"])
     cameras = camera_names(value["cameras"]) or cameras_in(value["params_file"])
-    return [Node(
+    return Node(
         package=PACKAGE, executable="perception_node", name="perception_node", namespace=value["namespace"],
         parameters=[value["params_file"], *([overrides] if overrides else [])],
         remappings=remappings(cameras, value["image"], value["camera_info"]),
         ros_arguments=["--log-level", value["log_level"]],
         additional_env=dds_environment(os.environ), output="screen", emulate_tty=True,
-    )]
+    )
 
 
 def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
@@ -106,18 +117,22 @@ def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[s
     return found
 
 
-def rviz(context: LaunchContext) -> list[Node]:
+def rviz(value: dict[str, str]) -> Node:
     """RViz on the topics of the node, or of its first camera."""
-    value = given(context)
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        raise RuntimeError("rviz:=true: RViz is not installed; install the package rviz2 of your ROS distribution, or "
+                           "look at the results in Foxglove (config/foxglove_layout.json)") from None
     fixed_frame = ["-f", value["frame"]] if value["frame"] else []
-    return [Node(
+    return Node(
         package="rviz2", executable="rviz2", name="rviz", namespace=value["namespace"],
         arguments=["-d", str(SHARE / "config" / "perception.rviz"), *fixed_frame],
         # An empty dictionary would become a file.
         parameters=[clock(value["use_sim_time"])] if value["use_sim_time"] else [],
         remappings=shown(camera_names(value["cameras"]) or cameras_in(value["params_file"])),
-        additional_env=dds_environment(os.environ), condition=IfCondition(value["rviz"]),
-    )]
+        additional_env=dds_environment(os.environ),
+    )
 
 
 def shown(cameras: list[str]) -> list[tuple[str, str]]:
@@ -130,4 +145,4 @@ def shown(cameras: list[str]) -> list[tuple[str, str]]:
 def generate_launch_description() -> LaunchDescription:
     declared = [DeclareLaunchArgument(name, default_value=default, description=text)
                 for name, (default, text) in ARGUMENTS.items()]
-    return LaunchDescription([*declared, OpaqueFunction(function=perception), OpaqueFunction(function=rviz)])
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])

@@ -61,11 +61,11 @@ def test_the_camera_arguments_are_its_parameters(repository: Path) -> None:
     assert names <= {item.name for item in dataclasses.fields(SimulationConfig)}
 
 
-def function_of(repository: Path, name: str, **scope: Any) -> Any:
-    """A function of perception.launch.py alone, with what it uses: the file needs launch to be imported whole."""
-    function = next(node for node in tree(repository, "perception.launch.py").body
+def function_of(repository: Path, name: str, file: str = "perception.launch.py", **scope: Any) -> Any:
+    """A function of a launch file alone, with what it uses: the file needs launch to be imported whole."""
+    function = next(node for node in tree(repository, file).body
                     if isinstance(node, ast.FunctionDef) and node.name == name)
-    exec(compile(ast.Module([function], []), "perception.launch.py", "exec"), scope)  # our own source
+    exec(compile(ast.Module([function], []), file, "exec"), scope)  # our own source
     return scope[name]
 
 
@@ -80,20 +80,20 @@ def test_rviz_shows_the_first_camera(repository: Path) -> None:
 def test_rviz_is_given_the_frame_that_was_asked_for(repository: Path) -> None:
     names, shown = function_of(repository, "camera_names"), function_of(repository, "shown")
     clock = function_of(repository, "clock", switch=function_of(repository, "switch"))
+    parts = {"camera_names": names, "shown": shown, "clock": clock, "Node": dict, "SHARE": Path("s"),
+             "dds_environment": dict, "os": os, "PackageNotFoundError": KeyError}
 
     def started(frame: str, use_sim_time: str = "") -> dict[str, Any]:
-        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "rviz": "true",
-                 "use_sim_time": use_sim_time}
-        (node,) = function_of(
-            repository, "rviz", given=lambda context: given, camera_names=names, shown=shown, clock=clock, Node=dict,
-            SHARE=Path("s"), IfCondition=str, dds_environment=dict, os=os, LaunchContext=object)(None)
-        return node
+        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "use_sim_time": use_sim_time}
+        return function_of(repository, "rviz", **parts, get_package_prefix=str)(given)
 
     plain = started("")
     assert plain["arguments"] == ["-d", str(Path("s/config/perception.rviz"))] and plain["namespace"] == "robot"
     assert plain["parameters"] == [] and started("", "true")["parameters"] == [{"use_sim_time": True}]
-    assert plain["condition"] == "true" and plain["remappings"] == shown(["front", "rear"])
+    assert plain["remappings"] == shown(["front", "rear"])
     assert started("lens")["arguments"] == [*plain["arguments"], "-f", "lens"]
+    with pytest.raises(RuntimeError, match="RViz is not installed; install the package rviz2"):
+        function_of(repository, "rviz", **parts, get_package_prefix={}.__getitem__)({})
 
 
 def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
@@ -131,23 +131,38 @@ def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> Non
         switch("use_sim_time", "maybe")
 
 
-def test_no_file_of_parameters_is_given_without_any(repository: Path) -> None:
+def test_no_file_of_parameters_is_given_without_any(repository: Path, tmp_path: Path) -> None:
+    params_file, several_file = tmp_path / "p.yaml", tmp_path / "several.yaml"
     values = dict.fromkeys(("model", "cameras", "namespace", "use_sim_time"), "") | {
-        "params_file": "p.yaml", "image": "image", "camera_info": "camera_info", "log_level": "info"}
+        "params_file": str(params_file), "image": "image", "camera_info": "camera_info", "log_level": "info"}
     parts = {name: function_of(repository, name) for name in ("camera_names", "remappings")}
     parts["clock"] = function_of(repository, "clock", switch=function_of(repository, "switch"))
-    parts["cameras_in"] = lambda path: ["a", "b"] if path == "several.yaml" else []
+    parts["cameras_in"] = lambda path: ["a", "b"] if path == str(several_file) else []
+    for path in (params_file, several_file):
+        path.touch()
 
     def started(**given: str) -> dict[str, Any]:
-        (node,) = function_of(repository, "perception", given=lambda context: values | given, **parts, Node=dict,
-                              PACKAGE="p", dds_environment=dict, os=os, LaunchContext=object)(None)
-        return node
+        return function_of(repository, "perception", **parts, Node=dict, PACKAGE="p", Path=Path, dds_environment=dict,
+                           os=os)(values | given)
 
-    assert started()["parameters"] == ["p.yaml"]
-    assert started(use_sim_time="on")["parameters"] == ["p.yaml", {"use_sim_time": True}]
-    several = started(params_file="several.yaml", image="/{camera}/raw")
-    assert several["parameters"] == ["several.yaml"]
+    assert started()["parameters"] == [str(params_file)]
+    assert started(use_sim_time="on")["parameters"] == [str(params_file), {"use_sim_time": True}]
+    several = started(params_file=str(several_file), image="/{camera}/raw")
+    assert several["parameters"] == [str(several_file)]
     assert several["remappings"] == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
+    with pytest.raises(RuntimeError, match="params_file:=nowhere.yaml: there is no such file"):
+        started(params_file="nowhere.yaml")
+
+
+def test_values_of_the_camera_are_understood_or_refused(repository: Path) -> None:
+    kinds = {"scene": ("", "", str), "width": ("", "", int), "rate_hz": ("", "", float)}
+    parameter = function_of(repository, "parameter", file="demo.launch.py", CAMERA=kinds)
+    assert parameter("scene", "7") == "7" and parameter("width", "320") == 320
+    assert isinstance(parameter("rate_hz", "30"), float)
+    for name, value, wanted in (("width", "abc", "a whole number"), ("width", "3.5", "a whole number"),
+                                ("rate_hz", "thirty", "a number")):
+        with pytest.raises(RuntimeError, match=f"{name}:={value}: give {wanted}"):
+            parameter(name, value)
 
 
 TABLES = {"perception.launch.py": ("ARGUMENTS",), "demo.launch.py": ("CAMERA", "FORWARDED")}
@@ -238,7 +253,7 @@ def test_topics_that_are_renamed_exist(repository: Path) -> None:
 
 
 NODE_ARGUMENTS = {"package", "executable", "name", "namespace", "parameters", "remappings", "ros_arguments",
-                  "arguments", "additional_env", "condition", "output", "emulate_tty"}
+                  "arguments", "additional_env", "output", "emulate_tty", "on_exit"}
 """Of launch_ros.actions.Node and what it inherits from ExecuteLocal and Action, as their documentation has them."""
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,28 +15,6 @@ import pytest
 PACKAGE = "thermal_kd_ros"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def source(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what git holds or would take in: nothing that merely lies about can make the installation work."""
-    if shutil.which("git") is None or not (repository / ".git").exists():
-        pytest.skip("this is not a git checkout")
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True).stdout
-    root = tmp_path_factory.mktemp("workspace") / "src" / PACKAGE
-    for name in filter(None, listed.split("\0")):
-        if (repository / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repository / name, root / name)
-    return root
-
-
-def run(command: list[str], cwd: Path) -> str:
-    """Run a command that must succeed; returns all that it said."""
-    result = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert result.returncode == 0, f"{' '.join(command)} failed:\n{result.stdout[-4000:]}"
-    return result.stdout
 
 
 def files_under(root: Path, folder: str) -> set[str]:
@@ -49,7 +27,7 @@ def files_under(root: Path, folder: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_pip_installs_everything(source: Path, tmp_path: Path) -> None:
+def test_pip_installs_everything(source: Path, tmp_path: Path, run: Callable[..., str]) -> None:
     target = tmp_path / "site"
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--quiet"]
     run([*pip, "--target", str(target), str(source)], cwd=tmp_path)
@@ -61,17 +39,6 @@ def test_pip_installs_everything(source: Path, tmp_path: Path) -> None:
     assert (target / "share/ament_index/resource_index/packages" / PACKAGE).is_file()
     program = f"import sys; sys.path.insert(0, {str(target)!r}); import {PACKAGE}; print({PACKAGE}.__file__)"
     assert run([sys.executable, "-c", program], cwd=tmp_path).strip() == str(target / PACKAGE / "__init__.py")
-
-
-@pytest.fixture(scope="module")
-def workspace(source: Path) -> Path:
-    """A colcon workspace in which the package was built."""
-    pytest.importorskip("colcon_core")
-    root = source.parent.parent
-    colcon = "import sys; from colcon_core.command import main; sys.exit(main())"
-    output = run([sys.executable, "-c", colcon, "build", "--event-handlers", "console_cohesion+"], cwd=root)
-    assert "1 package finished" in output
-    return root
 
 
 @pytest.mark.ros

@@ -33,8 +33,11 @@ class _Sample:
 
 
 def remapping(name: str, owner: str) -> str:
-    """How a topic is remapped, whichever way the node was started."""
-    return f"{name}:=<topic of {owner}> for ros2 launch, --ros-args -r {name}:=<topic of {owner}> for ros2 run"
+    """How a topic is remapped, whichever way the node was started; ``front/image`` is one of several cameras'."""
+    _, several, argument = name.rpartition("/")
+    naming = ", {camera} for the camera's name" if several else ""
+    return (f"{argument}:=<topic of {owner}{naming}> for ros2 launch, "
+            f"--ros-args -r {name}:=<topic of {owner}> for ros2 run")
 
 
 class InputWatch:
