@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thermal_kd_ros.nodes.statistics import DROP_REASONS, RateLimit, StreamStatistics, Throttle
-from thermal_kd_ros.nodes.watchdog import ClockWatch, InputWatch
+from thermal_kd_ros.nodes.watchdog import ClockWatch, InputWatch, remapping
 
 
 class Clock:
@@ -80,6 +80,14 @@ def watch(samples: list[tuple[int, int, int]], expected_hz: float = 0.0) -> list
 
 def test_a_good_stream_gives_no_complaint() -> None:
     assert watch([(1, 30 * i, i // 4) for i in range(20)], expected_hz=30.0) == [""] * 20
+
+
+def test_topics_are_remapped_by_the_launch_file_s_own_argument() -> None:
+    assert remapping("image", "the camera") == ("image:=<topic of the camera> for ros2 launch, --ros-args -r image:="
+                                                "<topic of the camera> for ros2 run")
+    several = remapping("arm/left/image", "the camera")
+    assert several.startswith("image:=<topic of the camera, {camera} for the camera's name> for ros2 launch")
+    assert several.endswith("-r arm/left/image:=<topic of the camera> for ros2 run")
 
 
 def test_an_absent_publisher_is_noticed_after_the_silence() -> None:
