@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime")
 
 from thermal_kd_ros import __main__  # noqa: E402
 from thermal_kd_ros.config import EngineConfig  # noqa: E402
-from thermal_kd_ros.engines.base import load_engine  # noqa: E402
+from thermal_kd_ros.engines.base import EngineError, load_engine  # noqa: E402
 from thermal_kd_ros.exporting import int8, networks  # noqa: E402
 from thermal_kd_ros.exporting.errors import ExportError  # noqa: E402
 from thermal_kd_ros.exporting.frames import LabelledFrame, labelled_frames  # noqa: E402
@@ -95,6 +95,10 @@ def test_int8_is_written_only_if_the_accuracy_stays(frames: list[LabelledFrame],
     before, after = (int8.accuracy(path, read_card(LIGHT), frames[4:]) for path in (LIGHT.with_suffix(".onnx"), output))
     # What was said is what is measured again, and quantisation did change something.
     assert f"{before:.4g} in fp32, {after:.4g} in int8" in said and before != after
+    for backend in ("onnxruntime", "openvino"):
+        pytest.importorskip(backend)
+        with pytest.raises(EngineError, match="engine.precision is 'fp16', but .* int8; use auto, or a file exported"):
+            load_engine(str(output), "landmarks", EngineConfig(backend=backend, device="cpu", precision="fp16"))
     output.unlink()
     with pytest.raises(ExportError, match="is not written: NME .* % lost, allowed are -50 %"):
         int8.export_int8(LIGHT, output, frames[:4], frames[4:], max_drop=-0.5)

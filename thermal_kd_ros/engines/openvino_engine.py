@@ -88,6 +88,9 @@ class OpenVinoEngine:
 
     def _choose_precision(self, precision: str) -> str:
         if self._model.precision == "int8":
+            if precision != "auto":
+                raise EngineError(f"engine.precision is '{precision}', but {self._model.path} is in int8; use auto, or "
+                                  "a file exported with --precision fp32")
             return "int8"
         native = self._core.get_property(self.device, "OPTIMIZATION_CAPABILITIES")
         if precision == "auto":
