@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
 
 from .cli import benchmark, demo, detect, export, inspect, models, node
 from .packages import not_installed
+
+_OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""Of an error that names no file: what was printed did not arrive."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else "what was said cannot be written: "
+        unsaid = "what was said cannot be written: " if error.errno in _OUTPUT_FAILED else ""
+        where = f"{error.filename}: " if error.filename else unsaid
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         _discard_output()
         return 1

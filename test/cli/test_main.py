@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import errno
 import os
 import subprocess
 import sys
@@ -60,6 +61,16 @@ def test_output_that_cannot_be_written_ends_in_a_line(repository: Path) -> None:
     done = subprocess.run(command, cwd=repository, stdout=writer, stderr=subprocess.PIPE, text=True, env=buffered)
     os.close(writer)
     assert done.returncode == 0 and done.stderr == ""
+
+
+def test_a_failure_without_a_file_is_told_as_what_it_is(monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(__main__.models, "run", fails)
+    assert __main__.main(["models"]) == 1
+    assert capsys.readouterr().err == "error: Too many open files\n"
 
 
 def test_the_help_names_all_devices(capsys: pytest.CaptureFixture[str]) -> None:
