@@ -316,6 +316,21 @@ def test_it_ends_quietly_on_termination(node: Any) -> None:
     assert "Traceback" not in node.log()
 
 
+def test_signals_that_come_while_it_ends_change_nothing(program: Callable[..., Any], models: dict[str, str]) -> None:
+    """The terminal, ros2 launch and systemd may all ask for the end, and Python meets signals by default as it ends."""
+    given = [part for name, value in models.items() for part in ("-p", f"{name}:={value}")]
+    process = program("thermal_kd_ros.nodes.perception", "--ros-args", *given)
+    process.wait_log("]: active")
+    process.popen.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 60
+    while process.popen.poll() is None and time.monotonic() < deadline:
+        for by in (signal.SIGINT, signal.SIGTERM):
+            process.popen.send_signal(by)
+        time.sleep(0.0005)
+    assert process.popen.poll() == 0, process.log()
+    assert "Traceback" not in process.log()
+
+
 def test_topics_that_cannot_be_opened_are_named_and_none_stays_open(
         start: Callable[[dict[str, Any]], Any], models: dict[str, str], client: Any, eventually: Callable[..., Any]
 ) -> None:

@@ -18,6 +18,7 @@ from rclpy.utilities import remove_ros_args
 from ..config import ConfigError
 from ..dds import dds_environment
 
+_REQUESTS = (signal.SIGINT, signal.SIGTERM)
 _LISTEN_S = 0.2
 """A signal that arrives while the middleware waits is noticed after so long."""
 
@@ -39,13 +40,22 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.made = False
-        for request in (signal.SIGINT, signal.SIGTERM):
+        for request in _REQUESTS:
             signal.signal(request, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self.made:
             self.made = True
             raise Stopped
+
+    def done(self) -> None:
+        """Nothing is left to be stopped.
+
+        The terminal, ros2 launch and systemd may ask several times. As Python ends it would give signals back their
+        default, which kills, but leaves alone those that are ignored.
+        """
+        for request in _REQUESTS:
+            signal.signal(request, signal.SIG_IGN)
 
 
 def reason_of(error: Exception) -> str:
@@ -78,6 +88,7 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
     # Before the middleware starts: a node started by itself shall not lose large images either.
     os.environ.update(dds_environment(os.environ))
     node: Node | None = None
+    stop: StopRequest | None = None
     try:
         stop = StopRequest()
         start_ros(arguments)
@@ -97,4 +108,6 @@ def run_node(create: Callable[[], Node], arguments: Sequence[str] | None = None)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        if stop is not None:
+            stop.done()
     return 0
