@@ -31,12 +31,33 @@ service.include_launch_description(LaunchDescription([IncludeLaunchDescription(
 sys.exit(service.run())
 """
 
+MANAGED = """
+from launch import LaunchDescription
+from launch.actions import EmitEvent, RegisterEventHandler
+from launch.events import matches_action
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from lifecycle_msgs.msg import Transition
+
+
+def generate_launch_description():
+    node = LifecycleNode(package="thermal_kd_ros", executable="perception_node", name="perception_node",
+                         namespace="NAMESPACE", parameters=[{"auto_start": False}], output="screen")
+    ask = {transition: EmitEvent(event=ChangeState(lifecycle_node_matcher=matches_action(node),
+                                                   transition_id=transition))
+           for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)}
+    then = OnStateTransition(target_lifecycle_node=node, goal_state="inactive",
+                             entities=[ask[Transition.TRANSITION_ACTIVATE]])
+    return LaunchDescription([RegisterEventHandler(then), node, ask[Transition.TRANSITION_CONFIGURE]])
+"""
+
 
 class Launch:
     """A launch file at work."""
 
     def __init__(self, workspace: Path, folder: Path, file: str, *words: str) -> None:
-        """``words`` are arguments such as ``rviz:=true``."""
+        """``file`` is one of the package or a path; ``words`` are arguments such as ``rviz:=true``."""
         self._log = folder / "output.txt"
         install = workspace / "install"
         path = install / "thermal_kd_ros" / "share" / "thermal_kd_ros" / "launch" / file
@@ -128,6 +149,14 @@ def test_several_cameras_are_read_from_their_topics(launch: Callable[..., Launch
     line = next(line for line in perception.wait_for("reads ").splitlines() if "reads " in line)
     assert line.endswith("reads /front/raw, /rear/raw") and "detector_small" in line
     assert perception.interrupt() == 0
+
+
+def test_a_launch_file_of_one_s_own_manages_its_states(launch: Callable[..., Launch], tmp_path: Path) -> None:
+    own = tmp_path / "own.launch.py"
+    own.write_text(MANAGED.replace("NAMESPACE", f"managed_{os.getpid()}"))
+    managed = launch(str(own))
+    managed.wait_for("]: active")
+    assert managed.interrupt() == 0 and managed.output.count("process has finished cleanly") == 1, managed.output
 
 
 @pytest.mark.parametrize(("file", "words", "said"), [
