@@ -74,13 +74,14 @@ def start(context: LaunchContext) -> list[Node]:
     has started before an error.
     """
     value = given(context)
-    nodes = [perception(value)]
+    cameras = camera_names(value["cameras"]) or cameras_in(value["params_file"])
+    nodes = [perception(value, cameras)]
     if switch("rviz", value["rviz"]):
-        nodes.append(rviz(value))
+        nodes.append(rviz(value, cameras))
     return nodes
 
 
-def perception(value: dict[str, str]) -> Node:
+def perception(value: dict[str, str], cameras: list[str]) -> Node:
     """The node; an empty argument leaves the parameter file's value alone."""
     if not Path(value["params_file"]).is_file():
         raise RuntimeError(f"params_file:={value['params_file']}: there is no such file")
@@ -88,8 +89,7 @@ def perception(value: dict[str, str]) -> Node:
     if value["model"]:
         overrides["detector.model"] = value["model"]
     if value["cameras"]:
-        overrides["cameras"] = camera_names(value["cameras"])
-    cameras = camera_names(value["cameras"]) or cameras_in(value["params_file"])
+        overrides["cameras"] = cameras
     return Node(
         package=PACKAGE, executable="perception_node", name="perception_node", namespace=value["namespace"],
         parameters=[value["params_file"], *([overrides] if overrides else [])],
@@ -117,7 +117,7 @@ def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[s
     return found
 
 
-def rviz(value: dict[str, str]) -> Node:
+def rviz(value: dict[str, str], cameras: list[str]) -> Node:
     """RViz on the topics of the node, or of its first camera."""
     try:
         get_package_prefix("rviz2")
@@ -130,7 +130,7 @@ def rviz(value: dict[str, str]) -> Node:
         arguments=["-d", str(SHARE / "config" / "perception.rviz"), *fixed_frame],
         # An empty dictionary would become a file.
         parameters=[clock(value["use_sim_time"])] if value["use_sim_time"] else [],
-        remappings=shown(camera_names(value["cameras"]) or cameras_in(value["params_file"])),
+        remappings=shown(cameras),
         additional_env=dds_environment(os.environ),
     )
 

@@ -78,14 +78,14 @@ def test_rviz_shows_the_first_camera(repository: Path) -> None:
 
 
 def test_rviz_is_given_the_frame_that_was_asked_for(repository: Path) -> None:
-    names, shown = function_of(repository, "camera_names"), function_of(repository, "shown")
+    shown = function_of(repository, "shown")
     clock = function_of(repository, "clock", switch=function_of(repository, "switch"))
-    parts = {"camera_names": names, "shown": shown, "clock": clock, "Node": dict, "SHARE": Path("s"),
+    parts = {"shown": shown, "clock": clock, "Node": dict, "SHARE": Path("s"),
              "dds_environment": dict, "os": os, "PackageNotFoundError": KeyError}
 
     def started(frame: str, use_sim_time: str = "") -> dict[str, Any]:
-        given = {"frame": frame, "namespace": "robot", "cameras": "front,rear", "use_sim_time": use_sim_time}
-        return function_of(repository, "rviz", **parts, get_package_prefix=str)(given)
+        given = {"frame": frame, "namespace": "robot", "use_sim_time": use_sim_time}
+        return function_of(repository, "rviz", **parts, get_package_prefix=str)(given, ["front", "rear"])
 
     plain = started("")
     assert plain["arguments"] == ["-d", str(Path("s/config/perception.rviz"))] and plain["namespace"] == "robot"
@@ -93,7 +93,7 @@ def test_rviz_is_given_the_frame_that_was_asked_for(repository: Path) -> None:
     assert plain["remappings"] == shown(["front", "rear"])
     assert started("lens")["arguments"] == [*plain["arguments"], "-f", "lens"]
     with pytest.raises(RuntimeError, match="RViz is not installed; install the package rviz2"):
-        function_of(repository, "rviz", **parts, get_package_prefix={}.__getitem__)({})
+        function_of(repository, "rviz", **parts, get_package_prefix={}.__getitem__)({}, [])
 
 
 def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
@@ -132,23 +132,22 @@ def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> Non
 
 
 def test_no_file_of_parameters_is_given_without_any(repository: Path, tmp_path: Path) -> None:
-    params_file, several_file = tmp_path / "p.yaml", tmp_path / "several.yaml"
+    params_file = tmp_path / "p.yaml"
     values = dict.fromkeys(("model", "cameras", "namespace", "use_sim_time"), "") | {
         "params_file": str(params_file), "image": "image", "camera_info": "camera_info", "log_level": "info"}
-    parts = {name: function_of(repository, name) for name in ("camera_names", "remappings")}
+    parts = {"remappings": function_of(repository, "remappings")}
     parts["clock"] = function_of(repository, "clock", switch=function_of(repository, "switch"))
-    parts["cameras_in"] = lambda path: ["a", "b"] if path == str(several_file) else []
-    for path in (params_file, several_file):
-        path.touch()
+    params_file.touch()
 
-    def started(**given: str) -> dict[str, Any]:
+    def started(*cameras: str, **given: str) -> dict[str, Any]:
         return function_of(repository, "perception", **parts, Node=dict, PACKAGE="p", Path=Path, dds_environment=dict,
-                           os=os)(values | given)
+                           os=os)(values | given, list(cameras))
 
     assert started()["parameters"] == [str(params_file)]
     assert started(use_sim_time="on")["parameters"] == [str(params_file), {"use_sim_time": True}]
-    several = started(params_file=str(several_file), image="/{camera}/raw")
-    assert several["parameters"] == [str(several_file)]
+    several = started("a", "b", image="/{camera}/raw")  # as the file names them
+    assert several["parameters"] == [str(params_file)]
+    assert started("a", "b", cameras="a,b")["parameters"] == [str(params_file), {"cameras": ["a", "b"]}]
     assert several["remappings"] == [("a/image", "/a/raw"), ("b/image", "/b/raw")]
     with pytest.raises(RuntimeError, match="params_file:=nowhere.yaml: there is no such file"):
         started(params_file="nowhere.yaml")
