@@ -1,4 +1,4 @@
-"""Command line: ``python3 -m thermal_kd_ros benchmark | demo | detect | export | inspect | models | node``."""
+"""Command line: ``python3 -m thermal_kd_ros COMMAND``; each command is a module of ``cli``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .cli import benchmark, demo, detect, export, inspect, models, node
+from .cli import benchmark, demo, detect, evaluate, export, inspect, models, node
 from .packages import not_installed
 
 _OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
@@ -23,7 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Thermal-camera perception: objects and facial landmarks, as the ROS 2 node runs it.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for module in (benchmark, demo, detect, export, inspect, models, node):
+    for module in (benchmark, demo, detect, evaluate, export, inspect, models, node):
         name = module.__name__.rpartition(".")[2]
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__,
                                       formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -59,6 +59,10 @@ class FrameReader:
         """Whether enough images in a row are identical for a closed shutter, or a camera that hangs."""
         return self.frozen_run + 1 >= self.frozen_frames
 
+    def passes_over(self, config: ThermalConfig) -> bool:
+        """Whether the latest image repeats the one before it, and such images are not to be answered."""
+        return bool(self.frozen_run) and config.frozen_policy == "skip"
+
     @property
     def description(self) -> str:
         """Size and encoding of the latest image; empty before the first."""

@@ -45,10 +45,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, model_options: list[str])
 
 
 def test_the_topics_of_the_truth_are_named_where_recordings_are_described(repository: Path) -> None:
-    from thermal_kd_ros.demo.recording import TRUE_DETECTIONS, TRUE_LANDMARKS
+    from thermal_kd_ros.evaluation.topics import TruthTopics
 
+    topics = TruthTopics()
     (paragraph,) = [part for part in (repository / "README.md").read_text().split("\n\n") if "make demo BAG=" in part]
-    assert f"`{TRUE_DETECTIONS}`" in paragraph and f"`{TRUE_LANDMARKS}`" in paragraph
+    assert f"`{topics.detections}`" in paragraph and f"`{topics.landmarks}`" in paragraph
 
 
 def test_it_leaves_every_file_whole(rendered: Path) -> None:
@@ -269,8 +270,8 @@ def test_the_truth_of_a_face_at_the_border_ends_there() -> None:
 
 def test_the_sheet_of_a_short_recording_shows_all_of_it(tmp_path: Path) -> None:
     from thermal_kd_ros.config import PerceptionConfig
-    from thermal_kd_ros.demo.pictures import draw_pictures
     from thermal_kd_ros.demo.recording import from_images
+    from thermal_kd_ros.evaluation.pictures import draw_pictures
 
     for i in range(6):
         np.save(tmp_path / f"{i}.npy", np.full((60, 480), 30000 + i, np.uint16))
@@ -285,7 +286,7 @@ def test_the_sheet_of_a_short_recording_shows_all_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (24, 32), (60, 80), (4, 400)])
 def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
     from thermal_kd_ros.config import PerceptionConfig
-    from thermal_kd_ros.demo.pictures import _Artist
+    from thermal_kd_ros.evaluation.pictures import _Artist
 
     artist = _Artist(PerceptionConfig())
     values = (30000 + np.arange(np.prod(shape))).reshape(shape).astype(np.uint16)
@@ -294,7 +295,7 @@ def test_pictures_of_small_cameras_are_drawn(shape: tuple[int, int]) -> None:
 
 
 def recording_of(frames: int, rate_hz: float) -> Any:
-    from thermal_kd_ros.demo.play import Recording
+    from thermal_kd_ros.evaluation.recording import Recording
 
     stamps = tuple(round(i * 1e9 / rate_hz) for i in range(frames))
     return Recording("/image", False, None, stamps, {}, rate_hz)

@@ -308,7 +308,7 @@ def test_pages_of_a_tiff_that_are_not_used_are_told(tmp_path: Path, model_option
 
 def test_asked_to_end_it_leaves_no_temporary_file(folder: Path, tmp_path: Path, model_options: list[str],
                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    from thermal_kd_ros.cli import detect as command
+    from thermal_kd_ros import entries
 
     seen: list[list[str]] = []
 
@@ -321,7 +321,7 @@ def test_asked_to_end_it_leaves_no_temporary_file(folder: Path, tmp_path: Path, 
             answer(signal.SIGTERM, None)
         return {"file": "", "detections": []}
 
-    monkeypatch.setattr(command, "entry_of", end)
+    monkeypatch.setattr(entries, "entry_of", end)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stop:
         detect(folder, "--json", tmp_path / "r.json", *model_options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rosbags.rosbag2 import Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from thermal_kd_ros.evaluation.bags import (
     COMPRESSED_TYPE,
@@ -109,6 +111,39 @@ def test_compressed_images_are_images_too(tmp_path: Path, topics: dict[str, str]
                 assert bag.image_topic(topic) == topic
                 values, encoding = image_and_encoding(bag.message(next(bag.records([topic]))))
                 assert (values == VALUES).all() and values.dtype == np.uint16 and encoding == "mono16"
+
+
+@pytest.fixture
+def without_definitions(tmp_path: Path) -> Path:
+    """A recording as Humble makes it: SQLite, and no definition of any type."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    store.register(get_types_from_msg(_VISION_CLASS, "vision_msgs/msg/VisionClass"))
+    kind = store.types["vision_msgs/msg/VisionClass"]
+    with Writer(tmp_path / "humble", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connection = writer.add_connection("/class", kind.__msgtype__, typestore=store)
+        writer.write(connection, 1000, store.serialize_cdr(kind(class_id=7, class_name="person"), kind.__msgtype__))
+    with contextlib.closing(sqlite3.connect(tmp_path / "humble" / "humble.db3")) as database:
+        database.execute("delete from message_definitions")
+        database.commit()
+    return tmp_path / "humble"
+
+
+_VISION_CLASS = "uint16 class_id\nstring class_name\n"
+
+
+@needs_definitions
+def test_a_type_that_a_recording_does_not_define_is_known_from_this_machine(without_definitions: Path) -> None:
+    message_definition("vision_msgs/msg/VisionClass")
+    with BagReader(without_definitions) as bag:
+        message = bag.message(next(bag.records(["/class"])))
+        assert (message.class_id, message.class_name) == (7, "person")
+
+
+def test_a_type_that_nobody_defines_is_named(without_definitions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AMENT_PREFIX_PATH", "")
+    monkeypatch.setattr("sys.prefix", str(without_definitions))
+    with BagReader(without_definitions) as bag, pytest.raises(BagError, match="install ros-<distribution>-vision-msgs"):
+        bag.message(next(bag.records(["/class"])))
 
 
 @needs_definitions

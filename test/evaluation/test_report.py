@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thermal_kd_ros.evaluation.report import Answer, FrameTruth, Playback, percentiles, summarise
+from thermal_kd_ros.evaluation.report import Answer, FrameTruth, Playback, percentiles, summarise, times
 from thermal_kd_ros.results import Detections, FaceLandmarks
 
 NAMES = ("person", "car", "ignore", "face")
@@ -33,8 +33,9 @@ def test_a_perfect_playback() -> None:
     playback = Playback(2, {i: Answer(seen, faces(), 10.0 + i) for i in range(2)}, {"stale": 0}, 0.5)
     summary = summarise(playback, {0: TRUTH, 1: TRUTH}, ("person", "car"), "sf_tl54")
     assert summary["frames_in"] == summary["results_out"] == 2
-    assert summary["fps"] == 4.0
-    assert summary["latency_ms"]["p50"] == 10.5
+    assert times(playback)["fps"] == 4.0
+    assert times(playback)["latency_ms"]["p50"] == 10.5
+    assert summary["precision"] == summary["recall"] == 1.0
     assert summary["detections"] == {"person": 2, "car": 2} and summary["faces"] == 2
     assert summary["map50"] == 1.0 and summary["ap50"] == {"person": 1.0}
     assert summary["nme"] == 0.0 and summary["face_recall"] == summary["face_precision"] == 1.0
@@ -45,6 +46,7 @@ def test_frames_without_an_answer_cost_accuracy() -> None:
     summary = summarise(Playback(2, {1: Answer(seen, faces())}), {0: TRUTH, 1: TRUTH}, ("person", "car"), "sf_tl54")
     assert summary["map50"] == pytest.approx(51 / 101, abs=1e-4)
     assert summary["face_recall"] == 0.5 and summary["results_out"] == 1
+    assert summary["precision"] == 1.0 and summary["recall"] == 0.5
 
 
 def test_without_truth_there_is_no_accuracy() -> None:
@@ -63,5 +65,5 @@ def test_landmarks_of_another_layout_are_not_compared() -> None:
 def test_no_answer_at_all() -> None:
     summary = summarise(Playback(3), {0: TRUTH}, ("person",), "sf_tl54")
     assert summary["results_out"] == 0 and summary["map50"] == 0.0 and summary["face_recall"] == 0.0
-    assert summary["nme"] is None and summary["fps"] is None
+    assert summary["nme"] is None and times(Playback(3))["fps"] is None
     assert percentiles([]) == {"p50": None, "p95": None, "p99": None}

@@ -41,7 +41,7 @@ def node(start: Callable[[dict[str, Any]], Any], models: dict[str, str], scene: 
 
 
 def test_compressed_images_alone_are_read_with_the_same_contract(node: Any, scene: Callable[..., np.ndarray]) -> None:
-    from thermal_kd_ros.nodes.messages import landmark_points
+    from thermal_kd_ros.reading import landmark_points
 
     message = compressed(node, scene(seed=2), ".png", "mono16; png compressed mono16")
     detections, landmarks = node.ask(message)

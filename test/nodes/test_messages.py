@@ -24,19 +24,21 @@ from thermal_kd_ros.nodes import messages  # noqa: E402
 from thermal_kd_ros.nodes.camera_input import is_rectified  # noqa: E402
 from thermal_kd_ros.nodes.markers import markers_message  # noqa: E402
 from thermal_kd_ros.nodes.messages import (  # noqa: E402
-    LANDMARK_DTYPE,
-    NO_TRACK,
-    detections_from_message,
     detections_message,
     image_message,
     label_info_message,
-    landmark_points,
-    landmarks_from_message,
     landmarks_message,
     picture_message,
     seconds,
 )
 from thermal_kd_ros.nodes.rays import NominalRays, Rays  # noqa: E402
+from thermal_kd_ros.reading import (  # noqa: E402
+    LANDMARK_DTYPE,
+    NO_TRACK,
+    detections_from_message,
+    landmark_points,
+    landmarks_from_message,
+)
 from thermal_kd_ros.results import Detections, FaceLandmarks, PerceptionResult  # noqa: E402
 
 

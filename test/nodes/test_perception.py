@@ -52,7 +52,7 @@ def test_detections_follow_the_contract(node: Any, scene: Callable[..., np.ndarr
 
 
 def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.ndarray]) -> None:
-    from thermal_kd_ros.nodes.messages import LANDMARK_DTYPE, landmark_points
+    from thermal_kd_ros.reading import LANDMARK_DTYPE, landmark_points
 
     detections, cloud = node.ask(node.image(scene()))
     assert [f.name for f in cloud.fields] == ["x", "y", "z", "u", "v", "confidence", "temperature", "face_id",
@@ -74,7 +74,7 @@ def test_landmarks_are_an_organised_cloud(node: Any, scene: Callable[..., np.nda
 
 def test_the_cloud_is_readable_by_the_distributions_own_reader(node: Any, scene: Callable[..., np.ndarray]) -> None:
     reader = pytest.importorskip("sensor_msgs_py.point_cloud2")
-    from thermal_kd_ros.nodes.messages import LANDMARK_DTYPE, landmark_points
+    from thermal_kd_ros.reading import LANDMARK_DTYPE, landmark_points
 
     _, cloud = node.ask(node.image(scene()))
     read = reader.read_points(cloud).reshape(cloud.height, cloud.width)
@@ -355,7 +355,7 @@ def test_camera_info_gives_rays(node: Any, client: Any, scene: Callable[..., np.
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CameraInfo
 
-    from thermal_kd_ros.nodes.messages import landmark_points
+    from thermal_kd_ros.reading import landmark_points
 
     publisher = client.create_publisher(CameraInfo, f"/{node.namespace}/camera_info", qos_profile_sensor_data)
     info = CameraInfo(width=320, height=256, distortion_model="plumb_bob", d=[0.0] * 5)
@@ -377,7 +377,7 @@ def test_a_camera_without_calibration_is_told_once(node: Any, client: Any, scene
     from rclpy.qos import qos_profile_sensor_data
     from sensor_msgs.msg import CameraInfo
 
-    from thermal_kd_ros.nodes.messages import landmark_points
+    from thermal_kd_ros.reading import landmark_points
 
     publisher = client.create_publisher(CameraInfo, f"/{node.namespace}/camera_info", qos_profile_sensor_data)
     try:

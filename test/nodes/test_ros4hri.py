@@ -238,7 +238,7 @@ def test_a_node_tells_its_faces(start: Callable[[dict[str, Any]], Any], client: 
     """Over real middleware: who is tracked, each face's topics beside the node's own, and nobody once it rests."""
     from sensor_msgs.msg import Image
 
-    from thermal_kd_ros.nodes.messages import landmark_points
+    from thermal_kd_ros.reading import landmark_points
 
     node = start({**models, **SURE_OF_ALL, "publish_ros4hri": True})
     got: dict[str, list[Any]] = {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,8 +138,8 @@ def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:
     for path in paths:
         try:
             if path.suffix in RECORDINGS and path.is_file():
-                raise FrameError(f"{path}: is a recording; python3 -m thermal_kd_ros demo --bag {path} plays it to the "
-                                 "node, and measures it against the truth if it holds any")
+                raise FrameError(f"{path}: is a recording; python3 -m thermal_kd_ros evaluate {path} looks at it, and "
+                                 "measures it against the truth if it holds any")
             for file in find_images(path):
                 if file in files:
                     continue
@@ -213,13 +212,15 @@ class _Job:
         """The JSON entries of all images that can be read."""
         from tqdm import tqdm
 
+        from ..entries import entry_of
+
         with tqdm(total=len(files), desc="detect", unit="image", disable=None) as bar:
             for start in range(0, len(files), self.batch):
                 some = files[start : start + self.batch]
                 ready = [(file, name, frame) for file, name in some if (frame := self._read(file)) is not None]
                 for (file, name, _), result in self._process(ready):
                     self._draw(name, result)
-                    yield entry_of(file, result)
+                    yield {"file": str(file), **entry_of(result)}
                 bar.update(len(some))
 
     def _process(self, ready: list[_Ready]) -> list[tuple[_Ready, PerceptionResult]]:
@@ -284,55 +285,3 @@ class _Job:
 
         picture = annotate(result, self.perception.contrast, scale=2 if result.frame.shape[1] < 480 else 1)
         write_image(_picture(self.overlay, name), picture)
-
-
-def entry_of(file: Path, result: PerceptionResult) -> dict[str, Any]:
-    """What the JSON says of one image; boxes are x y width height, in pixels of the image.
-
-    Of a radiometric image it has temperatures too, degrees Celsius, or None where one is not known.
-    """
-    objects, faces = result.detections, result.faces
-    height, width = result.frame.shape
-    entry: dict[str, Any] = {
-        "file": str(file),
-        "width": width,
-        "height": height,
-        "detections": [
-            {"class": objects.class_names[label], "score": _round(score, 5), "box": _xywh(box)}
-            for box, score, label in zip(objects.boxes, objects.scores, objects.labels, strict=True)
-        ],
-        "faces": [
-            {"score": _round(score, 5), "box": _xywh(box), "layout": faces.layout,
-             "landmarks": [[_round(u, 2), _round(v, 2), _round(c, 4)] for (u, v), c in zip(points, sure, strict=True)]}
-            for box, score, points, sure in zip(faces.boxes, faces.scores, faces.points, faces.confidence, strict=True)
-        ],
-    }
-    if result.frame.radiometric:
-        _add_temperatures(entry, result)
-    return entry
-
-
-def _add_temperatures(entry: dict[str, Any], result: PerceptionResult) -> None:
-    """Give each object and face of an entry what the node's markers say of it, and a face its points' too."""
-    from ..temperature import box_temperatures
-
-    faces = result.faces
-    for kind, boxes in (("detections", result.detections.boxes), ("faces", faces.boxes)):
-        for one, maximum, mean in zip(entry[kind], *box_temperatures(result.frame, boxes), strict=True):
-            one["temperature"] = {"maximum": _degrees(maximum), "mean": _degrees(mean)}
-    for one, canthus, points in zip(entry["faces"], faces.canthus_temperature, faces.temperature, strict=True):
-        one["temperature"] |= {"canthus": _degrees(canthus), "landmarks": [_degrees(point) for point in points]}
-
-
-def _degrees(celsius: Any) -> float | None:
-    """For JSON, which has no NaN."""
-    return _round(celsius, 2) if math.isfinite(celsius) else None
-
-
-def _round(value: Any, digits: int) -> float:
-    return round(float(value), digits)
-
-
-def _xywh(box: np.ndarray) -> list[float]:
-    x1, y1, x2, y2 = (float(v) for v in box)
-    return [_round(x1, 2), _round(y1, 2), _round(x2 - x1, 2), _round(y2 - y1, 2)]

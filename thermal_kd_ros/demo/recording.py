@@ -10,18 +10,14 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 from tqdm import tqdm
 
-from ..evaluation.bags import BagReader, BagWriter, Record, header_stamp
-from ..evaluation.report import IGNORE, FrameTruth
+from ..evaluation.bags import BagWriter, Record
+from ..evaluation.report import IGNORE
+from ..evaluation.topics import TruthTopics
+from ..evaluation.truth import TRUE_CLASSES
 from ..frames import FrameError
 from ..images import find_images, read_image
 from ..layouts import get_layout
-from ..nodes.messages import (
-    detections_from_message,
-    detections_message,
-    image_message,
-    landmarks_from_message,
-    landmarks_message,
-)
+from ..nodes.messages import detections_message, image_message, landmarks_message
 from ..nodes.simulated_camera import camera_info_message
 from ..results import Detections, FaceLandmarks
 from ..simulation.camera import SimulatedCamera
@@ -31,12 +27,9 @@ from .errors import DemoError
 
 IMAGE_TOPIC = "/thermal/image"
 INFO_TOPIC = "/thermal/camera_info"
-TRUE_DETECTIONS = "/thermal/truth/detections"
-TRUE_LANDMARKS = "/thermal/truth/landmarks"
 _FRAME_ID = "thermal_camera_optical_frame"
 _BEGAN_NS = 1_700_000_000_000_000_000
 """Stamp of the first frame: the same rendering gives the same file."""
-_TRUE_CLASSES = ("person", "car", "bicycle", IGNORE)
 _TRUE_LAYOUT = "sf_tl54"
 
 
@@ -50,6 +43,7 @@ def render(path: Path, frames: int, rate_hz: float, size: tuple[int, int], seed:
                                   cut_s=frames / rate_hz / len(KINDS), shutter_interval_s=0.0)
     except ValueError as error:
         raise DemoError(f"this cannot be rendered: {error}") from None
+    truth = TruthTopics()
     with BagWriter(path) as bag:
         for frame in tqdm(SimulatedCamera(config).frames(frames), "render", frames, unit="frame", disable=None):
             header, stamp = _header(frame.stamp)
@@ -58,8 +52,8 @@ def render(path: Path, frames: int, rate_hz: float, size: tuple[int, int], seed:
                 INFO_TOPIC: camera_info_message(header, frame.k, *frame.image.shape),
             }
             objects, faces = _truth_of(frame)
-            messages[TRUE_DETECTIONS] = detections_message(header, objects, faces)
-            messages[TRUE_LANDMARKS] = landmarks_message(header, faces, None)
+            messages[truth.detections] = detections_message(header, objects, faces)
+            messages[truth.landmarks] = landmarks_message(header, faces, None)
             for topic, message in messages.items():
                 bag.add(_record(topic, message, stamp))
 
@@ -82,25 +76,6 @@ def from_images(path: Path, folder: Path, rate_hz: float, limit: int | None) -> 
             raise DemoError(f"{folder}: none of its {len(files)} images can be read")
 
 
-def read_truth(bag: BagReader, stamps: dict[int, int]) -> dict[int, FrameTruth]:
-    """The truth by index of the frame, if the recording has any; ``stamps`` is {header stamp: index}."""
-    topics = bag.topics
-    if TRUE_DETECTIONS not in topics:
-        return {}
-    messages: dict[tuple[int, str], object] = {}
-    for record in bag.records([TRUE_DETECTIONS, TRUE_LANDMARKS]):
-        index = stamps.get(header_stamp(record.data))
-        if index is not None:
-            messages[index, record.topic] = bag.message(record)
-    truths: dict[int, FrameTruth] = {}
-    for (index, topic), message in messages.items():
-        if topic == TRUE_DETECTIONS:
-            cloud = messages.get((index, TRUE_LANDMARKS))
-            faces = FaceLandmarks.empty("", 0) if cloud is None else landmarks_from_message(cloud, message)
-            truths[index] = FrameTruth(detections_from_message(message, _TRUE_CLASSES), faces)
-    return truths
-
-
 def _truth_of(frame: SimulatedFrame) -> tuple[Detections, FaceLandmarks]:
     names = [IGNORE if ignore else label for label, ignore in zip(frame.labels, frame.ignore, strict=True)]
     boxes = list(frame.boxes)
@@ -112,7 +87,7 @@ def _truth_of(frame: SimulatedFrame) -> tuple[Detections, FaceLandmarks]:
             names.append(IGNORE)
             boxes.append(face.box)
     objects = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32),
-                         np.array([_TRUE_CLASSES.index(name) for name in names], np.int64), _TRUE_CLASSES)
+                         np.array([TRUE_CLASSES.index(name) for name in names], np.int64), TRUE_CLASSES)
     shown = [face for face in faces if not face.ignore]
     if not shown:
         layout = get_layout(_TRUE_LAYOUT)

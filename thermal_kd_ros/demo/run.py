@@ -12,7 +12,10 @@ from typing import Any
 from ..config import PerceptionConfig, with_values
 from ..dds import dds_environment
 from ..evaluation.bags import BagReader, BagWriter, Record
-from ..evaluation.report import Playback, summarise
+from ..evaluation.recording import Recording
+from ..evaluation.report import Playback, summarise, table, times
+from ..evaluation.topics import TruthTopics
+from ..evaluation.truth import read_truth
 from ..images import find_images
 from ..models.checkpoint import resolve
 from ..output import as_json, overwritten, written_aside
@@ -60,20 +63,19 @@ def run_demo(settings: Settings) -> int:
     settings.out.mkdir(parents=True, exist_ok=True)
     path = _recording(settings)
 
-    from .pictures import draw_pictures
-    from .play import Recording
-    from .recording import read_truth
+    from ..evaluation.pictures import draw_pictures
 
     with BagReader(path) as bag:
         recording = Recording.of(bag, settings.topic, settings.frames, settings.rate_hz)
         for name in RESULTS:
             # What an earlier run left must not be taken for the results of this one.
             (settings.out / name).unlink(missing_ok=True)
-        truths = read_truth(bag, recording.headers)
+        truths = read_truth(bag, recording.headers, TruthTopics())
         played = _play(settings, recording, bag)
         summary = {
             "recording": str(path),
             **summarise(played.playback, truths, played.classes, played.layout),
+            **times(played.playback),
             "rate_hz": round(played.rates[-1], 3),
             "recorded_rate_hz": round(recording.rate_hz, 3),
             "realtime_factor": round(played.rates[-1] / recording.rate_hz, 4),
@@ -140,7 +142,7 @@ class _Played:
     records: list[Record]
 
 
-def _play(settings: Settings, recording: Any, bag: BagReader) -> _Played:
+def _play(settings: Settings, recording: Recording, bag: BagReader) -> _Played:
     from . import play
     from .node_process import NodeProcess
     from .player import Player
@@ -176,31 +178,3 @@ def _play(settings: Settings, recording: Any, bag: BagReader) -> _Played:
         layout = state.get("landmark layout", "none")
         return _Played(playback, rates, results, play.class_names(player), "" if layout == "none" else layout,
                        state.get("backend", ""), records)
-
-
-def table(summary: Mapping[str, Any]) -> str:
-    """The summary for people."""
-    latency = summary["latency_ms"]
-    drops = {reason: count for reason, count in summary["drops"].items() if count}
-    found = ", ".join(f"{count} {name}" for name, count in summary["detections"].items()) or "none"
-    rate = f"{summary['rate_hz']:.1f} Hz"
-    if summary["realtime_factor"] < 0.999:
-        rate += f" ({summary['realtime_factor']:.2f} of the recording's {summary['recorded_rate_hz']:.1f} Hz)"
-    rows = [
-        ("frames in", str(summary["frames_in"])),
-        ("results out", f"{summary['results_out']} ({summary['results_out'] / summary['frames_in']:.1%})"),
-        ("drops", ", ".join(f"{count} {reason}" for reason, count in drops.items()) or "none"),
-        ("rate", rate),
-        ("latency", "  ".join(f"{name} {_number(value)} ms" for name, value in latency.items())),
-        ("detections", found),
-        ("faces", str(summary["faces"])),
-        ("mAP50", _number(summary["map50"], 3) + "".join(f"  {n} {_number(v, 3)}" for n, v in summary["ap50"].items())),
-        ("NME", f"{_number(summary['nme'], 2)} %  recall {_number(summary['face_recall'], 3)}"
-                f"  precision {_number(summary['face_precision'], 3)}"),
-        ("backend", summary["backend"]),
-    ]
-    return "\n" + "\n".join(f"  {name:<12} {text}" for name, text in rows)
-
-
-def _number(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"

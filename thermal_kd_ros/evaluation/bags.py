@@ -77,6 +77,11 @@ class BagReader:
         """{topic: message type}, sorted."""
         return {c.topic: c.msgtype for c in sorted(self._reader.connections, key=lambda c: c.topic)}
 
+    def require(self, topic: str) -> None:
+        """Raises BagError if the recording has not ``topic``."""
+        if topic not in self.topics:
+            raise BagError(f"{self.path}: has no topic '{topic}', only {_listed(self.topics)}")
+
     def image_topic(self, wanted: str | None = None) -> str:
         """The topic with thermal images: ``wanted``, or the only one, or the only one with "thermal" in its name.
 
@@ -111,9 +116,21 @@ class BagReader:
                 yield Record(connection.topic, connection.msgtype, stamp, bytes(data))
 
     def message(self, record: Record) -> Any:
-        """The fields of a record, named as in ROS; arrays are NumPy arrays."""
+        """The fields of a record, named as in ROS; arrays are NumPy arrays. Raises BagError."""
+        if record.type not in self._reader.typestore.fielddefs:
+            self._learn(record.type)
         with self._named(f"has a message on {record.topic} that cannot be read"):
             return self._reader.deserialize(record.data, record.type)
+
+    def _learn(self, kind: str) -> None:
+        """Take the definition of a type from this machine: recordings of Humble in SQLite have none of their own."""
+        from rosbags.typesys import get_types_from_msg
+
+        try:
+            text = message_definition(kind)
+        except BagError as error:
+            raise BagError(f"{self.path}: has {kind} without its definition, and {error}") from None
+        self._reader.typestore.register(get_types_from_msg(text, kind))
 
     def _instead(self) -> str:
         """What to do with a folder that is no recording."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..results import Detections, FaceLandmarks
-from .detection import Truth, average_precision
+from .detection import Truth, average_precision, precision_and_recall
 from .landmarks import FaceTruth, evaluate_landmarks
 
 FACE = "face"
@@ -79,7 +79,7 @@ def percentiles(values: list[float]) -> dict[str, float | None]:
 
 def summarise(playback: Playback, truths: Mapping[int, FrameTruth], classes: tuple[str, ...], layout: str
               ) -> dict[str, Any]:
-    """The numbers of summary.json; accuracy is None where the recording has no truth.
+    """What came of the frames, and its ``accuracy``.
 
     Frames without an answer count against accuracy: their truth stays, their detections are none.
     """
@@ -92,11 +92,18 @@ def summarise(playback: Playback, truths: Mapping[int, FrameTruth], classes: tup
         "frames_in": playback.frames,
         "results_out": len(answers),
         "drops": playback.drops,
-        "fps": round(len(answers) / playback.duration_s, 2) if playback.duration_s > 0 else None,
-        "latency_ms": percentiles([a.latency_ms for a in answers.values() if math.isfinite(a.latency_ms)]),
         "detections": dict(sorted(counts.items())),
         "faces": sum(len(answer.faces) for answer in answers.values()),
         **accuracy(answers, truths, classes, layout),
+    }
+
+
+def times(playback: Playback) -> dict[str, Any]:
+    """How fast the answers of a play came: a second, and after their frames."""
+    answers = playback.answers
+    return {
+        "fps": round(len(answers) / playback.duration_s, 2) if playback.duration_s > 0 else None,
+        "latency_ms": percentiles([a.latency_ms for a in answers.values() if math.isfinite(a.latency_ms)]),
     }
 
 
@@ -104,9 +111,11 @@ def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], cl
              ) -> dict[str, Any]:
     """``map50`` and ``ap50`` by class, over the classes that truth and model share; ``nme`` and what concerns faces.
 
-    None for faces where the model's landmark ``layout`` is not that of the truth: its points are others.
+    ``precision`` and ``recall`` are those of all answers as they are, whatever their scores. None for faces where the
+    model's landmark ``layout`` is not that of the truth: its points are others.
     """
-    names: dict[str, Any] = {"map50": None, "ap50": {}, "nme": None, "face_recall": None, "face_precision": None}
+    names: dict[str, Any] = {"map50": None, "ap50": {}, "precision": None, "recall": None, "nme": None,
+                             "face_recall": None, "face_precision": None}
     if not truths:
         return names
     indices = sorted(truths)
@@ -115,9 +124,11 @@ def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], cl
     shared = tuple(name for name in classes if name in seen and name not in (FACE, IGNORE))
     if shared:
         none = Detections.empty(shared)
-        scores = average_precision(objects, [answers[i].objects() if i in answers else none for i in indices], shared)
+        found = [answers[i].objects() if i in answers else none for i in indices]
+        scores = average_precision(objects, found, shared)
         names["map50"] = _finite(scores["map50"])
         names["ap50"] = {name: _finite(scores[f"ap50/{name}"]) for name in shared if f"ap50/{name}" in scores}
+        names["precision"], names["recall"] = map(_finite, precision_and_recall(objects, found, shared, 0.0))
     true = next((truths[i].faces for i in indices if len(truths[i].faces)), None)
     if true is not None and true.layout == layout:
         nobody = FaceLandmarks.empty(layout, true.points.shape[1])
@@ -130,3 +141,37 @@ def accuracy(answers: Mapping[int, Answer], truths: Mapping[int, FrameTruth], cl
 
 def _finite(value: float, digits: int = 4) -> float | None:
     return round(value, digits) if math.isfinite(value) else None
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """A summary for people; what it does not have is left out."""
+    drops = {reason: count for reason, count in summary["drops"].items() if count}
+    found = ", ".join(f"{count} {name}" for name, count in summary["detections"].items()) or "none"
+    rows = [
+        ("frames in", str(summary["frames_in"])),
+        ("results out", f"{summary['results_out']} ({summary['results_out'] / summary['frames_in']:.1%})"),
+        ("drops", ", ".join(f"{count} {reason}" for reason, count in drops.items()) or "none"),
+        *_time_rows(summary),
+        ("detections", found),
+        ("faces", str(summary["faces"])),
+        ("mAP50", _number(summary["map50"], 3) + "".join(f"  {n} {_number(v, 3)}" for n, v in summary["ap50"].items())),
+        ("as published", f"precision {_number(summary['precision'], 3)}  recall {_number(summary['recall'], 3)}"),
+        ("NME", f"{_number(summary['nme'], 2)} %  recall {_number(summary['face_recall'], 3)}"
+                f"  precision {_number(summary['face_precision'], 3)}"),
+        ("backend", summary["backend"]),
+    ]
+    return "\n" + "\n".join(f"  {name:<12} {text}" for name, text in rows)
+
+
+def _time_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "rate_hz" not in summary:
+        return []
+    rate = f"{summary['rate_hz']:.1f} Hz"
+    if summary["realtime_factor"] < 0.999:
+        rate += f" ({summary['realtime_factor']:.2f} of the recording's {summary['recorded_rate_hz']:.1f} Hz)"
+    return [("rate", rate),
+            ("latency", "  ".join(f"{name} {_number(value)} ms" for name, value in summary["latency_ms"].items()))]
+
+
+def _number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -132,7 +132,7 @@ class Camera:
         # A camera that sends no stamps is tracked by the time of arrival.
         when = stamp.sec + 1e-9 * stamp.nanosec if age is not None else arrival.time
         frame = read_frame(self._reader, arrival.message, when)
-        if self._reader.frozen_run and config.thermal.frozen_policy == "skip":
+        if self._reader.passes_over(config.thermal):
             return "frozen"
         frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))
         return Job(arrival, frame, 1e3 * (time.perf_counter() - began), options)

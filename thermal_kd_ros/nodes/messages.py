@@ -1,4 +1,4 @@
-"""Results to ROS messages and back; pure functions.
+"""Results to ROS messages; pure functions. ``reading`` has the way back.
 
 Pixel coordinates in messages are continuous, as everywhere in this package: the image spans [0, width] x [0, height]
 and the centre of its top-left pixel is (0.5, 0.5).
@@ -17,20 +17,8 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
 
+from ..reading import FACE_CLASS, LANDMARK_DTYPE, NO_TRACK
 from ..results import Detections, FaceLandmarks
-
-FACE_CLASS = "face"
-NO_TRACK = -1.0
-"""``face_id`` of a face without a track."""
-
-LANDMARK_DTYPE = np.dtype([(name, "<f4") for name in ("x", "y", "z", "u", "v", "confidence", "temperature", "face_id",
-                                                      "canthus_temperature")])
-"""One point of the landmark cloud. ``canthus_temperature`` and ``face_id`` are the face's, the same in all of a row.
-
-All fields are of one type, or ``read_points_numpy`` of sensor_msgs_py would refuse the cloud.
-"""
-
-_LAYOUT_BY_POINTS = {54: "sf_tl54", 68: "ibug68"}
 
 
 def seconds(header: Header) -> float:
@@ -68,25 +56,6 @@ def _detection(header: Header, box: list[float], name: str, score: float, identi
     return detection
 
 
-def detections_from_message(message: Detection2DArray, class_names: Sequence[str] = ()) -> Detections:
-    """The boxes of a message, faces among them as class ``face``.
-
-    ``class_names`` fixes the order of the labels; names that it lacks come after it in alphabetical order.
-    """
-    given = [d.results[0].hypothesis for d in message.detections]
-    names = (*class_names, *sorted({h.class_id for h in given} - set(class_names)))
-    boxes = np.array([_corners(d) for d in message.detections], np.float32).reshape(-1, 4)
-    tracks = [d.id.removeprefix(f"{FACE_CLASS}_") for d in message.detections]
-    return Detections(boxes, np.array([h.score for h in given], np.float32),
-                      np.array([names.index(h.class_id) for h in given], np.int64), names,
-                      np.array([int(t) if t.isdigit() else -1 for t in tracks], np.int64))
-
-
-def _corners(detection: Detection2D) -> tuple[float, float, float, float]:
-    centre, width, height = detection.bbox.center.position, detection.bbox.size_x, detection.bbox.size_y
-    return centre.x - width / 2, centre.y - height / 2, centre.x + width / 2, centre.y + height / 2
-
-
 def landmarks_message(header: Header, faces: FaceLandmarks, rays: Callable[[np.ndarray], np.ndarray] | None
                       ) -> PointCloud2:
     """An organised cloud: one row a face, one column a point of the layout; LANDMARK_DTYPE in each.
@@ -116,29 +85,6 @@ def _fields() -> list[PointField]:
     assert LANDMARK_DTYPE.fields is not None
     return [PointField(name=name, offset=offset, datatype=PointField.FLOAT32, count=1)
             for name, (_, offset, *_) in LANDMARK_DTYPE.fields.items()]
-
-
-def landmark_points(message: PointCloud2) -> np.ndarray:
-    """The cloud as a structured array (faces, points) of LANDMARK_DTYPE, a view of the message's memory."""
-    return np.frombuffer(message.data, LANDMARK_DTYPE).reshape(message.height, message.width)
-
-
-def landmarks_from_message(message: PointCloud2, detections: Detection2DArray | None = None) -> FaceLandmarks:
-    """The faces of a cloud. Boxes and scores come from the detections of the same frame; without them they are NaN."""
-    cloud = landmark_points(message)
-    count = len(cloud)
-    boxes, scores = np.full((count, 4), np.nan, np.float32), np.full(count, np.nan, np.float32)
-    if detections is not None:
-        found = [d for d in detections.detections if d.results[0].hypothesis.class_id == FACE_CLASS]
-        if len(found) != count:
-            raise ValueError(f"{count} faces in the landmarks, {len(found)} in the detections: not of the same frame")
-        boxes[:] = np.array([_corners(d) for d in found], np.float32).reshape(-1, 4)
-        scores[:] = [d.results[0].hypothesis.score for d in found]
-    tracks = cloud["face_id"][:, 0].astype(np.int64) if cloud.size else np.zeros(count, np.int64)
-    canthus = cloud["canthus_temperature"][:, 0].copy() if cloud.size else np.full(count, np.nan, np.float32)
-    return FaceLandmarks(boxes, scores, np.stack([cloud["u"], cloud["v"]], axis=-1), cloud["confidence"].copy(),
-                         cloud["temperature"].copy(), _LAYOUT_BY_POINTS.get(message.width, ""),
-                         tracks, canthus)
 
 
 def label_info_message(header: Header, class_names: Sequence[str], threshold: float) -> LabelInfo:

@@ -16,9 +16,10 @@ from visualization_msgs.msg import MarkerArray
 
 from ..config import ContrastConfig, NodeConfig
 from ..drawing import annotate
+from ..reading import FACE_CLASS
 from ..results import PerceptionResult
 from .markers import markers_message
-from .messages import FACE_CLASS, detections_message, label_info_message, landmarks_message, picture_message
+from .messages import detections_message, label_info_message, landmarks_message, picture_message
 from .ros4hri import HumanFaces
 from .transforms import HeadTransforms
 

@@ -1,8 +1,9 @@
-"""What the node saw and said, as pictures: a sheet of frames and a film."""
+"""What was seen and said of a recording, as pictures: a sheet of frames and a film."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,7 +89,7 @@ class _Artist:
 def _bar(width: int, frame: ThermalFrame, tone: Tone, answer: Answer | None, index: int) -> np.ndarray:
     """The strip below a picture: what it is and, where there is room, the palette with its ends in degrees."""
     bar = np.full((_BAR, width, 3), 28, np.uint8)
-    said = "no answer" if answer is None else f"{answer.latency_ms:.0f} ms"
+    said = "no answer" if answer is None else f"{answer.latency_ms:.0f} ms" if math.isfinite(answer.latency_ms) else ""
     put_text(bar, f"frame {index}   {said}", (6, 16), _TEXT)
     ends = np.array([tone.low, tone.high], np.float32)
     if frame.radiometric:
