@@ -238,7 +238,7 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, model_options: list[str],
     assert "has no image" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
     (tmp_path / "a.mcap").touch()
     assert detect(tmp_path / "a.mcap", "--json", tmp_path / "r.json", *model_options) == 1
-    assert f"demo --bag {tmp_path / 'a.mcap'}" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
+    assert f"evaluate {tmp_path / 'a.mcap'}" in capsys.readouterr().err and not (tmp_path / "r.json").exists()
 
 
 def test_an_earlier_result_stays_where_no_image_can_be_used(folder: Path, tmp_path: Path, model_options: list[str],
@@ -291,7 +291,7 @@ def test_an_input_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_result_that_is_no_number_is_told_and_not_written(folder: Path, tmp_path: Path, model_options: list[str],
                                                             monkeypatch: pytest.MonkeyPatch,
                                                             capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("thermal_kd_ros.cli.detect._round", lambda value, digits: float("nan"))
+    monkeypatch.setattr("thermal_kd_ros.entries._round", lambda value, digits: float("nan"))
     assert detect(folder / "f.npy", "--json", tmp_path / "r.json", "--score", 0.0, *model_options) == 1
     said = capsys.readouterr().err
     assert f"error: {folder / 'f.npy'}: internal error" in said and len(said.splitlines()) == 1
@@ -413,3 +413,23 @@ def coco_map50(truth_file: Path, found: dict[str, Any]) -> float:
     run.accumulate()
     precision = run.eval["precision"][0, :, :, 0, -1]
     return float(precision[precision > -1].mean())
+
+
+def test_the_robots_parameter_file_counts_below_the_options(folder: Path, tmp_path: Path, model_options: list[str],
+                                                            capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    max_age_s: 2.0\n"
+                    "    detector: {score_threshold: 0.0, max_detections: 3, nms_iou: 0.99}\n")
+
+    def counts(*options: Any) -> set[int]:
+        assert detect(folder, "--json", tmp_path / "r.json", *model_options, "--no-faces", *options) == 0
+        images = json.loads((tmp_path / "r.json").read_text())["images"]
+        return {len(image["detections"]) for image in images}
+
+    assert counts("--params", file) == {3}
+    assert counts("--params", file, "--set", "detector.max_detections=2") == {2}
+    assert counts("--params", file, "--score", "1.0") == {0}
+    assert counts("--params", file, "--for-metrics") == {0}, "untrained networks are never as sure as 0.01"
+    file.write_text("/**:\n  ros__parameters:\n    detector: {max_detection: 3}\n")
+    assert detect(folder, "--json", tmp_path / "r.json", "--params", file) == 2
+    assert "is detector.max_detections meant?" in capsys.readouterr().err

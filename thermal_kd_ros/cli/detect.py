@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="image files, and folders of them")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     parser.add_argument("--overlay", type=Path, metavar="DIR", help="write annotated pictures as PNG")
-    parser.add_argument("--unit", choices=tuple(_UNITS), default="auto",
+    parser.add_argument("--unit", choices=tuple(_UNITS),
                         help="meaning of the pixel values (default: auto, judged by type and range of each image)")
     parser.add_argument("--scale", type=float, help="degrees Celsius per count, for --unit linear")
     parser.add_argument("--offset", type=float, help="degrees Celsius at count 0, for --unit linear")
@@ -108,7 +108,7 @@ def _usage(message: str) -> int:
 
 
 def _values(args: argparse.Namespace) -> dict[str, Any]:
-    values: dict[str, Any] = {"tracking.enabled": False, **_UNITS[args.unit]}
+    values: dict[str, Any] = {"tracking.enabled": False, **(_UNITS[args.unit] if args.unit is not None else {})}
     if args.for_metrics:
         from ..evaluation.detection import FOR_METRICS
 
@@ -120,7 +120,7 @@ def _values(args: argparse.Namespace) -> dict[str, Any]:
             if args.unit != "linear":
                 raise ConfigError("--scale and --offset are for --unit linear")
             values[name] = value
-    return values | chosen_parameters(args)
+    return chosen_parameters(args, values)
 
 
 def _files(paths: list[Path]) -> tuple[list[tuple[Path, Path]], int]:

@@ -33,8 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recording", type=Path, metavar="RECORDING", help="an .mcap file or a rosbag2 folder")
     parser.add_argument("--topic", help="image topic, where the recording has several")
     parser.add_argument("--frames", type=int, metavar="N", help="most frames to look at (default: all)")
-    parser.add_argument("--truth-detections", metavar="TOPIC", help=f"where the true boxes are (default: {TruthTopics.detections})")
-    parser.add_argument("--truth-landmarks", metavar="TOPIC", help=f"where the true landmarks are (default: {TruthTopics.landmarks})")
+    parser.add_argument("--truth-detections", metavar="TOPIC",
+                        help=f"where the true boxes are (default: {TruthTopics.detections})")
+    parser.add_argument("--truth-landmarks", metavar="TOPIC",
+                        help=f"where the true landmarks are (default: {TruthTopics.landmarks})")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write {} there (default: print the table "
                         "only)".format(", ".join(RESULTS)))
     parser.add_argument("--for-metrics", action="store_true",
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 def _values(args: argparse.Namespace) -> dict[str, Any]:
     from ..evaluation.detection import FOR_METRICS
 
-    return {**(FOR_METRICS if args.for_metrics else {}), **chosen_parameters(args)}
+    return chosen_parameters(args, FOR_METRICS if args.for_metrics else {})
 
 
 def _files(recording: Path) -> list[Path]:

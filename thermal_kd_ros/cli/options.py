@@ -8,7 +8,7 @@ import math
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
                        help=f"landmark model (default: {defaults.face.landmark_model})")
     group.add_argument("--no-faces", action="store_true", help="look for no faces and landmarks")
     group.add_argument("--device", help=f"auto, {DEVICES} (default: {defaults.engine.device})")
+    group.add_argument("--params", type=Path, metavar="FILE", help="take the pipeline's parameters from this ROS "
+                       "parameter file, as the robot has it; the other options come after it")
     add_assignments(group)
 
 
@@ -103,8 +105,14 @@ def assigned(assignments: Iterable[str]) -> dict[str, Any]:
     return dict(parse_assignment(text) for text in assignments)
 
 
-def chosen_parameters(args: argparse.Namespace) -> dict[str, Any]:
-    """The parameters {dotted name: value} that the options name; raises ConfigError."""
+def chosen_parameters(args: argparse.Namespace, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The parameters {dotted name: value} that the options name; raises ConfigError.
+
+    ``own`` are those of a command's other options: they stand above a file's, and below what is set by name.
+    """
+    from ..parameter_file import read_parameters
+
+    read = read_parameters(args.params) if args.params is not None else {}
     given = {
         "detector.model": args.model,
         "face.detector_model": args.face_model,
@@ -112,7 +120,8 @@ def chosen_parameters(args: argparse.Namespace) -> dict[str, Any]:
         "face.enabled": False if args.no_faces else None,
         "engine.device": args.device,
     }
-    return {name: value for name, value in given.items() if value is not None} | assigned(args.assignments)
+    options = {name: value for name, value in given.items() if value is not None}
+    return read | dict(own or {}) | options | assigned(args.assignments)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
