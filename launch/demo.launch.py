@@ -7,10 +7,12 @@ from ament_index_python.packages import get_package_share_directory
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from thermal_kd_ros.dds import dds_environment
+from thermal_kd_ros.spelling import meant
 
 PACKAGE = "thermal_kd_ros"
 SHARE = Path(get_package_share_directory(PACKAGE))
@@ -41,7 +43,11 @@ def parameter(name: str, value: str) -> str | int | float:
 
 def start(context: LaunchContext) -> list[Action]:
     """Perception, then the camera; all arguments are looked at before the first node, as in perception.launch.py."""
-    value = {name: LaunchConfiguration(name).perform(context) for name in (*CAMERA, *FORWARDED)}
+    known = (*CAMERA, *FORWARDED)
+    for name in context.launch_configurations:
+        if name not in known and (near := meant(name, known)):
+            get_logger(PACKAGE).warning(f"{name}:= is no argument of {Path(__file__).name}: is {near}:= meant?")
+    value = {name: LaunchConfiguration(name).perform(context) for name in known}
     camera = Node(
         package=PACKAGE, executable="simulated_camera", name="simulated_camera", namespace=value["namespace"],
         parameters=[{name: parameter(name, value[name]) for name in CAMERA}],

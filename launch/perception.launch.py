@@ -3,14 +3,17 @@
 import os
 from pathlib import Path
 
-import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.logging import get_logger
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from thermal_kd_ros.config import ConfigError
 from thermal_kd_ros.dds import dds_environment
+from thermal_kd_ros.parameter_file import values_in
+from thermal_kd_ros.spelling import meant
 
 PACKAGE = "thermal_kd_ros"
 SHARE = Path(get_package_share_directory(PACKAGE))
@@ -31,6 +34,10 @@ ARGUMENTS = {
 
 
 def given(context: LaunchContext) -> dict[str, str]:
+    for name in context.launch_configurations:
+        # Launch takes any name in silence, and what another launch file that includes this one has is here too.
+        if name not in ARGUMENTS and (near := meant(name, ARGUMENTS)):
+            get_logger(PACKAGE).warning(f"{name}:= is no argument of {Path(__file__).name}: is {near}:= meant?")
     return {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
 
 
@@ -54,19 +61,10 @@ def camera_names(cameras: str) -> list[str]:
 def cameras_in(params_file: str) -> list[str]:
     """The names of cameras that a file gives to the node, if any; the node says what is wrong with the file."""
     try:
-        content = yaml.safe_load(Path(params_file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        cameras = values_in(Path(params_file)).get("cameras")
+    except ConfigError:
         return []
-    levels = [("", content)]
-    for name, level in levels:
-        if not isinstance(level, dict):
-            continue
-        if name.rpartition("/")[2] in ("**", "perception_node") and isinstance(level.get("ros__parameters"), dict):
-            cameras = level["ros__parameters"].get("cameras")
-            if isinstance(cameras, list) and cameras:
-                return [str(camera) for camera in cameras if camera]
-        levels += level.items()
-    return []
+    return [str(camera) for camera in cameras if camera] if isinstance(cameras, list) else []
 
 
 def start(context: LaunchContext) -> list[Node]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from .config import ConfigError, NodeConfig, PerceptionConfig, parameters
 from .nodes.parameters import merged
+from .spelling import meant
 
 _NODE = "perception_node"
 _BEGIN = "ros__parameters"
-_NEAR = 0.8
-"""Names that are alike to this part are taken for the same, misspelt."""
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -23,6 +21,22 @@ def read_parameters(path: Path) -> dict[str, Any]:
     node's own values (topics, rates) are checked and left out, and what resembles no parameter is passed over. Raises
     ConfigError.
     """
+    values = values_in(path)
+    configs = NodeConfig(), PerceptionConfig()
+    known = [name for config in configs for name, _, _ in parameters(config)]
+    for name in values.keys() - set(known):
+        # What resembles none is another node's, with which the file is shared, or ROS's own.
+        if near := meant(name, known):
+            raise ConfigError(f"{path}: there is no parameter {name}: is {near} meant?")
+    try:
+        _, perception = merged(configs, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    return {name: value for name, value, _ in parameters(perception) if name in values}
+
+
+def values_in(path: Path) -> dict[str, Any]:
+    """What a ROS parameter file says for the node {dotted name: value}, unchecked; raises ConfigError."""
     import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
     try:
@@ -39,17 +53,7 @@ def read_parameters(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for section in sections:
         values |= dict(_leaves(section, ""))
-    configs = NodeConfig(), PerceptionConfig()
-    known = [name for config in configs for name, _, _ in parameters(config)]
-    for name in values.keys() - set(known):
-        # What resembles none is another node's, with which the file is shared, or ROS's own.
-        if near := difflib.get_close_matches(name, known, 1, _NEAR):
-            raise ConfigError(f"{path}: there is no parameter {name}: is {near[0]} meant?")
-    try:
-        _, perception = merged(configs, values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    return {name: value for name, value, _ in parameters(perception) if name in values}
+    return values
 
 
 def _sections(tree: Mapping[Any, Any], name: str = "") -> Iterator[Mapping[Any, Any]]:

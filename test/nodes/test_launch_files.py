@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from thermal_kd_ros.config import ConfigError
+from thermal_kd_ros.parameter_file import values_in
+
 FILES = ("perception.launch.py", "demo.launch.py")
 
 
@@ -115,12 +118,11 @@ def test_the_topics_of_several_cameras_are_told_apart(repository: Path) -> None:
     ("perception_node: {ros__parameters: 3}\n", []), ("[1]", []), ("a: [", []), (None, [])])
 def test_cameras_that_a_file_names_are_known_to_the_launch_file(repository: Path, tmp_path: Path, text: str | None,
                                                                 found: list[str]) -> None:
-    import yaml
-
     path = tmp_path / "p.yaml"
     if text is not None:
         path.write_text(text)
-    assert function_of(repository, "cameras_in", yaml=yaml, Path=Path)(str(path)) == found
+    cameras_in = function_of(repository, "cameras_in", values_in=values_in, ConfigError=ConfigError, Path=Path)
+    assert cameras_in(str(path)) == found
 
 
 def test_words_for_on_and_off_are_understood_or_refused(repository: Path) -> None:

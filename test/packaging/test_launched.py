@@ -137,7 +137,8 @@ def test_the_demo_shows_detections_and_ends_with_ctrl_c(launch: Callable[..., La
 
 
 def test_a_demo_without_its_camera_ends(launch: Callable[..., Launch]) -> None:
-    demo = launch("demo.launch.py", "unit:=kelvin", f"namespace:=demo_{os.getpid()}")
+    demo = launch("demo.launch.py", "unit:=kelvin", f"namespace:=demo_{os.getpid()}", "scnee:=yard")
+    demo.wait_for("scnee:= is no argument of demo.launch.py: is scene:= meant?")
     demo.wait_for("unknown unit 'kelvin'; known: centikelvin")
     demo.process.wait(PATIENCE_S)
     assert not demo.running() and "[perception_node-1]: process has finished cleanly" in demo.output, demo.output
@@ -145,9 +146,11 @@ def test_a_demo_without_its_camera_ends(launch: Callable[..., Launch]) -> None:
 
 def test_several_cameras_are_read_from_their_topics(launch: Callable[..., Launch]) -> None:
     perception = launch("perception.launch.py", "cameras:=front,rear", "image:=/{camera}/raw", "use_sim_time:=true",
-                        f"namespace:=several_{os.getpid()}", "model:=detector_small", "log_level:=info")
+                        f"namespace:=several_{os.getpid()}", "model:=detector_small", "imgae:=/other", "mine:=1")
     line = next(line for line in perception.wait_for("reads ").splitlines() if "reads " in line)
     assert line.endswith("reads /front/raw, /rear/raw") and "detector_small" in line
+    said = [line for line in perception.output.splitlines() if "is no argument" in line]
+    assert len(said) == 1 and "imgae:= is no argument of perception.launch.py: is image:= meant?" in said[0]
     assert perception.interrupt() == 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 from rclpy.node import Node
+
+from ..spelling import meant
 
 FILE_OPTION = "--params-file"
 """How ROS is given a file of parameters, also by launch files."""
@@ -38,8 +39,8 @@ def complaints(node: Node, arguments: Sequence[str] | None = None) -> list[str]:
     said = []
     for name in given:
         if name not in known and not name.startswith(OTHERS):
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f": is {near[0]} meant?" if near else ""
+            near = meant(name, known)
+            hint = f": is {near} meant?" if near else ""
             if name.startswith("qos_overrides."):
                 hint = ": reliable_input says how images are subscribed" if "reliable_input" in known else ""
             said.append(f"parameter {name} is none of this node and changes nothing{hint}")
