@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +74,13 @@ class FrameReader:
         self._previous = None
         self.frozen_run = 0
         self.doubt = ""
+
+    def read_message(self, message: Any, stamp: float | None) -> ThermalFrame:
+        """The frame of a sensor_msgs/Image or CompressedImage, whoever took it apart; raises FrameError."""
+        if hasattr(message, "format"):
+            return self.read_compressed(message.data, message.format, stamp)
+        return self.read(message.data, message.height, message.width, message.encoding, message.step,
+                         bool(message.is_bigendian), stamp)
 
     def read(self, data: memoryview | bytes | np.ndarray, height: int, width: int, encoding: str, step: int,
              is_bigendian: bool, stamp: float | None) -> ThermalFrame:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ..frames import FrameError, ThermalFrame
 from ..pipeline import ThermalPerception
 from ..results import PerceptionResult
 from ..stream import FrameReader
-from .bags import BagReader, Record, header_stamp, image_and_encoding
+from .bags import BagReader, Record, header_stamp
 from .recording import Recording
 from .report import Answer, Playback
 
@@ -45,7 +44,6 @@ def look_through(bag: BagReader, recording: Recording, perception: ThermalPercep
 
 def _frame(bag: BagReader, record: Record, reader: FrameReader) -> ThermalFrame:
     """A recorded image as the pipeline takes it; raises FrameError."""
-    message: Any = bag.message(record)
     # As in the node, what carries no stamp is tracked by the time at which it came.
     stamp = header_stamp(record.data) or record.stamp_ns
-    return reader.read_array(*image_and_encoding(message), stamp * 1e-9)
+    return reader.read_message(bag.message(record), stamp * 1e-9)

@@ -16,7 +16,7 @@ from ..config import ContrastConfig, NodeConfig, PerceptionConfig
 from ..frames import FrameError, ThermalFrame
 from ..results import PerceptionResult
 from ..stream import FrameReader
-from .camera_input import CameraInput, InputImage, read_frame
+from .camera_input import CameraInput, InputImage
 from .diagnostics import Report
 from .outputs import Outputs
 from .ros4hri import HumanFaces
@@ -131,7 +131,7 @@ class Camera:
         stamp = arrival.message.header.stamp
         # A camera that sends no stamps is tracked by the time of arrival.
         when = stamp.sec + 1e-9 * stamp.nanosec if age is not None else arrival.time
-        frame = read_frame(self._reader, arrival.message, when)
+        frame = self._reader.read_message(arrival.message, when)
         if self._reader.passes_over(config.thermal):
             return "frozen"
         frame = dataclasses.replace(frame, rays=self._input.rays(*frame.shape))

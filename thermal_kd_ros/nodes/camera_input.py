@@ -18,8 +18,6 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..config import NodeConfig
 from ..dds import remedy
-from ..frames import ThermalFrame
-from ..stream import FrameReader
 from .rays import Rays
 from .watchdog import Complaint, InputWatch, remapping
 
@@ -44,14 +42,6 @@ _FRAMES_WITHOUT_INFO = 30
 InputImage: TypeAlias = Image | CompressedImage
 _TYPES: dict[type[InputImage], str] = {Image: "sensor_msgs/msg/Image",
                                        CompressedImage: "sensor_msgs/msg/CompressedImage"}
-
-
-def read_frame(reader: FrameReader, message: InputImage, stamp: float | None) -> ThermalFrame:
-    """The frame of a raw or a compressed image; raises FrameError."""
-    if isinstance(message, CompressedImage):
-        return reader.read_compressed(message.data, message.format, stamp)
-    return reader.read(message.data, message.height, message.width, message.encoding, message.step,
-                       bool(message.is_bigendian), stamp)
 
 
 def is_rectified(topic: str) -> bool:
