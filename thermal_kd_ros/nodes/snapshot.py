@@ -17,6 +17,8 @@ from .run import start_ros
 _TYPES: dict[str, type[Image | CompressedImage]] = {"sensor_msgs/msg/Image": Image,
                                                     "sensor_msgs/msg/CompressedImage": CompressedImage}
 
+_DISCOVERY_S = 1.0
+
 
 class TopicError(RuntimeError):
     """No image came; the message names the topic, what is there instead and what to do."""
@@ -52,8 +54,11 @@ def _wait(node: Node, executor: SingleThreadedExecutor, topic: str, timeout_s: f
             listening = True
             node.create_subscription(kind, topic, arrived.append, qos_profile_sensor_data)
         if types and kind is None:
-            raise TopicError(f"{topic} carries {', '.join(types)}, which is no image; {_offers(node, topic)}")
+            # A little later: the topics to offer instead may be discovered after this one.
+            deadline = min(deadline, time.monotonic() + _DISCOVERY_S)
         if time.monotonic() > deadline:
+            if types and kind is None:
+                raise TopicError(f"{topic} carries {', '.join(types)}, which is no image; {_offers(node, topic)}")
             raise TopicError(_complaint(node, topic, timeout_s, len(arrived)))
         executor.spin_once(timeout_sec=0.05)
     return arrived[index]
