@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -22,7 +21,8 @@ IGNORED_CLASSES = frozenset({"dont_care", "ignore", "ignored_face"})
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    # No NaN compares; whole numbers of json may be larger than any float.
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 _ID = (lambda value: isinstance(value, int | str), "a number")
@@ -85,7 +85,7 @@ class CocoDetection:
         except FileNotFoundError:
             raise DataError(f"{path} is missing: a COCO data set has <root>/{split}.json and <root>/{split}/; a set "
                             "as it was published is read by its own kind, see docs/training_data.md") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"{path} is not COCO json: {error}") from None
         if not images:
             raise DataError(f"{path} lists no image")
@@ -106,8 +106,11 @@ class CocoDetection:
                 annotations, fields(path, "annotation", annotations, "bbox", "category_id", "image_id"), strict=True):
             name = listed(path, annotation, names, "category_id")
             own = listed(path, annotation, rows, "image_id")
+            crowd = annotation.get("iscrowd")
+            if crowd not in (0, 1, None):  # true and false count as 1 and 0; a text would always be true
+                raise DataError(f"{path}: annotation {annotation.get('id')} has the iscrowd {crowd!r}, expected 0 or 1")
             if name not in background:
-                label = -1 if annotation.get("iscrowd") else index.get(name, -1)
+                label = -1 if crowd else index.get(name, -1)
                 own.append(((x, y, x + w, y + h), label, f"annotation {annotation.get('id')}"))
         self.images = images
         files = [self.folder / name for _, name, *_ in sizes]
@@ -213,7 +216,17 @@ def read_raster(path: Path, flags: int) -> np.ndarray:
     values = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if values is None:
         raise DataError(f"{path} cannot be read as an image")
+    if path.suffix.lower() in (".jpg", ".jpeg") and _cut_off(path):
+        # OpenCV fills the rest with grey and says nothing.
+        raise DataError(f"{path} is cut off: its last bytes are not the end of a JPEG image")
     return values
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether a JPEG file lacks its end; some cameras and archives pad theirs with zeros."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return not file.read().rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 class BoxReader:

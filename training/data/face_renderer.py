@@ -83,7 +83,7 @@ def random_pose(rng: np.random.Generator, away: bool = False) -> Pose:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    """(3, 3) from the head's axes (y up, z forward) turned by degrees; roll first, then pitch, then yaw."""
+    """(3, 3) from the head's axes (y up, z forward) turned by degrees; pitch first, then yaw, then roll."""
     y, p, r = np.radians([yaw, pitch, roll])
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])

@@ -89,6 +89,11 @@ class Part:
     weights: np.ndarray | None = None
     """How often each image is drawn against the others, (N,) positive; none: all alike."""
 
+    def any_image(self, rng: np.random.Generator) -> int:
+        """An image of the set, drawn as often as its weight says."""
+        share = None if self.weights is None else self.weights / self.weights.sum()
+        return int(rng.choice(len(self.data), p=share))
+
 
 class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
     """Augmented images of an epoch; item ``i`` of epoch ``e`` depends on (seed, e, i) alone, so a resumed run repeats.
@@ -150,7 +155,7 @@ class Mixture(Dataset[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]):
             boxes, labels = [], []
             half = (height // 2, width // 2)
             for k, (y, x) in enumerate([(0, 0), (0, half[1]), (half[0], 0), half]):
-                j = i if k == 0 else int(rng.integers(len(part.data)))
+                j = i if k == 0 else part.any_image(rng)
                 tile, tile_boxes, tile_labels, labelled = self._one(p, j, half, rng)
                 image[y : y + half[0], x : x + half[1]] = tile
                 boxes.append(tile_boxes + np.array([x, y, x, y], np.float32))

@@ -85,11 +85,6 @@ def check_registration(pairs: PairedSource, where: str, most_shift: float = MOST
     _check_some(pairs, looked_at, spectra, where, most_shift)
 
 
-def common_shift(pairs: PairedSource) -> Peak:
-    """By how much the visible images of a set lie off their thermal partners, all alike."""
-    return _peak(_sum(_cross_spectrum(*_edges_of(pairs, i)) for i in _spread(len(pairs))))
-
-
 def _spread(count: int, most: int = 60) -> list[int]:
     """Up to ``most`` of ``count`` numbers, evenly spread."""
     return [int(i) for i in np.linspace(0, count - 1, min(most, count)).round()]

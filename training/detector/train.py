@@ -225,6 +225,9 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
     losses_of = synchronised(objective, processes)
     bar = tqdm(total=total, initial=step, desc=experiment.name, unit="step", smoothing=0.02, mininterval=5.0,
                disable=not processes.first)
+    if step >= total and processes.first:
+        # A run that is done leaves its model, whatever became of the file.
+        write_model(experiment, average, output / f"{experiment.name}.safetensors", origin)
     while step < total:
         epoch, first = divmod(step, steps_per_epoch)
         begin_epoch(mixture, experiment, epoch)
@@ -255,8 +258,8 @@ def train(experiment: Experiment, output: Path, data: Path, device: torch.device
             bar.update()
             for key, value in losses.items():
                 sums[key] = sums.get(key, 0.0) + value.item()
-            if step % state_steps == 0:
-                save()
+            if step % state_steps == 0 and step % steps_per_epoch:
+                save()  # an epoch's last state comes after its model, below
         line = {"epoch": epoch, "step": step, "time": time.time(), "lr": learning_rate(step, total, experiment),
                 **{key: round(value / len(batches), 4) for key, value in sums.items()}}
         bar.set_postfix({key: line[key] for key in sums})

@@ -35,7 +35,8 @@ LAYOUTS = {
                    "research only")),
     "t_fake": RealFaces(
         ("the folder of <id>_ldmks.txt", "the folder of <id>_thermal.png"), TFake,
-        Provenance(("T-FAKE (Flotho et al., CVPR 2025), CC BY-NC-SA 4.0",), "CC BY-NC-SA 4.0")),
+        Provenance(("T-FAKE (Flotho et al., CVPR 2025), CC BY-NC-SA 4.0; points as marked in visible light",),
+                   "CC BY-NC-SA 4.0")),
 }
 """The sets by the name that ``--adapt-layout`` takes."""
 

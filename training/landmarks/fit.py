@@ -40,7 +40,7 @@ from training.landmarks.backbone import architecture, described_by, make_network
 from training.loop import check_finite, learning_rate, load_state, parameter_groups, save_state, update_ema
 from training.losses.landmarks import LOSSES, PointLoss, gaussian_nll
 from training.options import check_number, check_seed
-from training.provenance import Provenance, of_models
+from training.provenance import Provenance, digest_of, of_models
 
 HEADS_LICENCE = ("heads rendered by this project from ICT FaceKit (Li et al., CVPR 2020), MIT; their 54 points stand "
                  f"off its mesh by {OFFSETS_SOURCE}")
@@ -106,6 +106,8 @@ def heads_before(photos: Sequence[np.ndarray]) -> Provenance:
 def described(settings: Settings, sources: Sources) -> str:
     """A run's settings and sources as JSON, the same for the same run from wherever it is started."""
     values: dict[str, object] = dataclasses.asdict(settings)
+    # Whatever it is called, and not another network that has taken its name.
+    values["start"] = digest_of(settings.start)
     # There is one such file, wherever it lies.
     values["imagenet"] = bool(settings.imagenet)
     for option, given in sources.inputs.items():
@@ -256,6 +258,9 @@ def fit(settings: Settings, model: Landmarker, crops: Dataset[tuple] | Crops, ob
 
     path = output / f"{settings.name}.safetensors"
     bar = tqdm(total=total, initial=step, desc=settings.name, unit="step", smoothing=0.02, mininterval=5.0)
+    if step >= total:
+        # A run that is done leaves its model, whatever became of the file.
+        write_model(settings, average, path, origin)
     while step < total:
         epoch = step // steps_per_epoch
         crops.epoch = epoch  # type: ignore[union-attr]

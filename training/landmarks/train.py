@@ -106,7 +106,8 @@ def main(argv: list[str] | None = None) -> int:
                         help="also train on real faces; their terms then hold for the model")
     parser.add_argument("--adapt-layout", choices=tuple(LAYOUTS),
                         help="what lies there: driver_faces (the default), the training set of SF-TL54, or T-FAKE (two "
-                        "folders: of labels, of thermal images)")
+                        "folders: of labels, of thermal images; its points stay where visible light shows them, "
+                        "without the offsets that rendered heads get)")
     add_options(parser, PlainSettings())
     add_crop_options(parser, PlainSettings())
     args = parser.parse_args(argv)

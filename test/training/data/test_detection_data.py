@@ -138,6 +138,12 @@ def test_crowds_are_not_judged(tree):
     assert sample.labels.tolist() == [-1, -1, 0, -1]
 
 
+@pytest.mark.parametrize(("crowd", "label"), [(0, 2), (False, 2), (None, 2), (True, -1)])
+def test_crowds_are_told_in_numbers_or_truth(tree, crowd, label):
+    rewritten(tree, lambda content: content["annotations"][0].update(iscrowd=crowd))
+    assert CocoDetection(tree, "train", CLASSES)[0].labels[0] == label
+
+
 @pytest.mark.parametrize("field", ["image_id", "category_id"])
 def test_annotations_of_nothing_are_told(tree, field):
     rewritten(tree, lambda content: content["annotations"][2].update({field: 99}))
@@ -159,6 +165,9 @@ def test_annotations_of_nothing_are_told(tree, field):
     (lambda c: c["annotations"][2].update(bbox=[1, 2, 3]), "annotation 3 has the 'bbox' .1, 2, 3.; wanted is four"),
     (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, None]), "annotation 3 has the 'bbox'"),
     (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, float("nan")]), "annotation 3 has the 'bbox'"),
+    (lambda c: c["annotations"][2].update(bbox=[1, 2, 3, 10**400]), "annotation 3 has the 'bbox'"),
+    (lambda c: c["images"][1].update(width=10**400), "image 9 has the 'width'"),
+    (lambda c: c["annotations"][2].update(iscrowd="0"), "annotation 3 has the iscrowd '0', expected 0 or 1"),
     (lambda c: c["annotations"][2].update(image_id=[7]), "annotation 3 has the 'image_id'"),
     (lambda c: c["images"][1].update(id=7), "image 7 is listed twice, as a.png and as b.png"),
     (lambda c: c["categories"][1].update(id=3), "category 3 is listed twice, as car and as person"),
@@ -173,6 +182,25 @@ def test_a_set_without_images_is_told(tree):
     rewritten(tree, lambda content: content.update(images=[], annotations=[]))
     with pytest.raises(DataError, match="lists no image"):
         CocoDetection(tree, "train", CLASSES)
+
+
+def test_json_without_an_end_of_brackets_is_told(tree):
+    (tree / "train.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="train.json is not COCO json"):
+        CocoDetection(tree, "train", CLASSES)
+
+
+def test_a_jpeg_that_is_cut_off_is_named_and_one_with_padding_is_not(tree):
+    whole = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (40, 60), np.uint8))[1].tobytes()
+    path = tree / "train" / "a.jpg"
+    rewritten(tree, lambda content: content["images"][0].update(file_name="a.jpg"))
+    path.write_bytes(whole + bytes(64))
+    data = CocoDetection(tree, "train", CLASSES)
+    assert data[0].values.shape == (40, 60)
+    path.write_bytes(whole[: 3 * len(whole) // 4])
+    assert cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) is not None, "OpenCV refuses it: this tests nothing"
+    with pytest.raises(DataError, match="a.jpg is cut off"):
+        data[0]
 
 
 def test_an_unreadable_image_is_named(tree):
@@ -326,6 +354,19 @@ def test_weighted_parts_are_drawn_by_weight():
     for epoch in range(3):
         data.set_epoch(epoch)
         assert sorted(i for _, i in data.order) == [0, 0, 0, 0, 1, 2, 3, 4]
+
+
+def test_all_tiles_of_a_mosaic_are_drawn_by_weight(monkeypatch):
+    part = Part(Blocks([True]), 40.0, AugmentConfig(mosaic=1.0), np.array([6.0, 1.0, 1.0, 1.0, 1.0]))
+    data = Mixture([part], (64, 64), 0, ContrastConfig())
+    seen, own = [], Blocks.__getitem__
+    monkeypatch.setattr(Blocks, "__getitem__", lambda self, i: (seen.append(i), own(self, i))[1])
+    for index in range(len(data)):
+        _ = data[index]
+    assert len(seen) == 4 * len(data)
+    # 0.6 of 600 drawn tiles, 0.02 the standard deviation; drawn alike it would be 0.2.
+    others = [i for k, i in enumerate(seen) if k % 4]
+    assert others.count(0) / len(others) == pytest.approx(0.6, abs=0.08)
 
 
 def test_collate_pads_and_keeps_what_is_labelled():

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from training.data import registration
 from training.data.coco import DataError
 from training.data.pairs import PairedSample
-from training.data.registration import check_registration, common_shift
+from training.data.registration import check_registration
 
 HEIGHT, WIDTH = 200, 300
 Warp = Callable[[int], np.ndarray]
@@ -58,6 +59,12 @@ class Street:
         visible = np.dstack([other, other * 0.8, other * 0.9])
         return PairedSample(thermal.clip(0, 255).astype(np.uint8), visible.clip(0, 255).astype(np.uint8),
                             np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.array([True]))
+
+
+def common_shift(street: Street) -> registration.Peak:
+    """By how much the visible images of all pairs lie off, all alike."""
+    spectra = [registration._cross_spectrum(*registration._edges_of(street, i)) for i in range(len(street))]
+    return registration._peak(registration._sum(spectra))
 
 
 @pytest.mark.parametrize("move", [(0, 0), (24, 0), (-15, 10)])

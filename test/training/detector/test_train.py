@@ -179,6 +179,20 @@ def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(tmp_pa
         np.testing.assert_array_equal(value, read(path)[1][name], err_msg=name)
 
 
+def test_an_epochs_last_state_is_never_older_than_its_model(tmp_path, data):
+    """States are also written every few steps, and one of these may be an epoch's last."""
+    short = dataclasses.replace(TINY, epochs=1)
+    (tmp_path / "run" / "tiny.safetensors").mkdir(parents=True)
+    with pytest.raises(OSError):
+        train(short, tmp_path / "run", data, torch.device("cpu"), 0, state_steps=4)
+    assert not (tmp_path / "run" / "state.pt").exists()
+    (tmp_path / "run" / "tiny.safetensors").rmdir()
+    path = train(short, tmp_path / "run", data, torch.device("cpu"), 0, state_steps=4)
+    whole = path.read_bytes()
+    path.unlink()  # a run that is done writes its model again, whatever became of it
+    assert train(short, tmp_path / "run", data, torch.device("cpu"), 0).read_bytes() == whole
+
+
 def test_a_loss_that_is_not_a_number_stops_with_the_batch_saved(tmp_path, data):
     broken = dataclasses.replace(TINY, loss=dataclasses.replace(TINY.loss))
     # Which nobody can ask for: it stands for a loss that goes wrong.

@@ -155,6 +155,27 @@ def test_a_run_that_dies_on_its_last_model_file_writes_it_when_it_goes_on(cache,
         np.testing.assert_array_equal(value, weights(blocked)[key], err_msg=key)
 
 
+def test_a_run_that_is_done_writes_its_model_again(cache, tmp_path):
+    chosen = train.PlainSettings(spec=TINY, crops=CropConfig(size=32), epochs=1, batch=5)
+    path = train.train(chosen, [cache], tmp_path, None, CPU, 0)
+    whole = path.read_bytes()
+    path.unlink()
+    assert train.train(chosen, [cache], tmp_path, None, CPU, 0).read_bytes() == whole
+
+
+def test_a_run_starts_from_weights_and_not_from_a_name(cache, tmp_path):
+    plain = settings(train.PlainSettings, CropConfig)
+    first = train.train(plain, [cache], tmp_path / "first", None, CPU, 0)
+    named = tmp_path / "named.safetensors"
+    named.write_bytes(first.read_bytes())
+    train.train(dataclasses.replace(plain, start=str(first)), [cache], tmp_path / "on", None, CPU, 0)
+    train.train(dataclasses.replace(plain, start=str(named)), [cache], tmp_path / "on", None, CPU, 0)  # the same
+    card, found = read(first)
+    write(named, card, {key: value + 1 for key, value in found.items()})
+    with pytest.raises(DataError, match="other start;"):
+        train.train(dataclasses.replace(plain, start=str(named)), [cache], tmp_path / "on", None, CPU, 0)
+
+
 def test_a_damaged_state_or_cache_is_said_in_one_line(cache, tmp_path, capsys):
     (tmp_path / "state.pt").write_text("junk")
     chosen = settings(train.PlainSettings, CropConfig)
