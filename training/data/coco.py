@@ -216,17 +216,26 @@ def read_raster(path: Path, flags: int) -> np.ndarray:
     values = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if values is None:
         raise DataError(f"{path} cannot be read as an image")
-    if path.suffix.lower() in (".jpg", ".jpeg") and _cut_off(path):
+    if _cut_off(path):
         # OpenCV fills the rest with grey and says nothing.
-        raise DataError(f"{path} is cut off: its last bytes are not the end of a JPEG image")
+        raise DataError(f"{path} is cut off: the JPEG image in it has no end")
     return values
 
 
 def _cut_off(path: Path) -> bool:
-    """Whether a JPEG file lacks its end; some cameras and archives pad theirs with zeros."""
+    """Whether a file is a JPEG, whatever its name, that lacks the end of its image.
+
+    Looked for behind the headers, because the thumbnails there have ends of their own, and anywhere behind them,
+    because cameras and archives append to files (ITU-T T.81, annex B: coded data never holds the end's marker).
+    """
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 4096))
-        return not file.read().rstrip(b"\0").endswith(b"\xff\xd9")
+        if file.read(2) != b"\xff\xd8":
+            return False
+        content = file.read()
+    at = 0
+    while content[at:at + 1] == b"\xff" and content[at + 1:at + 2] != b"\xda":
+        at += 2 + int.from_bytes(content[at + 2:at + 4], "big")
+    return content.find(b"\xff\xd9", at) < 0
 
 
 class BoxReader:

@@ -190,17 +190,26 @@ def test_json_without_an_end_of_brackets_is_told(tree):
         CocoDetection(tree, "train", CLASSES)
 
 
-def test_a_jpeg_that_is_cut_off_is_named_and_one_with_padding_is_not(tree):
+@pytest.mark.parametrize("appended", [b"", bytes(64), b"the camera's own" * 999])
+def test_a_jpeg_that_is_cut_off_is_named_and_one_with_more_behind_it_is_not(tree, appended):
     whole = cv2.imencode(".jpg", np.random.default_rng(1).integers(0, 255, (40, 60), np.uint8))[1].tobytes()
     path = tree / "train" / "a.jpg"
     rewritten(tree, lambda content: content["images"][0].update(file_name="a.jpg"))
-    path.write_bytes(whole + bytes(64))
+    thumbnail = b"\xff\xe1" + (2 + len(whole)).to_bytes(2, "big") + whole
+    whole = whole[:2] + thumbnail + whole[2:]
+    path.write_bytes(whole + appended)
     data = CocoDetection(tree, "train", CLASSES)
     assert data[0].values.shape == (40, 60)
-    path.write_bytes(whole[: 3 * len(whole) // 4])
+    path.write_bytes(whole[: 7 * len(whole) // 8])
     assert cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) is not None, "OpenCV refuses it: this tests nothing"
     with pytest.raises(DataError, match="a.jpg is cut off"):
         data[0]
+
+
+def test_an_image_may_have_the_name_of_another_format(tree):
+    rewritten(tree, lambda content: content["images"][0].update(file_name="a.jpg"))
+    (tree / "train" / "a.png").rename(tree / "train" / "a.jpg")
+    assert CocoDetection(tree, "train", CLASSES)[0].values.ndim == 2
 
 
 def test_an_unreadable_image_is_named(tree):
