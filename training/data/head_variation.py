@@ -83,6 +83,83 @@ def vary_regions(patch: np.ndarray, mask: np.ndarray, points: np.ndarray, visibl
         patch += shape * _near(patch, skin, 5.0) * np.float32(mean + spread * draw)
 
 
+def put_on_glasses(patch: np.ndarray, mask: np.ndarray, points: np.ndarray, axes: np.ndarray, ambient: float,
+                   rng: np.random.Generator) -> None:
+    """Paint opaque lenses, goggles or a visor before the eyes of a bare rendered head, in place.
+
+    They sit higher or lower, are larger or smaller and stand more askew than rendered ones, anew in each crop: a
+    network that sees a head with one pair of glasses alone learns where the rest of the face lies from where the lenses
+    are, and is led astray by the glasses of people whose noses are longer.
+
+    Args:
+        patch: (H, W) °C.
+        mask: (H, W) coverage.
+        points: (54, 2) landmarks, pixels.
+        axes: (3, 2) a centimetre along the head's axes, pixels.
+        ambient: air temperature, °C.
+    """
+    plane = axes[:2].astype(np.float64)
+    scale = float(np.linalg.norm(plane[1]))  # pixels per centimetre
+    skin = _skin(patch, mask, points, axes)
+    if scale < 1.0 or skin is None or abs(np.linalg.det(plane)) <= 0.4 * scale**2:
+        return  # nearly in profile: a flat lens would hang beside the nose
+    kind = rng.choice(3, p=[0.8, 0.12, 0.08])  # two lenses, goggles, a visor down to the bridge of the nose
+    half, tall = rng.uniform(1.9, 3.6), rng.uniform(1.0, 2.9)
+    gap = rng.uniform(0.4, 1.0)
+    if kind:
+        half, tall, gap = rng.uniform(4.5, 7.0), rng.uniform(1.6, 3.2), 0.0
+    lowered, tilt = rng.normal(0.4, 0.9), np.radians(rng.normal(0, 3.0))
+    power, bend = rng.uniform(2.0, 4.5), rng.uniform(0.02, 0.10)
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    outline = (np.abs(np.cos(angle)) ** power + np.abs(np.sin(angle)) ** power) ** (-1 / power)
+    between = points[36:48].mean(axis=0) + rng.uniform(0.8, 2.2) * axes[2]
+    sides = (0,) if kind else (1, -1)
+    lenses = []
+    for side in sides:
+        x = side * (gap + half) + half * outline * np.cos(angle)
+        y = tall * outline * np.sin(angle) - lowered
+        if kind == 2:
+            y = np.where(y > -lowered, 9.0, y)
+        turned = np.cos(tilt) * x - np.sin(tilt) * y, np.sin(tilt) * x + np.cos(tilt) * y, -bend * x**2
+        lenses.append(between + np.stack(turned, axis=1) @ axes)
+    cover = _filled(patch, lenses)
+    if rng.random() < 0.7:
+        width = max(1, round(float(rng.uniform(0.15, 0.5)) * scale))
+        rim = _drawn(patch, lenses, width, closed=True)
+        if not kind:
+            nearest = [lens[np.argmin(np.linalg.norm(lens - between, axis=1))] for lens in lenses]
+            rim = np.maximum(rim, _drawn(patch, [np.stack(nearest)], width, closed=False))
+    else:
+        rim = np.zeros_like(patch)
+    if abs(axes[2] @ axes[0]) > 0.3 * scale * np.linalg.norm(axes[0]):
+        # The nose of a turned head hides a part of the far lens.
+        ridge = _drawn(patch, [points[28:31]], max(1, round(1.4 * scale)), closed=False)
+        cover, rim = cover * (1 - ridge), rim * (1 - ridge)
+    soft = max(0.5, 0.08 * scale)
+    lens = np.float32(ambient + (skin - ambient) * rng.uniform(-0.05, 1.02))
+    uneven = value_noise(rng, patch.shape[0], patch.shape[1], float(rng.uniform(12, 60)), 2)
+    lens = lens + uneven * np.float32(rng.uniform(0.0, 0.8))
+    patch += cv2.GaussianBlur(cover, (0, 0), soft) * mask * (lens - patch)
+    frame = np.float32(ambient + (skin - ambient) * rng.uniform(-0.05, 1.0))
+    patch += cv2.GaussianBlur(rim, (0, 0), soft) * mask * (frame - patch)
+
+
+def _filled(patch: np.ndarray, outlines: list[np.ndarray]) -> np.ndarray:
+    """(H, W) float32, 1 inside any of the polygons (N, 2)."""
+    out = np.zeros_like(patch)
+    for outline in outlines:
+        cv2.fillPoly(out, [np.round(outline * 16).astype(np.int32)], (1.0,), shift=4)
+    return out
+
+
+def _drawn(patch: np.ndarray, lines: list[np.ndarray], width: int, closed: bool) -> np.ndarray:
+    """(H, W) float32, 1 on any of the lines (N, 2), ``width`` pixels wide."""
+    out = np.zeros_like(patch)
+    for line in lines:
+        cv2.polylines(out, [np.round(line * 16).astype(np.int32)], closed, (1.0,), width, shift=4)
+    return out
+
+
 def _through(mouth: np.ndarray) -> np.ndarray:
     """(24, 2) around lips whose right corner, upper edge, left corner and lower edge are ``mouth`` (4, 2).
 
