@@ -8,7 +8,7 @@ import numpy as np
 
 from training.data.archives import read_arrays
 from training.data.coco import DataError
-from training.data.head_variation import put_on_glasses, vary_below_jaw, vary_regions, warm_orbits
+from training.data.head_variation import vary_below_jaw, vary_regions, warm_orbits
 
 _RAISED: dict[tuple[int, ...], float] = {
     (0, 16): -0.67, (1, 15): -0.59, (2, 14): -0.54, (3, 13): -0.48, (4, 12): -0.36, (5, 11): -0.25,
@@ -29,10 +29,6 @@ off by; on heads whose ``axes`` were a tenth too short, so that nine tenths of t
 OFFSETS_SOURCE = ("mean offsets measured on the labels of driver_faces people 1_* (Knapik et al., Electronics 13(17), "
                   "3502, 2024; academic and research use only), which are no independent test")
 """Where these come from, for the card of every model that saw points of these heads, or boxes around them."""
-
-
-GLASSES = 0.5
-"""Part of the heads rendered without glasses that get painted ones, others in each crop."""
 
 
 def convention_offsets() -> np.ndarray:
@@ -96,19 +92,15 @@ class HeadCache:
         """°C (size, size) float32 (0 outside), coverage (size, size) float32, points (54, 2) of head ``i``.
 
         ``rng`` varies what costs no new rendering: the warmth of the eye sockets, unless glasses or a turned head hide
-        them, nose, lips and cheeks, the contrast within the face, the neck and the collar, and glasses that some
-        put on.
+        them, nose, lips and cheeks, the contrast within the face, the neck and the collar.
         """
         counts = self.patches[i]
         mask = (counts > 0).astype(np.float32)
         patch = counts.astype(np.float32) / 100 - 273.15
-        bare = self.visible[i, 36:48].mean() > 0.5
-        if bare and rng.random() < 0.7:
+        if self.visible[i, 36:48].mean() > 0.5 and rng.random() < 0.7:
             warm_orbits(patch, mask, self.points[i], self.axes[i], rng)
         if abs(self.pose[i, 0]) < 60:
             vary_regions(patch, mask, self.points[i], self.visible[i], self.axes[i], rng)
         if abs(self.pose[i, 0]) < 90:
             vary_below_jaw(patch, mask, self.points[i], self.axes[i], float(self.ambient[i]), rng)
-        if bare and rng.random() < GLASSES:
-            put_on_glasses(patch, mask, self.points[i], self.axes[i], float(self.ambient[i]), rng)
         return patch * mask, mask, self.points[i]

@@ -7,7 +7,7 @@ import pytest
 
 from thermal_kd_ros.faces import face_box
 from thermal_kd_ros.layouts import get_layout
-from training.data import face_renderer, head_cache
+from training.data import face_renderer
 from training.data.coco import DataError
 from training.data.compositing import camera, foliage, motion_kernel, moved, place, similarity, with_legs
 from training.data.face_heat import random_style
@@ -15,7 +15,6 @@ from training.data.face_mesh import random_shape
 from training.data.face_renderer import BUST, PATCH, Pose, random_pose, render_head
 from training.data.face_wear import stand_off
 from training.data.head_cache import HeadCache, even_jaw
-from training.data.head_variation import put_on_glasses
 from training.data.rendered_faces import CropConfig, LandmarkCrops, RenderedFaceScenes
 
 LAYOUT = get_layout("sf_tl54")
@@ -150,57 +149,6 @@ def test_glasses_stand_askew_and_their_temples_at_any_height(model):
         slopes.append(np.degrees(np.arctan2(back[1] - front[1], front[2] - back[2])))
     assert 1.0 < np.std(tilts) < 4.0 and abs(np.mean(tilts)) < 1.0
     assert 3.0 < np.std(slopes) < 9.0 and abs(np.mean(slopes)) < 4.0
-
-
-def front(temperature=34.0, side=128, turn=0.0):
-    """A warm disc as a head ``turn`` degrees to the left: patch, coverage, points and axes, 5 pixels a centimetre."""
-    y, x = np.mgrid[:side, :side] + 0.5
-    mask = (np.hypot(x - 64, y - 64) < 55).astype(np.float32)
-    t = np.radians(turn)
-    axes = np.array([[5 * np.cos(t), 0], [0, -5], [5 * np.sin(t), 0]])
-    points = np.zeros((54, 2))
-    angle = np.linspace(0, np.pi, 17)
-    points[:17] = 64 - 40 * np.cos(angle)[:, None] * (1, 0) + 45 * np.sin(angle)[:, None] * (0, 1)
-    points[17:27] = np.linspace(44, 84, 10)[:, None] * (1, 0) + (0, 46)
-    points[27:31] = np.linspace(54, 74, 4)[:, None] * (0, 1) + (64, 0)
-    points[31:36] = np.linspace(58, 70, 5)[:, None] * (1, 0) + (0, 78)
-    points[36:42] = (52, 54) + 4 * np.stack([np.cos(angle[:6]), np.sin(angle[:6])], 1)
-    points[42:48] = (76, 54) + 4 * np.stack([np.cos(angle[:6]), np.sin(angle[:6])], 1)
-    points[48:] = [(54, 90), (64, 88), (74, 90), (64, 94), (64, 90), (64, 92)]
-    return mask * np.float32(temperature), mask, points, axes
-
-
-def test_painted_glasses_hide_the_eyes_wherever_they_sit_and_touch_no_chin():
-    heights, changed = [], []
-    for seed in range(60):
-        patch, mask, points, axes = front()
-        before = patch.copy()
-        put_on_glasses(patch, mask, points, axes, 20.0, np.random.default_rng(seed))
-        assert np.isfinite(patch).all() and (patch[mask == 0] == before[mask == 0]).all()
-        assert np.abs(patch - before)[98:].max() < 1.0  # the chin and below
-        assert patch.max() < 36 and patch.min() >= 0 and patch[mask > 0].min() > 16  # between the air and the skin
-        hidden = np.abs(patch - before) > 0.5
-        changed.append(hidden[52:60, 40:90].mean())
-        if hidden.any():
-            heights.append(np.nonzero(hidden)[0].mean())
-    assert np.mean(changed) > 0.4 and np.std(heights) > 3.0  # pixels: more than half a centimetre
-
-
-def test_glasses_are_painted_on_no_profile_and_only_on_bare_heads(cache_file, monkeypatch):
-    patch, mask, points, axes = front(turn=80.0)
-    before = patch.copy()
-    put_on_glasses(patch, mask, points, axes, 20.0, np.random.default_rng(0))
-    np.testing.assert_array_equal(patch, before)
-    worn = []
-    monkeypatch.setattr(head_cache, "GLASSES", 1.0)
-    monkeypatch.setattr(head_cache, "put_on_glasses", lambda *_: worn.append(1))
-    cache = HeadCache([cache_file])
-    cache.head(0, np.random.default_rng(0))
-    assert worn
-    cache.visible = cache.visible.copy()
-    cache.visible[:, 36:48] = False
-    cache.head(0, np.random.default_rng(0))
-    assert len(worn) == 1
 
 
 def test_landmarks_lie_on_the_head_and_fill_the_face_box(model):
